@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bindings: which filter holds for which port, with which variables.  They come
+ * from OVSDB tags, <filterbinding> documents and JSON policy files, and mean the
+ * same from each. */
+#ifndef NWF_BINDING_H
+#define NWF_BINDING_H
+
+#include <stdbool.h>
+
+#include "nwf/params.h"
+
+/* Bindings of one file. */
+#define NWF_BINDINGS_MAX 65536
+/* Characters of one tag's value. */
+#define NWF_TAG_MAX 65536
+
+struct nwf_binding {
+    char *port;               /* Interface name. */
+    char *filter;             /* NULL: none. */
+    bool has_identity;        /* A virtual machine is behind the port. */
+    struct nwf_params params; /* MAC included, if known. */
+};
+
+struct nwf_bindings {
+    struct nwf_binding *data;
+    size_t n, allocated;
+};
+
+void nwf_binding_clear(struct nwf_binding *binding);
+void nwf_bindings_clear(struct nwf_bindings *bindings);
+
+/* The keys of an Interface's external_ids that make a binding. */
+#define NWF_TAG_FILTER "nwfilter"
+#define NWF_TAG_VARIABLE "nwfilter-"
+#define NWF_TAG_STATUS "nwfilter-status"
+#define NWF_TAG_PROFILE "port-profile"
+#define NWF_TAG_MAC "attached-mac"
+
+struct nwf_tag {
+    const char *key;
+    const char *value;
+};
+
+/* Reads a port's tags.  'filter_exists' tells whether a port-profile is a filter's
+ * name.  On error *ret holds what is known: the filter's name and has_identity. */
+int nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tags,
+                          bool (*filter_exists)(void *aux, const char *name), void *aux,
+                          struct nwf_binding *ret, struct nwf_error *err);
+
+/* Reads a <filterbinding> document (libvirt's "virsh nwfilter-binding-create"). */
+int nwf_binding_from_xml(const char *file, const char *data, size_t size,
+                         struct nwf_binding *ret, struct nwf_error *err);
+
+/* Reads a JSON policy: an array of objects
+ *   {"port": NAME, "mac": MAC, "filter": NAME,
+ *    "parameters": {NAME: VALUE | [VALUE...] ...}}
+ * where mac and parameters may be absent. */
+int nwf_bindings_from_json(const char *file, const char *data, size_t size,
+                           struct nwf_bindings *ret, struct nwf_error *err);
+
+/* Reads either, by its first character; adds to *ret. */
+int nwf_bindings_read(const char *file, struct nwf_bindings *ret, struct nwf_error *err);
+
+#endif

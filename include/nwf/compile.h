@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a bridge's ports and their programs to its flows. */
+#ifndef NWF_COMPILE_H
+#define NWF_COMPILE_H
+
+#include "nwf/flow.h"
+#include "nwf/program.h"
+#include "nwf/vlan.h"
+
+/* Highest port number that a bridge gives to a port (OFPP_MAX of OpenFlow 1.0). */
+#define NWF_OFPORT_MAX 0xfeff
+#define NWF_OFPORT_LOCAL 0xfffe
+
+struct nwf_mac {
+    uint8_t octets[6];
+};
+
+enum nwf_port_role {
+    NWF_TRUSTED,
+    NWF_GUEST,
+    NWF_QUARANTINED, /* Nothing passes it; in audit mode everything does, counted. */
+};
+
+const char *nwf_port_role_to_string(enum nwf_port_role role);
+
+/* Kinds of frames that a flood tells apart, to treat guests alike whose filters
+ * agree on all frames of a kind. */
+#define NWF_N_FRAME_KINDS 5
+
+/* What a guest's filter says of flooded frames, a value of enum nwf_uniform each,
+ * as they arrive: [tagged][kind]. */
+enum nwf_uniform { NWF_U_MIXED, NWF_U_ACCEPT, NWF_U_DROP };
+struct nwf_flood_verdicts {
+    uint8_t of[2][NWF_N_FRAME_KINDS];
+};
+
+/* A port of the bridge as the compiler sees it. */
+struct nwf_port {
+    uint16_t ofport;
+    enum nwf_port_role role;
+    struct nwf_vlan vlan;
+    NWF_VEC(struct nwf_mac) macs;     /* Guest: delivered to it by its address. */
+    struct nwf_flood_verdicts flood;  /* Guest: set by nwf_compile_guest(). */
+};
+
+struct nwf_bridge {
+    bool audit;         /* Count what would be dropped, and pass it. */
+    bool forward_bpdu;  /* other_config:forward-bpdu. */
+    bool use_normal;    /* Trusted ports need the NORMAL action (bonds, STP, ...). */
+    uint16_t mac_aging; /* Seconds that a learned address is kept. */
+    NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
+};
+
+/* Frees what *bridge owns. */
+void nwf_bridge_finish(struct nwf_bridge *bridge);
+
+/* Adds the flows that are one guest's own: its way in, its filter in both
+ * directions.  Sets port->flood.  On error nothing was added, and the port is to be
+ * quarantined. */
+int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
+                      const struct nwf_program *program, struct nwf_flow_set *flows,
+                      struct nwf_error *err);
+
+/* Adds a quarantined port's flows. */
+void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
+                             struct nwf_flow_set *flows);
+
+/* Adds what connects the ports: trusted ports' ways in, delivery by address, floods.
+ * Every guest has been compiled before.  Returns how many guests flooded frames of
+ * some kind do not reach, because more guests than one packet's translation can
+ * visit have filters that do not agree on it; they get no such frame. */
+size_t nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
+
+/* Adds the pipeline's fixed flows out of 'text' (flows/pipeline.flows), and a drop
+ * at the end of each table of stages that 'flows' uses. */
+int nwf_compile_fixed(const char *name, const char *text, struct nwf_flow_set *flows,
+                      struct nwf_error *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine: a bridge's tags in, its flows out, and those onto the switch.  "sync"
+ * and everything else that enforces a policy go through here. */
+#ifndef NWF_ENGINE_H
+#define NWF_ENGINE_H
+
+#include "nwf/binding.h"
+#include "nwf/compile.h"
+#include "nwf/ovsdb.h"
+#include "nwf/store.h"
+
+/* A port as its source describes it. */
+struct nwf_plan_port {
+    char *name;
+    uint16_t ofport; /* 0: has none. */
+    struct nwf_vlan vlan;
+    enum nwf_port_role role;
+    struct nwf_binding binding;
+    struct nwf_error error; /* Why it is quarantined. */
+    const struct ovsrec_interface *row; /* NULL offline. */
+    const char *old_status;             /* What OVSDB says, may be NULL. */
+};
+
+/* What a bridge's flows should be. */
+struct nwf_plan {
+    char *name;
+    struct nwf_bridge bridge; /* Settings in, compiled ports out. */
+    struct {
+        struct nwf_plan_port *data;
+        size_t n, allocated;
+    } ports;
+    struct nwf_flow_set flows;
+    size_t n_unreached; /* See nwf_compile_bridge(). */
+};
+
+void nwf_plan_init(struct nwf_plan *plan, const char *name);
+void nwf_plan_finish(struct nwf_plan *plan);
+
+/* Adds a port; what 'binding' holds is taken.  The role is the given one until
+ * nwf_plan_compute() finds that a guest cannot be one. */
+struct nwf_plan_port *nwf_plan_add_port(struct nwf_plan *plan, const char *name, uint16_t ofport,
+                                        enum nwf_port_role role, struct nwf_binding *binding);
+
+/* Fills *plan with the ports of 'bridge' and the roles that their tags give them. */
+void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+                   struct nwf_store *store);
+
+/* Computes the flows.  A guest whose filter fails is quarantined and says why in
+ * its 'error'; only a broken installation makes the whole fail. */
+int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store, struct nwf_error *err);
+
+/* Instantiates and compiles one binding for nothing but its errors. */
+int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *store,
+                           struct nwf_error *err);
+
+/* The MAC variable's values as addresses. */
+int nwf_plan_macs(const struct nwf_binding *binding, struct nwf_port *port,
+                  struct nwf_error *err);
+
+struct nwf_sync_options {
+    unsigned int timeout_ms;
+    uint32_t versions; /* OpenFlow's, a bitmap. */
+    bool dry_run;
+};
+
+struct nwf_sync_result {
+    size_t n_added, n_replaced, n_deleted, n_flows;
+};
+
+/* Called with each step that the switch is away from the plan, if not NULL. */
+typedef void nwf_sync_report_fn(void *aux, const struct nwf_plan *plan,
+                                const struct nwf_change *change);
+
+/* Brings a managed bridge's switch to 'plan' and says in OVSDB how each port fares.
+ * Returns 0 when the plan is in force, cached datapath flows included.  In a dry run
+ * nothing is changed anywhere. */
+int nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+                    struct nwf_plan *plan, const struct nwf_sync_options *options,
+                    nwf_sync_report_fn *report, void *aux, struct nwf_sync_result *ret,
+                    struct nwf_error *err);
+
+/* Removes all that is ours from the bridge's switch.  With 'add_normal', a flow with
+ * the NORMAL action takes the place of our table 0, unless something else is there. */
+int nwf_sync_remove(const char *bridge, bool add_normal, const struct nwf_sync_options *options,
+                    struct nwf_error *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Flows and sets of flows, on libopenvswitch's own match and actions.
+ *
+ * A flow is key + data: table, priority and match are the key, cookie and actions
+ * the data.  Two sets are compared by key. */
+#ifndef NWF_FLOW_H
+#define NWF_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "openvswitch/hmap.h"
+#include "openvswitch/match.h"
+#include "openvswitch/ofp-actions.h"
+
+#include "nwf/cleanup.h"
+#include "nwf/error.h"
+
+struct ds;
+
+struct nwf_flow {
+    struct hmap_node node; /* In nwf_flow_set's 'flows'. */
+    uint8_t table;
+    uint16_t priority;
+    struct minimatch match;
+    uint64_t cookie; /* Host byte order. */
+    uint64_t n_packets; /* As the switch counted them; 0 in a computed flow. */
+    size_t ofpacts_len;
+    struct ofpact *ofpacts; /* Owned. */
+};
+
+struct nwf_flow_set {
+    struct hmap flows;
+};
+
+void nwf_flow_set_init(struct nwf_flow_set *set);
+void nwf_flow_set_finish(struct nwf_flow_set *set);
+
+/* Adds a flow; match and actions are copied.  Of two flows with one key the first
+ * stays.  Returns the flow that is in the set then. */
+struct nwf_flow *nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority,
+                                  uint64_t cookie, const struct match *match,
+                                  const struct ofpact *ofpacts, size_t ofpacts_len);
+
+const struct nwf_flow *nwf_flow_set_find(const struct nwf_flow_set *set,
+                                         const struct nwf_flow *key);
+size_t nwf_flow_set_count(const struct nwf_flow_set *set);
+
+/* Flows in an order for people: table, priority downwards, cookie.  A new array of
+ * nwf_flow_set_count() pointers into the set. */
+const struct nwf_flow **nwf_flow_set_sort(const struct nwf_flow_set *set);
+
+/* Whether the actions and the cookie are the same; actions as Open vSwitch
+ * compares them, since a switch may return an equal encoding. */
+bool nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b);
+
+/* Appends the flow in ovs-ofctl(8)'s syntax, without a newline. */
+void nwf_flow_format(const struct nwf_flow *flow, struct ds *s);
+
+/* Adds the flows of 'text' (ovs-ofctl's syntax, one a line, # comments) with
+ * 'cookie'.  'name' stands for the text in errors. */
+int nwf_flow_set_parse(struct nwf_flow_set *set, const char *name, const char *text,
+                       uint64_t cookie, struct nwf_error *err);
+
+/* One step from the installed set to the desired one. */
+enum nwf_change_kind {
+    NWF_CHANGE_DELETE,
+    NWF_CHANGE_ADD,    /* The key is new. */
+    NWF_CHANGE_REPLACE /* The key is there with other actions or another cookie. */
+};
+
+struct nwf_change {
+    enum nwf_change_kind kind;
+    const struct nwf_flow *flow; /* Of the desired set; of the installed one for DELETE. */
+};
+
+struct nwf_changes {
+    struct nwf_change *data;
+    size_t n, allocated;
+};
+
+/* What turns 'installed' into 'desired': deletions first.  Pointers into the sets. */
+void nwf_flow_diff(const struct nwf_flow_set *installed, const struct nwf_flow_set *desired,
+                   struct nwf_changes *ret_changes);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The part of Open vSwitch's database that policy is read from and status is
+ * written to. */
+#ifndef NWF_OVSDB_H
+#define NWF_OVSDB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nwf/binding.h"
+#include "nwf/cleanup.h"
+#include "nwf/vlan.h"
+
+struct nwf_ovsdb;
+
+/* The keys of a Bridge's external_ids. */
+#define NWF_BRIDGE_TAG "nwfilter"
+#define NWF_BRIDGE_TRUSTED "nwfilter-trusted"
+/* Ours: fail_mode as it was before "manage". */
+#define NWF_BRIDGE_FAIL_MODE "nwfilter-saved-fail-mode"
+
+enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
+
+/* A row of Interface with what its Port says.  Strings are the database's. */
+struct nwf_ovs_port {
+    const char *name;
+    const char *type;
+    uint16_t ofport;     /* 0: none assigned (yet). */
+    struct nwf_vlan vlan;
+    bool normal_only;    /* Its Port is something that only NORMAL forwards to. */
+    bool is_mirror_output; /* Reserved for mirrored frames. */
+    NWF_VEC(struct nwf_tag) tags;
+    const struct ovsrec_interface *row;
+};
+
+struct nwf_ovs_bridge {
+    const char *name;
+    enum nwf_managed managed;
+    const char *bad_tag;    /* A value of the bridge's tag that means nothing to us. */
+    const char *trusted;    /* Comma-separated, may be NULL. */
+    bool secure;            /* fail_mode. */
+    bool userspace;         /* Datapath "netdev" (or a test's dummy). */
+    bool normal_only;       /* It uses spanning tree or the like. */
+    bool forward_bpdu;
+    uint16_t mac_aging;     /* Seconds. */
+    NWF_VEC(struct nwf_ovs_port) ports;
+    const struct ovsrec_bridge *row;
+};
+
+struct nwf_ovs_bridges {
+    struct nwf_ovs_bridge *data;
+    size_t n, allocated;
+};
+
+/* Connects to 'remote' and waits for its contents; each call ends within
+ * 'timeout_ms'.  With 'interface', only that Interface's row is asked for. */
+int nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, const char *interface,
+                   struct nwf_ovsdb **ret, struct nwf_error *err);
+void nwf_ovsdb_close(struct nwf_ovsdb *db);
+DEFINE_CLEANUP(struct nwf_ovsdb, nwf_ovsdb, nwf_ovsdb_close)
+
+/* The bridges as they are now.  Valid until the next call that takes 'db'; freed
+ * with nwf_ovs_bridges_clear(). */
+void nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret);
+void nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges);
+
+/* The Interface called 'name', or NULL. */
+const struct ovsrec_interface *nwf_ovsdb_find_interface(struct nwf_ovsdb *db, const char *name);
+const struct ovsrec_bridge *nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name);
+
+/* A key of external_ids to set, or to remove if 'value' is NULL. */
+struct nwf_tag_change {
+    const struct ovsrec_interface *interface; /* Or: */
+    const struct ovsrec_bridge *bridge;
+    const char *key;
+    const char *value;
+};
+
+/* Writes all of 'changes' in one transaction. */
+int nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
+                         struct nwf_error *err);
+
+/* Sets fail_mode ("secure", "standalone" or NULL for none) and waits until
+ * ovs-vswitchd acts on it. */
+int nwf_ovsdb_set_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+                            const char *fail_mode, struct nwf_error *err);
+const char *nwf_ovsdb_fail_mode(const struct ovsrec_bridge *bridge);
+const char *nwf_ovsdb_bridge_tag(const struct ovsrec_bridge *bridge, const char *key);
+
+/* The keys of an Interface's external_ids that begin with 'prefix', as a new array. */
+void nwf_ovsdb_interface_tags(const struct ovsrec_interface *row, struct nwf_ovs_port *ret);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Variables: each name has a list of values. */
+#ifndef NWF_PARAMS_H
+#define NWF_PARAMS_H
+
+#include <stddef.h>
+
+#include "nwf/error.h"
+#include "nwf/vec.h"
+
+/* Values of one variable; a filter over more addresses wants prefixes. */
+#define NWF_VALUES_MAX 4096
+
+struct nwf_param {
+    char *name;
+    NWF_VEC(char *) values;
+};
+
+/* Ordered by name, so that equal sets print alike.  A zeroed one is empty. */
+struct nwf_params {
+    NWF_VEC(struct nwf_param) list;
+};
+
+/* Adds a value to variable 'name'.  -EINVAL when name or value have characters
+ * that neither libvirt nor an address prefix uses; -E2BIG past NWF_VALUES_MAX. */
+int nwf_params_add(struct nwf_params *params, const char *name, const char *value,
+                   struct nwf_error *err);
+/* Adds each of the values in 'text', separated by commas or spaces. */
+int nwf_params_add_list(struct nwf_params *params, const char *name, const char *text,
+                        struct nwf_error *err);
+
+/* NULL when there is no such variable. */
+const struct nwf_param *nwf_params_find(const struct nwf_params *params, const char *name);
+
+/* Replaces *params by the union of both; 'outer' wins where both have a name.
+ * (libvirt: a reference's parameters are defaults, the interface's override.) */
+void nwf_params_override(struct nwf_params *params, const struct nwf_params *outer);
+
+void nwf_params_clear(struct nwf_params *params);
+
+/* "A=1,2 B=3", a new string. */
+char *nwf_params_format(const struct nwf_params *params);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Numbers that all flows of a managed bridge agree on: tables, registers,
+ * cookies.  flows/pipeline.flows says what each table is for. */
+#ifndef NWF_PIPELINE_H
+#define NWF_PIPELINE_H
+
+#include <stdint.h>
+
+enum nwf_table {
+    NWF_TABLE_CLASSIFY = 0,
+    NWF_TABLE_FROM_VM = 10,  /* First of NWF_MAX_STAGES. */
+    NWF_TABLE_FORWARD = 100,
+    NWF_TABLE_LEARNED = 101,
+    NWF_TABLE_KNOWN = 102,
+    NWF_TABLE_FLOOD = 103,
+    NWF_TABLE_FLOOD_MORE = 104,
+    NWF_TABLE_NORMAL = 105,
+    NWF_TABLE_TO_VM = 110, /* First of NWF_MAX_STAGES. */
+};
+
+/* Tables of one direction's stages. */
+#define NWF_MAX_STAGES 90
+
+/* Registers:
+ *   reg0  OpenFlow port of the guest that a frame is about to be delivered to
+ *   reg1  the frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none
+ *   reg2  OpenFlow port of the trusted port that has the destination; 0 if unknown
+ *   reg3  list of receivers to go on with (NWF_TABLE_FLOOD_MORE)
+ *   reg4  1 for a frame from a trusted port, else 0 */
+
+/* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
+ * rule is its index in the port's program; 0xffff and above share the last. */
+enum nwf_cookie_kind {
+    NWF_COOKIE_FIXED = 1,      /* Of the pipeline, no port's. */
+    NWF_COOKIE_CLASSIFY = 2,   /* A port's way in. */
+    NWF_COOKIE_FROM_VM = 3,    /* A rule of a guest, direction out. */
+    NWF_COOKIE_TO_VM = 4,      /* A rule of a guest, direction in. */
+    NWF_COOKIE_DELIVER = 5,    /* A guest's addresses. */
+    NWF_COOKIE_TRUSTED = 6,    /* Towards a trusted port. */
+    NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
+    NWF_COOKIE_QUARANTINE = 8, /* A port that nothing passes. */
+    NWF_COOKIE_LEARNED = 0x81, /* Made by the switch itself (learn action). */
+};
+
+#define NWF_COOKIE_MAGIC (UINT64_C(0x6e7766) << 40)
+/* Selects what we install.  Learned flows have bit 39 and come and go by themselves. */
+#define NWF_COOKIE_MASK ((UINT64_C(0xffffff) << 40) | (UINT64_C(1) << 39))
+/* Selects learned flows too. */
+#define NWF_COOKIE_ALL_MASK (UINT64_C(0xffffff) << 40)
+
+#define NWF_COOKIE_NO_RULE 0xffff
+
+static inline uint64_t
+nwf_cookie(enum nwf_cookie_kind kind, uint16_t port, uint32_t rule)
+{
+    return NWF_COOKIE_MAGIC | (uint64_t) kind << 32 | (uint64_t) port << 16
+           | (rule < NWF_COOKIE_NO_RULE ? rule : NWF_COOKIE_NO_RULE);
+}
+
+static inline enum nwf_cookie_kind
+nwf_cookie_kind(uint64_t cookie)
+{
+    return (enum nwf_cookie_kind) (cookie >> 32 & 0xff);
+}
+
+static inline uint16_t
+nwf_cookie_port(uint64_t cookie)
+{
+    return (uint16_t) (cookie >> 16);
+}
+
+static inline uint32_t
+nwf_cookie_rule(uint64_t cookie)
+{
+    return cookie & 0xffff;
+}
+
+/* Which rule a program's end stands for: the frame matched none. */
+#define NWF_RULE_END (NWF_COOKIE_NO_RULE - 1)
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A filter with its variables filled in, put in evaluation order: what a guest's
+ * port enforces, before anything of Open vSwitch is known.
+ *
+ * Each direction has a root list of rules and chains.  A frame walks it: a
+ * chain whose guard matches is walked in turn; its rules accept, drop, or return
+ * to the root list behind the chain, and a frame that reaches the chain's end is
+ * accepted (ebtables' policy for user-defined chains).  So is one that reaches
+ * the end of the root list. */
+#ifndef NWF_PROGRAM_H
+#define NWF_PROGRAM_H
+
+#include "nwf/store.h"
+
+/* Rules of one program, both directions, after lists are expanded. */
+#define NWF_PROGRAM_RULES_MAX 65536
+/* Filters visited for one program, repetitions counted. */
+#define NWF_PROGRAM_REFS_MAX 1024
+/* Nesting of references. */
+#define NWF_PROGRAM_DEPTH_MAX 32
+
+/* One test of a frame.  A rule matches when all of its conditions hold. */
+struct nwf_cond {
+    enum nwf_field field;
+    bool negated;
+    bool is_range;
+    struct nwf_value value; /* Or the first of a range. */
+    struct nwf_value mask;  /* If !is_range. */
+    struct nwf_value last;  /* If is_range; inclusive. */
+};
+
+struct nwf_prule {
+    const struct nwf_rule *rule; /* Where it comes from. */
+    NWF_VEC(struct nwf_cond) conds;
+};
+
+struct nwf_pchain {
+    const char *name;
+    const struct nwf_chain_type *type;
+    int priority;
+    NWF_VEC(size_t) rules; /* Into the side's 'rules'. */
+};
+
+struct nwf_item {
+    bool is_chain;
+    size_t index; /* Into the side's 'chains' or 'rules'. */
+};
+
+/* What frames of one direction go through. */
+struct nwf_side {
+    NWF_VEC(struct nwf_prule) rules; /* A rule's index is its id. */
+    NWF_VEC(struct nwf_pchain) chains;
+    NWF_VEC(struct nwf_item) root;
+};
+
+struct nwf_program {
+    struct nwf_side side[NWF_N_DIRECTIONS];
+};
+
+/* Fills 'filter' in with 'params'.  *ret_program refers to filters of 'store' and
+ * is freed with nwf_program_free().  Errors name file, line and cause. */
+int nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
+                    const struct nwf_params *params, struct nwf_program **ret_program,
+                    struct nwf_error *err);
+void nwf_program_free(struct nwf_program *program);
+DEFINE_CLEANUP(struct nwf_program, nwf_program, nwf_program_free)
+
+/* Adds the instances of 'rule' under 'params' to 'side': one for each combination
+ * of its variables' values.  Used by nwf_program_new(). */
+int nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
+                    enum nwf_direction direction, struct nwf_side *side, struct nwf_error *err);
+
+/* Adds to *ret_params the variables that 'filter' and what it refers to use, with
+ * values that stand in for real ones. */
+int nwf_filter_stand_ins(struct nwf_store *store, const struct nwf_filter *filter,
+                         struct nwf_params *ret_params, struct nwf_error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A direction of a program as a row of stages: what OpenFlow's tables can hold.
+ *
+ * A stage is a list of rows, the first that matches decides: accept, drop, or go
+ * on in a later stage.  "return" and negated rules need "later"; all the rest of
+ * a filter is one list.  Stages know no port; the caller adds it to each match. */
+#ifndef NWF_STAGES_H
+#define NWF_STAGES_H
+
+#include "nwf/program.h"
+#include "openvswitch/match.h"
+
+/* Rows of one direction. */
+#define NWF_ROWS_MAX 60000
+
+enum nwf_verdict {
+    NWF_V_ACCEPT,
+    NWF_V_DROP,
+    NWF_V_GOTO, /* Goes on in stage 'target'. */
+};
+
+struct nwf_row {
+    struct match match;
+    enum nwf_verdict verdict;
+    size_t target; /* If NWF_V_GOTO; greater than the row's own stage. */
+    uint32_t rule; /* The deciding rule's id in its side, or NWF_RULE_END. */
+};
+
+/* Every stage ends in a row that matches all. */
+struct nwf_stage {
+    NWF_VEC(struct nwf_row) rows;
+};
+
+struct nwf_stages {
+    NWF_VEC(struct nwf_stage) list;
+};
+
+/* Compiles one side of a program.  Errors (what OpenFlow cannot express, or too
+ * much of it) name file, line and cause; *stages is empty then. */
+int nwf_stages_build(const struct nwf_side *side, struct nwf_stages *stages,
+                     struct nwf_error *err);
+void nwf_stages_clear(struct nwf_stages *stages);
+
+/* What the stages say of all frames that match 'frames': true and the verdict
+ * (ACCEPT or DROP) when they agree, false when it depends on the frame. */
+bool nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
+                        enum nwf_verdict *ret_verdict);
+
+#endif

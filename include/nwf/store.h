@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The filters in reach, each parsed once.  Where their text comes from is the
+ * caller's affair. */
+#ifndef NWF_STORE_H
+#define NWF_STORE_H
+
+#include "nwf/filter.h"
+
+struct nwf_store;
+
+/* Largest number of filters that one store keeps. */
+#define NWF_STORE_MAX 4096
+
+/* Reads the document of filter 'name' into *ret_data (malloc'ed) and says where
+ * it was found in *ret_path (malloc'ed).  -ENOENT when there is none. */
+typedef int nwf_store_read_fn(void *aux, const char *name, char **ret_path, char **ret_data,
+                              size_t *ret_size, struct nwf_error *err);
+
+struct nwf_store *nwf_store_new(nwf_store_read_fn *read, void *aux);
+void nwf_store_free(struct nwf_store *store);
+DEFINE_CLEANUP(struct nwf_store, nwf_store, nwf_store_free)
+
+/* *ret_filter stays the store's.  A filter that cannot be read or parsed gives
+ * the same error at every call, and is read once. */
+int nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter **ret_filter,
+                  struct nwf_error *err);
+
+/* Parses 'data' as filter text that stands in for what the source would give for
+ * its name, e.g. to check a filter before it is installed. */
+int nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_t size,
+                  const struct nwf_filter **ret_filter, struct nwf_error *err);
+
+#endif

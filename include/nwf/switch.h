@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A connection to a bridge's OpenFlow management socket.  Every call ends within
+ * the connection's timeout; after an error the connection is of no more use. */
+#ifndef NWF_SWITCH_H
+#define NWF_SWITCH_H
+
+#include "nwf/compile.h"
+#include "nwf/flow.h"
+
+struct nwf_switch;
+
+/* OpenFlow 1.3 to 1.5, a bit each as in libopenvswitch's version bitmaps. */
+#define NWF_OPENFLOW_VERSIONS (UINT32_C(7) << 4)
+
+/* Connects to 'bridge' with the highest OpenFlow version that it and 'versions' (a
+ * bitmap) allow.  'timeout_ms' bounds each later call, and this one. */
+int nwf_switch_open(const char *bridge, uint32_t versions, unsigned int timeout_ms,
+                    struct nwf_switch **ret, struct nwf_error *err);
+void nwf_switch_close(struct nwf_switch *sw);
+DEFINE_CLEANUP(struct nwf_switch, nwf_switch, nwf_switch_close)
+
+/* Adds the flows whose cookie is 'cookie' under 'mask' to *set. */
+int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                    struct nwf_flow_set *set, struct nwf_error *err);
+
+/* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before
+ * or after all of them.  If the switch rejects one, nothing has changed and the
+ * error shows the flow. */
+int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
+                     struct nwf_error *err);
+
+/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle. */
+int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                      struct nwf_error *err);
+
+/* Sets fragment handling to "nx-match", where a first fragment keeps its ports.  The
+ * setting is the bridge's, and is lost when ovs-vswitchd restarts. */
+int nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_error *err);
+
+/* Excludes ports from the floods of NORMAL, or lets them in again: of[ofport].  The
+ * setting is lost when ovs-vswitchd restarts. */
+int nwf_switch_set_no_flood(struct nwf_switch *sw, const bool no_flood[0x10000],
+                            struct nwf_error *err);
+
+/* Waits until ovs-vswitchd has done all that was asked before. */
+int nwf_switch_barrier(struct nwf_switch *sw, struct nwf_error *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ovs-vswitchd's control socket (what ovs-appctl talks to). */
+#ifndef NWF_VSWITCHD_H
+#define NWF_VSWITCHD_H
+
+#include "nwf/error.h"
+
+/* Runs a command of ovs-vswitchd, e.g. "revalidator/purge"; 'arg' may be NULL. */
+int nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err);
+
+/* Makes sure that no cached datapath flow of an earlier policy is left.
+ *
+ * Revalidators follow a change of tables by themselves, soon, but not at once; and
+ * before OVS 3.1.3 they could leave a userspace datapath's overlapping megaflows
+ * with their old actions (upstream 21410ff80).  Deleting the cache is exact: what
+ * is put there afterwards comes from the new tables. */
+int nwf_vswitchd_flush_cache(struct nwf_error *err);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bind and unbind: a port's tags. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+#include "nwf/file.h"
+#include "nwf/text.h"
+#include "nwf/xml.h"
+
+static int
+binding_from_args(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_error *err)
+{
+    if (cli->argc < 2) {
+        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter bind IFACE FILTER "
+                                           "[NAME=VALUE[,VALUE]...] | bind --xml=FILE");
+    }
+    *binding = (struct nwf_binding){.port = nwf_strdup(cli->argv[0]),
+                                    .filter = nwf_strdup(cli->argv[1])};
+    for (int i = 2; i < cli->argc; i++) {
+        const char *equals = strchr(cli->argv[i], '=');
+        if (!equals) {
+            return nwf_error_set(err, -EINVAL, "\"%.80s\" is not NAME=VALUE", cli->argv[i]);
+        }
+        char *name CLEANUP_FREE = nwf_strndup(cli->argv[i], (size_t) (equals - cli->argv[i]));
+        if (nwf_params_find(&binding->params, name)) {
+            return nwf_error_set(err, -EINVAL, "variable %s is given twice", name);
+        }
+        int r = nwf_params_add_list(&binding->params, name, equals + 1, err);
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int
+binding_from_file(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_error *err)
+{
+    char *data CLEANUP_FREE = NULL;
+    size_t size;
+
+    if (cli->argc) {
+        return nwf_error_set(err, -EINVAL, "--xml takes the place of IFACE, FILTER and variables");
+    }
+    int r = nwf_file_read(cli->xml, NWF_XML_MAX, &data, &size, err);
+    return r ? r : nwf_binding_from_xml(cli->xml, data, size, binding, err);
+}
+
+/* The tags that 'binding' stands for; values are the caller's to free. */
+struct tag_changes {
+    struct nwf_tag_change *data;
+    size_t n, allocated;
+};
+
+static void
+set_tag(struct tag_changes *changes, const struct ovsrec_interface *row, char *key, char *value)
+{
+    nwf_vec_push(changes,
+                 (struct nwf_tag_change){.interface = row, .key = key, .value = value});
+}
+
+static bool
+is_our_tag(const char *key)
+{
+    return !strcmp(key, NWF_TAG_FILTER) || !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE));
+}
+
+static void
+remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port)
+{
+    nwf_vec_foreach (tag, &port->tags) {
+        if (is_our_tag(tag->key)) {
+            set_tag(changes, port->row, nwf_strdup(tag->key), NULL);
+        }
+    }
+}
+
+static void
+add_new_tags(struct tag_changes *changes, const struct ovsrec_interface *row,
+             const struct nwf_binding *binding)
+{
+    set_tag(changes, row, nwf_strdup(NWF_TAG_FILTER), nwf_strdup(binding->filter));
+    nwf_vec_foreach (param, &binding->params.list) {
+        char *value = nwf_strdup(param->values.data[0]);
+        for (size_t i = 1; i < param->values.n; i++) {
+            char *old CLEANUP_FREE = value;
+            value = nwf_asprintf("%s,%s", old, param->values.data[i]);
+        }
+        set_tag(changes, row, nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name), value);
+    }
+}
+
+/* Setting a key and removing it in one transaction would cancel out. */
+static void
+drop_removals_of_set_keys(struct tag_changes *changes)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < changes->n; i++) {
+        bool set_too = false;
+        for (size_t j = 0; j < changes->n && !changes->data[i].value; j++) {
+            set_too |= changes->data[j].value
+                       && !strcmp(changes->data[i].key, changes->data[j].key);
+        }
+        if (set_too) {
+            free((char *) changes->data[i].key);
+        } else {
+            changes->data[kept++] = changes->data[i];
+        }
+    }
+    changes->n = kept;
+}
+
+static int
+write_tags(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_error *err)
+{
+    drop_removals_of_set_keys(changes);
+    int r = nwf_ovsdb_write_tags(db, changes->data, changes->n, err);
+
+    nwf_vec_foreach (change, changes) {
+        free((char *) change->key);
+        free((char *) change->value);
+    }
+    nwf_vec_clear(changes);
+    return r;
+}
+
+static int
+open_port(struct nwf_cli *cli, const char *name, struct nwf_ovsdb **ret_db,
+          struct nwf_ovs_port *ret_port, struct nwf_error *err)
+{
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, name, ret_db, err);
+
+    if (r) {
+        return r;
+    }
+    memset(ret_port, 0, sizeof *ret_port);
+    ret_port->row = nwf_ovsdb_find_interface(*ret_db, name);
+    if (!ret_port->row) {
+        return nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
+    }
+    nwf_ovsdb_interface_tags(ret_port->row, ret_port);
+    return 0;
+}
+
+/* Checks the binding as sync will see it: with the port's own MAC. */
+static int
+check(struct nwf_cli *cli, const struct nwf_binding *binding, const struct nwf_ovs_port *port,
+      struct nwf_error *err)
+{
+    struct nwf_binding whole = {.filter = nwf_strdup(binding->filter)};
+    int r = 0;
+
+    nwf_params_override(&whole.params, &binding->params);
+    nwf_vec_foreach (tag, &port->tags) {
+        if (!r && !strcmp(tag->key, NWF_TAG_MAC) && !nwf_params_find(&whole.params, "MAC")) {
+            r = nwf_params_add_list(&whole.params, "MAC", tag->value, err);
+        }
+    }
+    if (!r) {
+        r = nwf_plan_check_binding(&whole, cli->store, err);
+    }
+    if (r) {
+        nwf_error_wrap(err, "%s", binding->port);
+    }
+    nwf_binding_clear(&whole);
+    return r;
+}
+
+int
+nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct tag_changes changes = {.data = NULL};
+    struct nwf_ovs_port port;
+    int r = cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
+
+    if (r || (r = open_port(cli, binding.port, &db, &port, err))) {
+        return r;
+    }
+    r = check(cli, &binding, &port, err);
+    if (!r) {
+        remove_old_tags(&changes, &port);
+        add_new_tags(&changes, port.row, &binding);
+        r = write_tags(db, &changes, err);
+    }
+    nwf_vec_clear(&port.tags);
+    return r;
+}
+
+int
+nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct tag_changes changes = {.data = NULL};
+    struct nwf_ovs_port port;
+    int r = open_port(cli, cli->argv[0], &db, &port, err);
+
+    if (r) {
+        return r;
+    }
+    remove_old_tags(&changes, &port);
+    r = write_tags(db, &changes, err);
+    nwf_vec_clear(&port.tags);
+    return r;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bindings: the ports of managed bridges, and all others that have a filter. */
+#include <config.h>
+
+#include "cli.h"
+#include "nwf/text.h"
+
+static const char *const headings[] = {"port", "bridge", "role", "filter", "variables", "status"};
+
+static void
+add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
+         const struct nwf_plan_port *port)
+{
+    char *variables CLEANUP_FREE = nwf_params_format(&port->binding.params);
+    bool managed = bridge->managed != NWF_UNMANAGED;
+
+    if (!managed && !port->binding.filter) {
+        return;
+    }
+    nwf_rows_add(rows, port->name);
+    nwf_rows_add(rows, bridge->name);
+    nwf_rows_add(rows, managed ? nwf_port_role_to_string(port->role) : "unmanaged");
+    nwf_rows_add(rows, port->binding.filter ? port->binding.filter : "");
+    nwf_rows_add(rows, variables);
+    nwf_rows_add(rows, port->old_status ? port->old_status : "");
+}
+
+int
+nwf_verb_bindings(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_rows rows;
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_rows_init(&rows, headings, sizeof headings / sizeof headings[0]);
+    nwf_ovsdb_bridges(db, &bridges);
+    nwf_vec_foreach (bridge, &bridges) {
+        struct nwf_plan plan CLEANUP(nwf_plan_finish);
+
+        nwf_plan_init(&plan, bridge->name);
+        nwf_plan_read(&plan, bridge, cli->store);
+        nwf_vec_foreach (port, &plan.ports) {
+            add_port(&rows, bridge, port);
+        }
+    }
+    nwf_rows_print(&rows, cli->json);
+    return NWF_EXIT_OK;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the verbs share: options, errors, and the objects that most of them open. */
+#ifndef NWF_CLI_H
+#define NWF_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nwf/engine.h"
+#include "nwf/filter_path.h"
+#include "nwf/vec.h"
+
+enum { NWF_EXIT_OK = 0, NWF_EXIT_ERROR = 1, NWF_EXIT_DIFFERENT = 2 };
+
+struct nwf_words {
+    const char **data;
+    size_t n, allocated;
+};
+
+struct nwf_cli {
+    /* Common options. */
+    char *db;
+    const char *filter_dir;
+    unsigned int timeout_ms;
+    uint32_t versions;
+    bool json;
+
+    /* Options of single verbs. */
+    bool audit, dry_run, forward_bpdu, verbose;
+    const char *xml;
+    struct nwf_words trusted, ofports, tags, trunks;
+
+    /* Operands behind the verb. */
+    int argc;
+    char **argv;
+
+    struct nwf_filter_path path;
+    struct nwf_store *store;
+};
+
+/* A verb returns an exit code, or a negative errno with *err set. */
+typedef int nwf_verb_fn(struct nwf_cli *cli, struct nwf_error *err);
+
+nwf_verb_fn nwf_verb_manage, nwf_verb_unmanage;
+nwf_verb_fn nwf_verb_bind, nwf_verb_unbind, nwf_verb_bindings;
+nwf_verb_fn nwf_verb_sync, nwf_verb_diff;
+nwf_verb_fn nwf_verb_compile;
+nwf_verb_fn nwf_verb_filter;
+
+/* One line on stderr, for what goes wrong with one port or bridge while the rest
+ * goes on. */
+void nwf_cli_complain(const struct nwf_error *err);
+
+/* Synchronises one bridge and prints what that did; see sync.c. */
+int nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db,
+                        const struct nwf_ovs_bridge *bridge, struct nwf_error *err);
+
+/* The bridge called 'name' in 'bridges', or NULL and an error. */
+const struct nwf_ovs_bridge *nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges,
+                                                 const char *name, struct nwf_error *err);
+
+/* ---- Output. ---- */
+
+/* A table of text: cells are copied, columns aligned. */
+struct nwf_rows {
+    const char *const *headings;
+    size_t n_columns;
+    NWF_VEC(char *) cells;
+};
+
+void nwf_rows_init(struct nwf_rows *rows, const char *const *headings, size_t n_columns);
+void nwf_rows_add(struct nwf_rows *rows, const char *cell);
+/* Prints the table, as text or as a JSON array of objects, and frees it. */
+void nwf_rows_print(struct nwf_rows *rows, bool json);
+
+#endif

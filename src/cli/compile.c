@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * compile: flows without a switch.  The options say of the ports what OVSDB would. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
+
+/* "IFACE=REST": the rest if 'word' is about 'name', else NULL. */
+static const char *
+rest_for(const char *word, const char *name)
+{
+    size_t n = strlen(name);
+
+    return !strncmp(word, name, n) && word[n] == '=' ? word + n + 1 : NULL;
+}
+
+static int
+number_for(const struct nwf_words *words, const char *option, const char *name, int64_t max,
+           int64_t *ret, struct nwf_error *err)
+{
+    nwf_vec_foreach (word, words) {
+        const char *rest = rest_for(*word, name);
+        if (rest && !nwf_parse_int(rest, 1, max, ret)) {
+            return nwf_error_set(err, -EINVAL, "--%s=%s: not a number from 1 to %lld", option,
+                                 *word, (long long) max);
+        }
+    }
+    return 0;
+}
+
+static int
+add_trunk(const char *word, void *vlan)
+{
+    int64_t vid;
+
+    if (!nwf_parse_int(word, 0, NWF_N_VLANS - 1, &vid)) {
+        return -EINVAL;
+    }
+    nwf_vlan_add_trunk(vlan, (uint16_t) vid);
+    return 0;
+}
+
+static int
+describe(struct nwf_cli *cli, struct nwf_plan_port *port, struct nwf_error *err)
+{
+    int64_t ofport = port->ofport, tag = 0;
+    int r = number_for(&cli->ofports, "ofport", port->name, NWF_OFPORT_MAX, &ofport, err);
+
+    if (!r) {
+        r = number_for(&cli->tags, "tag", port->name, NWF_N_VLANS - 1, &tag, err);
+    }
+    if (r) {
+        return r;
+    }
+    if (!ofport) {
+        return nwf_error_set(err, -EINVAL, "%s: its OpenFlow number is needed: --ofport %s=N",
+                             port->name, port->name);
+    }
+    port->ofport = (uint16_t) ofport;
+    port->vlan.tag = (uint16_t) tag;
+    port->vlan.mode = tag ? NWF_VLAN_ACCESS : NWF_VLAN_TRUNK;
+    nwf_vec_foreach (word, &cli->trunks) {
+        const char *rest = rest_for(*word, port->name);
+        if (rest && nwf_text_split(rest, ",", add_trunk, &port->vlan)) {
+            return nwf_error_set(err, -EINVAL, "--trunks=%s: not VLANs", *word);
+        }
+    }
+    return 0;
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    const struct nwf_plan_port *a = a_, *b = b_;
+
+    return (int) a->ofport - (int) b->ofport;
+}
+
+static int
+fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
+{
+    struct nwf_bindings bindings CLEANUP(nwf_bindings_clear) = {.data = NULL};
+    int r = 0;
+
+    for (int i = 0; i < cli->argc; i++) {
+        if ((r = nwf_bindings_read(cli->argv[i], &bindings, err))) {
+            return r;
+        }
+    }
+    nwf_plan_add_port(plan, "LOCAL", NWF_OFPORT_LOCAL, NWF_TRUSTED, NULL);
+    nwf_vec_foreach (name, &cli->trusted) {
+        nwf_plan_add_port(plan, *name, 0, NWF_TRUSTED, NULL);
+    }
+    nwf_vec_foreach (binding, &bindings) {
+        nwf_plan_add_port(plan, binding->port, 0, NWF_GUEST, binding);
+    }
+    nwf_vec_foreach (port, &plan->ports) {
+        if ((r = describe(cli, port, err))) {
+            return r;
+        }
+    }
+    qsort(plan->ports.data, plan->ports.n, sizeof plan->ports.data[0], compare_ports);
+    for (size_t i = 1; i < plan->ports.n; i++) {
+        if (plan->ports.data[i].ofport == plan->ports.data[i - 1].ofport) {
+            return nwf_error_set(err, -EINVAL, "%s and %s have one OpenFlow number",
+                                 plan->ports.data[i - 1].name, plan->ports.data[i].name);
+        }
+    }
+    return 0;
+}
+
+static void
+print_flows(const struct nwf_plan *plan)
+{
+    const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(&plan->flows);
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < nwf_flow_set_count(&plan->flows); i++) {
+        ds_clear(&s);
+        nwf_flow_format(sorted[i], &s);
+        puts(ds_cstr(&s));
+    }
+    ds_destroy(&s);
+}
+
+int
+nwf_verb_compile(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_plan plan CLEANUP(nwf_plan_finish);
+
+    nwf_plan_init(&plan, "offline");
+    plan.bridge.audit = cli->audit;
+    plan.bridge.forward_bpdu = cli->forward_bpdu;
+    int r = fill_plan(cli, &plan, err);
+    if (!r) {
+        r = nwf_plan_compute(&plan, cli->store, err);
+    }
+    if (r) {
+        return r;
+    }
+    /* Unlike sync, which has to go on with the other ports, a wrong file is wrong. */
+    nwf_vec_foreach (port, &plan.ports) {
+        if (port->error.text) {
+            return nwf_error_set(err, -EINVAL, "%s: %s", port->name,
+                                 nwf_error_text(&port->error));
+        }
+    }
+    print_flows(&plan);
+    return NWF_EXIT_OK;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * filter list|show|check|define|undefine. */
+#include <config.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "nwf/file.h"
+#include "nwf/text.h"
+#include "nwf/xml.h"
+
+/* ---- list, show. ---- */
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static bool
+has_name(const struct nwf_words *names, const char *name)
+{
+    nwf_vec_foreach (other, names) {
+        if (!strcmp(*other, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+add_names(const char *dir, struct nwf_words *names)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+
+    while (d && (entry = readdir(d))) {
+        size_t n = strlen(entry->d_name);
+        if (n > 4 && !strcmp(entry->d_name + n - 4, ".xml")) {
+            char *name = nwf_strndup(entry->d_name, n - 4);
+            if (nwf_text_is_name(name, "_.-", NWF_NAME_MAX) && !has_name(names, name)) {
+                nwf_vec_push(names, name);
+            } else {
+                free(name);
+            }
+        }
+    }
+    if (d) {
+        closedir(d);
+    }
+}
+
+static void
+add_row(struct nwf_cli *cli, struct nwf_rows *rows, const char *name)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    const struct nwf_filter *filter = NULL;
+    int r = nwf_store_get(cli->store, name, &filter, &err);
+
+    nwf_rows_add(rows, name);
+    nwf_rows_add(rows, r ? "" : filter->chain);
+    nwf_rows_add(rows, r ? nwf_error_text(&err) : filter->file);
+    nwf_error_clear(&err);
+}
+
+static int
+list(struct nwf_cli *cli, struct nwf_error *err)
+{
+    static const char *const headings[] = {"name", "chain", "file"};
+    struct nwf_words names = {.data = NULL};
+    struct nwf_rows rows;
+
+    (void) err;
+    nwf_vec_foreach (dir, &cli->path) {
+        add_names(*dir, &names);
+    }
+    if (names.n) {
+        qsort(names.data, names.n, sizeof names.data[0], compare_names);
+    }
+    nwf_rows_init(&rows, headings, 3);
+    nwf_vec_foreach (name, &names) {
+        add_row(cli, &rows, *name);
+        free((char *) *name);
+    }
+    nwf_vec_clear(&names);
+    nwf_rows_print(&rows, cli->json);
+    return NWF_EXIT_OK;
+}
+
+static int
+show(struct nwf_cli *cli, struct nwf_error *err)
+{
+    char *path CLEANUP_FREE = NULL, *data CLEANUP_FREE = NULL;
+    const struct nwf_filter *filter;
+    size_t size;
+    int r = nwf_store_get(cli->store, cli->argv[1], &filter, err);
+
+    if (!r) {
+        r = nwf_filter_path_read(&cli->path, cli->argv[1], &path, &data, &size, err);
+    }
+    if (r) {
+        nwf_error_wrap(err, "filter %.80s", cli->argv[1]);
+        return r;
+    }
+    fwrite(data, 1, size, stdout);
+    return NWF_EXIT_OK;
+}
+
+/* ---- check. ---- */
+
+/* Compiles the filter with stand-ins for its variables. */
+static int
+check_filter(struct nwf_cli *cli, const struct nwf_filter *filter, struct nwf_params *needed,
+             struct nwf_error *err)
+{
+    struct nwf_binding binding = {.filter = nwf_strdup(filter->name)};
+    int r = nwf_filter_stand_ins(cli->store, filter, needed, err);
+
+    if (!r) {
+        nwf_params_override(&binding.params, needed);
+        r = nwf_plan_check_binding(&binding, cli->store, err);
+    }
+    nwf_binding_clear(&binding);
+    return r;
+}
+
+/* Reads a filter out of a file.  It stands for its name from here on, whatever the
+ * search path has, so the store starts anew. */
+static int
+load(struct nwf_cli *cli, const char *word, const struct nwf_filter **ret, char **ret_data,
+     size_t *ret_size, struct nwf_error *err)
+{
+    int r = nwf_file_read(word, NWF_XML_MAX, ret_data, ret_size, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_store_free(cli->store);
+    cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
+    return nwf_store_put(cli->store, word, *ret_data, *ret_size, ret, err);
+}
+
+static int
+check_one(struct nwf_cli *cli, const char *word, struct nwf_error *err)
+{
+    struct nwf_params needed CLEANUP(nwf_params_clear) = {.list.data = NULL};
+    char *data CLEANUP_FREE = NULL;
+    const struct nwf_filter *filter;
+    size_t size;
+    /* A word that could be a path is one. */
+    bool is_file = strchr(word, '/') || !strcmp(word, "-") || strstr(word, ".xml");
+    int r = is_file ? load(cli, word, &filter, &data, &size, err)
+                    : nwf_store_get(cli->store, word, &filter, err);
+
+    if (!r) {
+        r = check_filter(cli, filter, &needed, err);
+    } else if (!is_file) {
+        nwf_error_wrap(err, "filter %.80s", word);
+    }
+    if (r) {
+        return r;
+    }
+    printf("%s: good", filter->name);
+    nwf_vec_foreach (param, &needed.list) {
+        printf("%s%s", param == needed.list.data ? "; needs " : ", ", param->name);
+    }
+    putchar('\n');
+    return NWF_EXIT_OK;
+}
+
+static int
+check(struct nwf_cli *cli, struct nwf_error *err)
+{
+    int worst = NWF_EXIT_OK;
+
+    for (int i = 1; i < cli->argc; i++) {
+        int r = check_one(cli, cli->argv[i], err);
+        if (r < 0) {
+            nwf_cli_complain(err);
+            nwf_error_clear(err);
+            worst = NWF_EXIT_ERROR;
+        }
+    }
+    return worst;
+}
+
+/* ---- define, undefine. ---- */
+
+/* Makes 'dir' and what is above it. */
+static int
+make_dirs(const char *dir, struct nwf_error *err)
+{
+    char *path CLEANUP_FREE = nwf_strdup(dir);
+
+    for (char *p = path + 1;; p++) {
+        if (*p == '/' || !*p) {
+            char end = *p;
+            *p = '\0';
+            if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+                return nwf_error_set(err, -errno, "%s: %s", path, strerror(errno));
+            }
+            *p = end;
+            if (!end) {
+                return 0;
+            }
+        }
+    }
+}
+
+static int
+define(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_params needed CLEANUP(nwf_params_clear) = {.list.data = NULL};
+    char *data CLEANUP_FREE = NULL;
+    char *dir CLEANUP_FREE = nwf_filter_path_own();
+    const struct nwf_filter *filter;
+    size_t size;
+    int r = load(cli, cli->argv[1], &filter, &data, &size, err);
+
+    if (!r) {
+        r = check_filter(cli, filter, &needed, err);
+    }
+    if (!r) {
+        r = make_dirs(dir, err);
+    }
+    if (r) {
+        return r;
+    }
+    char *path CLEANUP_FREE = nwf_asprintf("%s/%s.xml", dir, filter->name);
+    r = nwf_file_write(path, data, size, err);
+    if (!r) {
+        printf("%s: defined in %s; sync puts it in force\n", filter->name, path);
+    }
+    return r;
+}
+
+static int
+check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_error ignored = NWF_ERROR_INIT;
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, &ignored);
+
+    nwf_error_clear(&ignored);
+    if (r) {
+        return 0; /* No Open vSwitch here: nobody can be using it. */
+    }
+    nwf_ovsdb_bridges(db, &bridges);
+    nwf_vec_foreach (bridge, &bridges) {
+        nwf_vec_foreach (port, &bridge->ports) {
+            nwf_vec_foreach (tag, &port->tags) {
+                if (!strcmp(tag->key, NWF_TAG_FILTER) && !strcmp(tag->value, name)) {
+                    return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it", name,
+                                         port->name);
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+undefine(struct nwf_cli *cli, struct nwf_error *err)
+{
+    const char *name = cli->argv[1];
+    char *dir CLEANUP_FREE = nwf_filter_path_own();
+    char *path CLEANUP_FREE = nwf_asprintf("%s/%s.xml", dir, name);
+
+    if (!nwf_text_is_name(name, "_.-", NWF_NAME_MAX)) {
+        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a filter's name", name);
+    }
+    if (access(path, F_OK) < 0) {
+        return nwf_error_set(err, -ENOENT, "filter %s: not defined in %s", name, dir);
+    }
+    int r = check_unused(cli, name, err);
+    if (!r && unlink(path) < 0) {
+        r = nwf_error_set(err, -errno, "%s: %s", path, strerror(errno));
+    }
+    return r;
+}
+
+int
+nwf_verb_filter(struct nwf_cli *cli, struct nwf_error *err)
+{
+    static const struct {
+        const char *name;
+        int min_args, max_args;
+        nwf_verb_fn *run;
+    } verbs[] = {
+        {"list", 0, 0, list},     {"show", 1, 1, show},         {"check", 1, INT_MAX, check},
+        {"define", 1, 1, define}, {"undefine", 1, 1, undefine},
+    };
+
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (!strcmp(verbs[i].name, cli->argv[0]) && cli->argc - 1 >= verbs[i].min_args
+            && cli->argc - 1 <= verbs[i].max_args) {
+            return verbs[i].run(cli, err);
+        }
+    }
+    return nwf_error_set(err, -EINVAL,
+                         "usage: ovs-nwfilter filter list | show NAME | check NAME|FILE... | "
+                         "define FILE | undefine NAME");
+}

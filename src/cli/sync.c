@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sync and diff. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
+
+const struct nwf_ovs_bridge *
+nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges, const char *name, struct nwf_error *err)
+{
+    nwf_vec_foreach (bridge, bridges) {
+        if (!strcmp(bridge->name, name)) {
+            return bridge;
+        }
+    }
+    nwf_error_set(err, -ENOENT, "%.80s: no such bridge", name);
+    return NULL;
+}
+
+/* '-' what only the switch has, '+' what it should have, as ovs-ofctl diff-flows. */
+static void
+print_change(void *aux, const struct nwf_plan *plan, const struct nwf_change *change)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    (void) aux;
+    (void) plan;
+    nwf_flow_format(change->flow, &s);
+    printf("%c%s\n", change->kind == NWF_CHANGE_DELETE ? '-' : '+', ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static size_t
+count_role(const struct nwf_plan *plan, enum nwf_port_role role)
+{
+    size_t n = 0;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        n += port->role == role;
+    }
+    return n;
+}
+
+static void
+print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
+             const struct nwf_sync_result *result)
+{
+    const char *format =
+        cli->json ? "{\"bridge\": \"%s\", \"flows\": %zu, \"added\": %zu, \"changed\": %zu, "
+                    "\"removed\": %zu, \"guests\": %zu, \"quarantined\": %zu, \"trusted\": %zu}\n"
+                  : "%s: %zu flows: %zu added, %zu changed, %zu removed; "
+                    "%zu guests, %zu quarantined, %zu trusted\n";
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    printf(format, plan->name, result->n_flows, result->n_added, result->n_replaced,
+           result->n_deleted, count_role(plan, NWF_GUEST), count_role(plan, NWF_QUARANTINED),
+           count_role(plan, NWF_TRUSTED));
+#pragma GCC diagnostic pop
+}
+
+/* Says what is wrong with ports; the number of them. */
+static size_t
+complain_of_ports(struct nwf_plan *plan)
+{
+    size_t n = 0;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if (port->error.text) {
+            struct nwf_error err = NWF_ERROR_INIT;
+            nwf_error_set(&err, -EINVAL, "%s: %s", port->name, nwf_error_text(&port->error));
+            nwf_cli_complain(&err);
+            nwf_error_clear(&err);
+            n++;
+        }
+    }
+    if (plan->n_unreached) {
+        fprintf(stderr,
+                "ovs-nwfilter: bridge %s: %zu guests get no flooded frames of some kind: more "
+                "filters than one packet can visit tell such frames apart\n",
+                plan->name, plan->n_unreached);
+    }
+    return n;
+}
+
+int
+nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+                    struct nwf_error *err)
+{
+    struct nwf_plan plan CLEANUP(nwf_plan_finish);
+    struct nwf_sync_options options = {cli->timeout_ms, cli->versions, cli->dry_run};
+    struct nwf_sync_result result;
+
+    nwf_plan_init(&plan, bridge->name);
+    if (bridge->bad_tag) {
+        fprintf(stderr, "ovs-nwfilter: bridge %s: nwfilter=\"%.20s\" is taken for \"enforce\"\n",
+                bridge->name, bridge->bad_tag);
+    }
+    nwf_plan_read(&plan, bridge, cli->store);
+    int r = nwf_plan_compute(&plan, cli->store, err);
+    if (!r) {
+        r = nwf_sync_bridge(db, bridge, &plan, &options, cli->dry_run ? print_change : NULL, NULL,
+                            &result, err);
+    }
+    if (r) {
+        return r;
+    }
+    print_result(cli, &plan, &result);
+    return complain_of_ports(&plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+}
+
+static int
+sync_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    int r = nwf_cli_sync_bridge(cli, db, bridge, &err);
+
+    if (r < 0) {
+        nwf_cli_complain(&err);
+        r = NWF_EXIT_ERROR;
+    }
+    nwf_error_clear(&err);
+    return r;
+}
+
+/* Calls 'each' for the bridges that the operands name, or all managed ones.  The
+ * worst result counts. */
+static int
+for_bridges(struct nwf_cli *cli,
+            int (*each)(struct nwf_cli *, struct nwf_ovsdb *, const struct nwf_ovs_bridge *),
+            struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    int worst = NWF_EXIT_OK;
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_ovsdb_bridges(db, &bridges);
+    for (int i = 0; i < cli->argc; i++) {
+        const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, cli->argv[i], err);
+        if (!bridge) {
+            return -ENOENT;
+        }
+        if (bridge->managed == NWF_UNMANAGED) {
+            return nwf_error_set(err, -EINVAL, "%s: not managed; see ovs-nwfilter manage",
+                                 bridge->name);
+        }
+    }
+    nwf_vec_foreach (bridge, &bridges) {
+        bool named = !cli->argc && bridge->managed != NWF_UNMANAGED;
+        for (int i = 0; i < cli->argc; i++) {
+            named |= !strcmp(cli->argv[i], bridge->name);
+        }
+        if (named) {
+            r = each(cli, db, bridge);
+            worst = r == NWF_EXIT_ERROR || worst == NWF_EXIT_OK ? r : worst;
+        }
+    }
+    return worst;
+}
+
+int
+nwf_verb_sync(struct nwf_cli *cli, struct nwf_error *err)
+{
+    return for_bridges(cli, sync_one, err);
+}
+
+static int
+diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    struct nwf_plan plan CLEANUP(nwf_plan_finish);
+    struct nwf_sync_options options = {cli->timeout_ms, cli->versions, .dry_run = true};
+    struct nwf_sync_result result;
+
+    nwf_plan_init(&plan, bridge->name);
+    nwf_plan_read(&plan, bridge, cli->store);
+    int r = nwf_plan_compute(&plan, cli->store, &err);
+    if (!r) {
+        r = nwf_sync_bridge(db, bridge, &plan, &options, print_change, NULL, &result, &err);
+    }
+    if (r) {
+        nwf_cli_complain(&err);
+        nwf_error_clear(&err);
+        return NWF_EXIT_ERROR;
+    }
+    return result.n_added || result.n_replaced || result.n_deleted ? NWF_EXIT_DIFFERENT
+                                                                   : NWF_EXIT_OK;
+}
+
+int
+nwf_verb_diff(struct nwf_cli *cli, struct nwf_error *err)
+{
+    return for_bridges(cli, diff_one, err);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Actions; see actions.h. */
+#include <config.h>
+
+#include "actions.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nwf/cleanup.h"
+#include "openvswitch/ofp-actions.h"
+
+void
+nwf_put_load(struct ofpbuf *actions, enum mf_field_id reg, uint32_t value)
+{
+    ovs_be32 v = htonl(value);
+
+    ofpact_put_set_field(actions, mf_from_id(reg), &v, NULL);
+}
+
+void
+nwf_put_output(struct ofpbuf *actions, uint16_t ofport)
+{
+    ofpact_put_OUTPUT(actions)->port = OFP_PORT_C(ofport);
+}
+
+static struct mf_subfield
+low_16_bits(enum mf_field_id field)
+{
+    return (struct mf_subfield){.field = mf_from_id(field), .ofs = 0, .n_bits = 16};
+}
+
+void
+nwf_put_output_receiver(struct ofpbuf *actions)
+{
+    struct ofpact_output_reg *output = ofpact_put_OUTPUT_REG(actions);
+
+    output->src = low_16_bits(MFF_REG0);
+    output->max_len = UINT16_MAX;
+}
+
+void
+nwf_put_resubmit(struct ofpbuf *actions, uint8_t table)
+{
+    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(actions);
+
+    resubmit->in_port = OFPP_IN_PORT;
+    resubmit->table_id = table;
+}
+
+void
+nwf_put_goto(struct ofpbuf *actions, uint8_t table)
+{
+    ofpact_put_GOTO_TABLE(actions)->table_id = table;
+}
+
+static void
+put_move(struct ofpbuf *actions, enum mf_field_id from, enum mf_field_id to)
+{
+    struct ofpact_reg_move *move = ofpact_put_REG_MOVE(actions);
+
+    move->src = low_16_bits(from);
+    move->dst = low_16_bits(to);
+}
+
+void
+nwf_put_save_tag(struct ofpbuf *actions)
+{
+    put_move(actions, MFF_VLAN_TCI, MFF_REG1);
+}
+
+void
+nwf_put_restore_tag(struct ofpbuf *actions)
+{
+    put_move(actions, MFF_REG1, MFF_VLAN_TCI);
+}
+
+void
+nwf_put_no_tag(struct ofpbuf *actions)
+{
+    ovs_be16 none = htons(0), all = OVS_BE16_MAX;
+
+    ofpact_put_reg_load(actions, mf_from_id(MFF_VLAN_TCI), &none, &all);
+}
+
+void
+nwf_put_text(struct ofpbuf *actions, const char *format, ...)
+{
+    enum ofputil_protocol usable;
+    struct ofpact_parse_params params = {.ofpacts = actions, .usable_protocols = &usable};
+    char *text CLEANUP_FREE = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0) {
+        abort();
+    }
+    va_end(args);
+    char *cause = ofpacts_parse_actions(text, &params);
+    if (cause) {
+        fprintf(stderr, "%s: %s\n", text, cause);
+        abort(); /* Our own text. */
+    }
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What connects a bridge's ports: trusted ports' ways in, delivery by address.
+ *
+ * Guests are found by their bound addresses, never by learning, so nobody can
+ * take a guest's frames with a forged source address.  What lies behind trusted
+ * ports is learned into NWF_TABLE_LEARNED, and never from a guest. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "actions.h"
+#include "flood.h"
+#include "nwf/compile.h"
+#include "nwf/pipeline.h"
+#include "nwf/text.h"
+#include "tag.h"
+
+/* Addresses that NWF_TABLE_LEARNED holds, for each trusted port. */
+#define LEARNED_MAX 8192
+
+void
+nwf_bridge_finish(struct nwf_bridge *bridge)
+{
+    nwf_vec_foreach (port, &bridge->ports) {
+        nwf_vec_clear(&port->macs);
+    }
+    nwf_vec_clear(&bridge->ports);
+}
+
+/* ---- Trusted ports. ---- */
+
+static void
+add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
+               struct nwf_flow_set *flows)
+{
+    struct nwf_admissions list;
+
+    nwf_vlan_admissions(&port->vlan, &list);
+    nwf_vec_foreach (admission, &list) {
+        NWF_ACTIONS(actions);
+
+        /* A NORMAL that puts nothing out, since the address it looks for was learned
+         * on the port the frame came from: it teaches NORMAL what a frame delivered
+         * to a guest would not.  Where NORMAL does not forward, it need not know. */
+        if (bridge->use_normal) {
+            nwf_put_text(&actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
+        }
+        if (admission->fixed) {
+            nwf_put_load(&actions, MFF_REG1, 0x1000u | admission->vid);
+        } else {
+            nwf_put_save_tag(&actions);
+        }
+        nwf_put_load(&actions, MFF_REG4, 1);
+        nwf_put_text(&actions,
+                     "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
+                     "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+                     "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
+                     NWF_TABLE_LEARNED, bridge->mac_aging,
+                     (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport,
+                                                     NWF_COOKIE_NO_RULE),
+                     LEARNED_MAX);
+        nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+        match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
+        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
+                         nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE),
+                         &admission->match, actions.data, actions.size);
+    }
+    nwf_vec_clear(&list);
+}
+
+static void
+add_known(const struct nwf_port *port, int vid, bool untagged, bool output,
+          struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_reg_masked(&match, 2, port->ofport, 0xffff);
+    if (vid >= 0) {
+        nwf_match_vlan(&match, (uint16_t) vid);
+    }
+    if (output) {
+        if (untagged) {
+            nwf_put_no_tag(&actions);
+        } else {
+            nwf_put_restore_tag(&actions);
+        }
+        nwf_put_output(&actions, port->ofport);
+    }
+    nwf_flow_set_add(flows, NWF_TABLE_KNOWN, vid >= 0 ? 200 : 100,
+                     nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
+                     actions.data, actions.size);
+}
+
+/* Frames for an address that was learned on this port.  The address's VLAN was one
+ * of the port's; if the port has changed since, its old VLANs are refused. */
+static void
+add_trusted_out(const struct nwf_port *port, struct nwf_flow_set *flows)
+{
+    const struct nwf_vlan *vlan = &port->vlan;
+
+    if (vlan->mode != NWF_VLAN_TRUNK) {
+        add_known(port, vlan->tag, nwf_vlan_is_untagged(vlan, vlan->tag), true, flows);
+    }
+    for (int vid = 0; vlan->limited && vid < NWF_N_VLANS; vid++) {
+        if (nwf_vlan_has(vlan, (uint16_t) vid)) {
+            add_known(port, vid, nwf_vlan_is_untagged(vlan, (uint16_t) vid), true, flows);
+        }
+    }
+    if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(vlan)) {
+        add_known(port, 0, false, false, flows); /* Untagged is the native VLAN. */
+    }
+    add_known(port, -1, false, nwf_vlan_has_all(vlan), flows);
+}
+
+/* Forwarding by NORMAL, guests apart.  A guest's frame enters it as from nowhere:
+ * NORMAL would learn the sender's address on the guest's port and from then on
+ * deliver to it past the guest's filter. */
+static void
+add_normal(struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(trusted);
+    NWF_ACTIONS(guest);
+    uint64_t cookie = nwf_cookie(NWF_COOKIE_TRUSTED, 0, NWF_COOKIE_NO_RULE);
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_reg(&match, 4, 1);
+    nwf_put_text(&trusted, "NORMAL");
+    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, trusted.data, trusted.size);
+
+    match_init_catchall(&match);
+    match_set_reg(&match, 4, 0);
+    nwf_put_restore_tag(&guest);
+    nwf_put_text(&guest, "load:0xffff->NXM_OF_IN_PORT[],NORMAL");
+    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, guest.data, guest.size);
+}
+
+/* A known address behind a trusted port, where NORMAL forwards. */
+static void
+add_known_normal(const struct nwf_port *port, struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_reg_masked(&match, 2, port->ofport, 0xffff);
+    nwf_put_resubmit(&actions, NWF_TABLE_NORMAL);
+    nwf_flow_set_add(flows, NWF_TABLE_KNOWN, 100,
+                     nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
+                     actions.data, actions.size);
+}
+
+/* ---- Guests by their addresses. ---- */
+
+/* One guest's address in one VLAN; in all of them if vid is negative. */
+struct address {
+    struct nwf_mac mac;
+    int vid;
+    const struct nwf_port *port;
+};
+
+struct addresses {
+    struct address *data;
+    size_t n, allocated;
+};
+
+static int
+compare_addresses(const void *a_, const void *b_)
+{
+    const struct address *a = a_, *b = b_;
+    int order = memcmp(&a->mac, &b->mac, sizeof a->mac);
+
+    if (!order) {
+        order = a->vid != b->vid ? (a->vid < b->vid ? -1 : 1)
+                                 : (int) a->port->ofport - (int) b->port->ofport;
+    }
+    return order;
+}
+
+static void
+note_addresses(const struct nwf_port *port, struct addresses *list)
+{
+    nwf_vec_foreach (mac, &port->macs) {
+        if (nwf_vlan_has_all(&port->vlan)) {
+            nwf_vec_push(list, (struct address){*mac, -1, port});
+        }
+        /* A native VLAN is told apart from the rest by how it leaves. */
+        for (int vid = 0; vid < NWF_N_VLANS; vid++) {
+            bool own = port->vlan.mode != NWF_VLAN_TRUNK && vid == port->vlan.tag;
+            if (own || (port->vlan.limited && nwf_vlan_has(&port->vlan, (uint16_t) vid))) {
+                nwf_vec_push(list, (struct address){*mac, vid, port});
+            }
+        }
+    }
+}
+
+static void
+put_delivery(struct ofpbuf *actions, const struct address *address, int vid, bool last)
+{
+    if (vid >= 0 && nwf_vlan_is_untagged(&address->port->vlan, (uint16_t) vid)) {
+        nwf_put_no_tag(actions);
+    } else {
+        nwf_put_restore_tag(actions);
+    }
+    nwf_put_load(actions, MFF_REG0, address->port->ofport);
+    if (last) {
+        nwf_put_goto(actions, NWF_TABLE_TO_VM);
+    } else {
+        nwf_put_resubmit(actions, NWF_TABLE_TO_VM);
+    }
+}
+
+/* Delivers to the owners of list[first..end): one address in one VLAN.  An address
+ * that several guests own (one that moves between them) goes to each of them. */
+static void
+add_delivery(const struct addresses *list, size_t first, size_t end, struct nwf_flow_set *flows)
+{
+    const struct address *key = &list->data[first];
+    struct eth_addr mac;
+    struct match match;
+    struct ofpbuf actions;
+
+    ofpbuf_init(&actions, 256);
+    /* Owners of the address in all VLANs come first in its group. */
+    for (size_t i = first; key->vid >= 0 && i-- > 0;) {
+        const struct address *other = &list->data[i];
+        if (memcmp(&other->mac, &key->mac, sizeof key->mac)) {
+            break;
+        }
+        if (other->vid < 0 && nwf_vlan_has(&other->port->vlan, (uint16_t) key->vid)) {
+            put_delivery(&actions, other, key->vid, false);
+        }
+    }
+    for (size_t i = first; i < end; i++) {
+        put_delivery(&actions, &list->data[i], key->vid, i + 1 == end);
+    }
+    memcpy(&mac, key->mac.octets, sizeof mac);
+    match_init_catchall(&match);
+    match_set_dl_dst(&match, mac);
+    if (key->vid >= 0) {
+        nwf_match_vlan(&match, (uint16_t) key->vid);
+    }
+    nwf_flow_set_add(flows, NWF_TABLE_FORWARD, key->vid >= 0 ? 300 : 200,
+                     nwf_cookie(NWF_COOKIE_DELIVER, key->port->ofport, NWF_COOKIE_NO_RULE), &match,
+                     actions.data, actions.size);
+    ofpbuf_uninit(&actions);
+}
+
+static void
+add_deliveries(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+{
+    struct addresses list = {.data = NULL};
+
+    nwf_vec_foreach (port, &bridge->ports) {
+        if (port->role == NWF_GUEST || (port->role == NWF_QUARANTINED && bridge->audit)) {
+            note_addresses(port, &list);
+        }
+    }
+    if (list.n) {
+        qsort(list.data, list.n, sizeof list.data[0], compare_addresses);
+    }
+    for (size_t first = 0, end; first < list.n; first = end) {
+        for (end = first + 1; end < list.n
+                              && !memcmp(&list.data[end].mac, &list.data[first].mac,
+                                         sizeof list.data[end].mac)
+                              && list.data[end].vid == list.data[first].vid;
+             end++) {
+        }
+        add_delivery(&list, first, end, flows);
+    }
+    nwf_vec_clear(&list);
+}
+
+/* ---- The bridge. ---- */
+
+/* NORMAL drops frames for the bridge itself (spanning tree and the like) unless
+ * other_config:forward-bpdu says otherwise; so do we. */
+static void
+add_reserved(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+{
+    static const struct {
+        struct eth_addr address, mask;
+    } reserved[] = {
+        {ETH_ADDR_C(01, 80, c2, 00, 00, 00), ETH_ADDR_C(ff, ff, ff, ff, ff, f0)},
+        {ETH_ADDR_C(01, 00, 0c, cc, cc, cc), ETH_ADDR_C(ff, ff, ff, ff, ff, fe)}, /* CDP, PVST+ */
+        {ETH_ADDR_C(01, 00, 0c, cd, cd, cd), ETH_ADDR_C(ff, ff, ff, ff, ff, ff)}, /* UplinkFast */
+    };
+
+    for (size_t i = 0; !bridge->forward_bpdu && i < sizeof reserved / sizeof reserved[0]; i++) {
+        struct match match;
+
+        match_init_catchall(&match);
+        match_set_dl_dst_masked(&match, reserved[i].address, reserved[i].mask);
+        nwf_flow_set_add(flows, NWF_TABLE_FORWARD, 400,
+                         nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, NULL, 0);
+    }
+}
+
+/* In audit mode a port that nobody has looked at yet passes too. */
+static void
+add_unknown_port(struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    nwf_put_save_tag(&actions);
+    nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+    nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 10,
+                     nwf_cookie(NWF_COOKIE_QUARANTINE, 0, NWF_COOKIE_NO_RULE), &match,
+                     actions.data, actions.size);
+}
+
+size_t
+nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+{
+    nwf_vec_foreach (port, &bridge->ports) {
+        if (port->role == NWF_TRUSTED) {
+            add_trusted_in(bridge, port, flows);
+            if (bridge->use_normal) {
+                add_known_normal(port, flows);
+            } else {
+                add_trusted_out(port, flows);
+            }
+        }
+    }
+    if (bridge->use_normal) {
+        add_normal(flows);
+    }
+    if (bridge->audit) {
+        add_unknown_port(flows);
+    }
+    add_reserved(bridge, flows);
+    add_deliveries(bridge, flows);
+    return nwf_compile_floods(bridge, flows);
+}
+
+/* ---- Fixed flows. ---- */
+
+static void
+add_table_end(uint8_t table, struct nwf_flow_set *flows)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    nwf_flow_set_add(flows, table, 0, nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match,
+                     NULL, 0);
+}
+
+int
+nwf_compile_fixed(const char *name, const char *text, struct nwf_flow_set *flows,
+                  struct nwf_error *err)
+{
+    bool used[256] = {false};
+    const struct nwf_flow *flow;
+    int r = nwf_flow_set_parse(flows, name, text,
+                               nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), err);
+
+    if (r) {
+        return r;
+    }
+    HMAP_FOR_EACH (flow, node, &flows->flows) {
+        used[flow->table] = true;
+    }
+    for (int i = 0; i < NWF_MAX_STAGES; i++) {
+        if (used[NWF_TABLE_FROM_VM + i]) {
+            add_table_end((uint8_t) (NWF_TABLE_FROM_VM + i), flows);
+        }
+        if (used[NWF_TABLE_TO_VM + i]) {
+            add_table_end((uint8_t) (NWF_TABLE_TO_VM + i), flows);
+        }
+    }
+    return 0;
+}

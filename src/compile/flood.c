@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Flooding with a filter behind every copy.
+ *
+ * A copy for a guest runs through the guest's own stages (a resubmit).  One
+ * packet's translation allows 4,096 of those in all, tables passed included, so
+ * guests whose filters accept every frame of a kind get theirs by a plain output;
+ * that leaves the odd ones.  Guests that drop the kind are visited only as far as
+ * the budget goes: their counters tell who was spared what.
+ *
+ * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
+ * that appears before anybody looked at it is in no list.  Where NORMAL is needed
+ * (bonds), NWF_TABLE_NORMAL does it, and the switch layer keeps guests out of its
+ * floods. */
+#include <config.h>
+
+#include "flood.h"
+
+#include <arpa/inet.h>
+
+#include "actions.h"
+#include "match.h"
+#include "nwf/pipeline.h"
+#include "tag.h"
+
+/* Guests whose stages one flooded packet may visit; each costs a few translations
+ * of the 4,096 (ofproto/ofproto-dpif-xlate.c, MAX_RESUBMITS). */
+#define VISITS_MAX 1024
+
+/* Bytes of actions in one flow: a message ends at 64 kB, and encoding adds to it. */
+#define LIST_MAX 24000
+
+#define ANY_VLAN NWF_N_VLANS
+
+enum kind { KIND_ARP, KIND_IP, KIND_IPV6, KIND_RARP, KIND_OTHER };
+
+static const uint16_t kind_types[] = {
+    [KIND_ARP] = 0x0806,
+    [KIND_IP] = 0x0800,
+    [KIND_IPV6] = 0x86dd,
+    [KIND_RARP] = 0x8035,
+};
+#define N_KIND_TYPES (sizeof kind_types / sizeof kind_types[0])
+
+_Static_assert(KIND_OTHER + 1 == NWF_N_FRAME_KINDS, "kinds of frames");
+
+/* ---- What a guest's filter says beforehand. ---- */
+
+static bool
+is_of_known_kind(const struct match *match)
+{
+    for (size_t i = 0; i < N_KIND_TYPES; i++) {
+        if (match->wc.masks.dl_type == OVS_BE16_MAX
+            && match->flow.dl_type == htons(kind_types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The stages without rows that no frame of another kind can meet. */
+static void
+without_known_kinds(const struct nwf_stages *stages, struct nwf_stages *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    nwf_vec_foreach (stage, &stages->list) {
+        struct nwf_stage copy = {.rows.data = NULL};
+        nwf_vec_foreach (row, &stage->rows) {
+            if (!is_of_known_kind(&row->match)) {
+                nwf_vec_push(&copy.rows, *row);
+            }
+        }
+        nwf_vec_push(&ret->list, copy);
+    }
+}
+
+static uint8_t
+judge(const struct nwf_stages *stages, enum kind kind, bool tagged)
+{
+    enum nwf_verdict verdict;
+    struct match frames;
+
+    match_init_catchall(&frames);
+    match_set_dl_tci_masked(&frames, htons(tagged ? 0x1000 : 0), htons(tagged ? 0x1000 : 0x1fff));
+    if (kind != KIND_OTHER) {
+        match_set_dl_type(&frames, htons(kind_types[kind]));
+    }
+    if (!nwf_stages_uniform(stages, &frames, &verdict)) {
+        return NWF_U_MIXED;
+    }
+    return verdict == NWF_V_ACCEPT ? NWF_U_ACCEPT : NWF_U_DROP;
+}
+
+void
+nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret)
+{
+    struct nwf_stages others;
+
+    without_known_kinds(to_vm, &others);
+    for (int tagged = 0; tagged < 2; tagged++) {
+        for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
+            ret->of[tagged][kind] =
+                judge(kind == KIND_OTHER ? &others : to_vm, (enum kind) kind, tagged);
+        }
+    }
+    nwf_stages_clear(&others);
+}
+
+/* ---- Lists of receivers. ---- */
+
+struct flood {
+    const struct nwf_bridge *bridge;
+    struct nwf_flow_set *flows;
+    uint16_t vid; /* Or ANY_VLAN. */
+    enum kind kind;
+
+    struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
+    struct ofpbuf part;  /* The list being filled. */
+    uint32_t n_parts;
+    int form;            /* How frames stand in the part: -1, or bool untagged. */
+    size_t n_visits;
+    size_t n_left_out;
+};
+
+static bool
+receives(const struct flood *f, const struct nwf_port *port)
+{
+    return f->vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan) : nwf_vlan_has(&port->vlan, f->vid);
+}
+
+static bool
+gets_untagged(const struct flood *f, const struct nwf_port *port)
+{
+    return f->vid != ANY_VLAN && nwf_vlan_is_untagged(&port->vlan, f->vid);
+}
+
+/* What the filter says beforehand of frames that this port gets in that form. */
+static uint8_t
+verdict_of(const struct flood *f, const struct nwf_port *port, bool untagged)
+{
+    return port->flood.of[f->vid != 0 && !untagged][f->kind];
+}
+
+static uint32_t
+part_id(const struct flood *f)
+{
+    return (uint32_t) f->vid << 16 | (uint32_t) f->kind << 12 | (f->n_parts & 0xfff);
+}
+
+/* Moves the part into a flow of its own that the first flow visits. */
+static void
+flush_part(struct flood *f)
+{
+    struct match match;
+
+    if (!f->part.size) {
+        return;
+    }
+    match_init_catchall(&match);
+    match_set_reg(&match, 3, part_id(f));
+    nwf_flow_set_add(f->flows, NWF_TABLE_FLOOD_MORE, 100, nwf_cookie(NWF_COOKIE_FLOOD, 0, 0),
+                     &match, f->part.data, f->part.size);
+    nwf_put_load(&f->first, MFF_REG3, part_id(f));
+    nwf_put_resubmit(&f->first, NWF_TABLE_FLOOD_MORE);
+    ofpbuf_clear(&f->part);
+    f->n_parts++;
+    f->form = -1;
+}
+
+static void
+put_form(struct flood *f, bool untagged)
+{
+    if (f->part.size > LIST_MAX) {
+        flush_part(f);
+    }
+    if (f->form != untagged) {
+        f->form = untagged;
+        if (untagged) {
+            nwf_put_no_tag(&f->part);
+        } else {
+            nwf_put_restore_tag(&f->part);
+        }
+    }
+}
+
+static void
+put_visit(struct flood *f, const struct nwf_port *port, bool untagged)
+{
+    put_form(f, untagged);
+    nwf_put_load(&f->part, MFF_REG0, port->ofport);
+    nwf_put_resubmit(&f->part, NWF_TABLE_TO_VM);
+    f->n_visits++;
+}
+
+/* Puts receivers that get frames in one form: outputs first. */
+static void
+put_outputs(struct flood *f, bool untagged)
+{
+    nwf_vec_foreach (port, &f->bridge->ports) {
+        bool output = port->role == NWF_TRUSTED
+                          ? !f->bridge->use_normal
+                          : port->role == NWF_GUEST
+                                && verdict_of(f, port, untagged) == NWF_U_ACCEPT;
+        if (output && receives(f, port) && gets_untagged(f, port) == untagged) {
+            put_form(f, untagged);
+            nwf_put_output(&f->part, port->ofport);
+        }
+    }
+}
+
+static void
+put_visits(struct flood *f, bool untagged, enum nwf_uniform said)
+{
+    nwf_vec_foreach (port, &f->bridge->ports) {
+        bool audited = port->role == NWF_QUARANTINED && f->bridge->audit;
+        uint8_t verdict = audited ? NWF_U_MIXED : verdict_of(f, port, untagged);
+
+        if ((port->role != NWF_GUEST && !audited) || verdict != said || !receives(f, port)
+            || gets_untagged(f, port) != untagged) {
+            continue;
+        }
+        if (f->n_visits < VISITS_MAX) {
+            put_visit(f, port, untagged);
+        } else if (said == NWF_U_MIXED || f->bridge->audit) {
+            f->n_left_out++;
+        }
+    }
+}
+
+static void
+match_flood(const struct flood *f, struct match *match)
+{
+    match_init_catchall(match);
+    if (f->vid == 0) {
+        match_set_reg_masked(match, 1, 0, 0xffff);
+    } else if (f->vid != ANY_VLAN) {
+        match_set_reg_masked(match, 1, 0x1000u | f->vid, 0x1fff);
+    }
+    if (f->kind != KIND_OTHER) {
+        match_set_dl_type(match, htons(kind_types[f->kind]));
+    }
+}
+
+/* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames; priority
+ * tags go with ANY_VLAN, where every receiver gets frames as they came. */
+static size_t
+add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind,
+          struct nwf_flow_set *flows)
+{
+    struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind, .form = -1};
+    uint16_t priority = (uint16_t) ((vid == ANY_VLAN ? 100 : 200) + (kind == KIND_OTHER ? 0 : 10));
+    struct match match;
+
+    ofpbuf_init(&f.first, 256);
+    ofpbuf_init(&f.part, 1024);
+    if (bridge->use_normal) {
+        nwf_put_text(&f.first, "clone(resubmit(,%d))", NWF_TABLE_NORMAL);
+    }
+    for (int untagged = 0; untagged < 2; untagged++) {
+        put_outputs(&f, untagged);
+    }
+    for (int untagged = 0; untagged < 2; untagged++) {
+        put_visits(&f, untagged, NWF_U_MIXED);
+    }
+    for (int untagged = 0; untagged < 2; untagged++) {
+        put_visits(&f, untagged, NWF_U_DROP);
+    }
+    if (f.n_parts) {
+        flush_part(&f);
+    } else {
+        ofpbuf_put(&f.first, f.part.data, f.part.size);
+    }
+    match_flood(&f, &match);
+    nwf_flow_set_add(flows, NWF_TABLE_FLOOD, priority, nwf_cookie(NWF_COOKIE_FLOOD, 0, 0), &match,
+                     f.first.data, f.first.size);
+    ofpbuf_uninit(&f.first);
+    ofpbuf_uninit(&f.part);
+    return f.n_left_out;
+}
+
+/* ---- The VLANs that need flows of their own. ---- */
+
+static void
+note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS])
+{
+    memset(vids, 0, NWF_N_VLANS * sizeof vids[0]);
+    vids[0] = true;
+    nwf_vec_foreach (port, &bridge->ports) {
+        if (port->vlan.mode != NWF_VLAN_TRUNK) {
+            vids[port->vlan.tag] = true;
+        }
+        for (uint16_t vid = 0; port->vlan.limited && vid < NWF_N_VLANS; vid++) {
+            vids[vid] |= nwf_vlan_has(&port->vlan, vid);
+        }
+    }
+}
+
+static bool
+has_guests(const struct nwf_bridge *bridge, uint16_t vid)
+{
+    nwf_vec_foreach (port, &bridge->ports) {
+        if (port->role == NWF_GUEST
+            && (vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan)
+                                : nwf_vlan_has(&port->vlan, vid))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t
+nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+{
+    bool vids[NWF_N_VLANS];
+    size_t n_left_out = 0;
+
+    note_vlans(bridge, vids);
+    for (uint16_t vid = 0; vid <= ANY_VLAN; vid++) {
+        if (vid != ANY_VLAN && !vids[vid]) {
+            continue;
+        }
+        for (int kind = has_guests(bridge, vid) ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS;
+             kind++) {
+            size_t n = add_flood(bridge, vid, (enum kind) kind, flows);
+            n_left_out = n > n_left_out ? n : n_left_out;
+        }
+    }
+    return n_left_out;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A guest's own flows.  Every one matches its in_port or, towards the guest, its
+ * number in reg0: one port's odd filter never widens another's megaflows. */
+#include <config.h>
+
+#include <arpa/inet.h>
+
+#include "actions.h"
+#include "flood.h"
+#include "match.h"
+#include "nwf/compile.h"
+#include "nwf/pipeline.h"
+#include "nwf/stages.h"
+#include "tag.h"
+
+#define TOP_PRIORITY 65000
+
+const char *
+nwf_port_role_to_string(enum nwf_port_role role)
+{
+    static const char *const names[] = {
+        [NWF_TRUSTED] = "trusted",
+        [NWF_GUEST] = "guest",
+        [NWF_QUARANTINED] = "quarantined",
+    };
+    return names[role];
+}
+
+static void
+match_port(struct match *match, enum nwf_direction direction, uint16_t ofport)
+{
+    if (direction == NWF_OUT) {
+        match_set_in_port(match, OFP_PORT_C(ofport));
+    } else {
+        match_set_reg(match, 0, ofport);
+    }
+}
+
+static uint8_t
+stage_table(enum nwf_direction direction, size_t stage)
+{
+    return (uint8_t) ((direction == NWF_OUT ? NWF_TABLE_FROM_VM : NWF_TABLE_TO_VM) + stage);
+}
+
+static void
+put_accept(struct ofpbuf *actions, enum nwf_direction direction)
+{
+    if (direction == NWF_OUT) {
+        nwf_put_goto(actions, NWF_TABLE_FORWARD);
+    } else {
+        nwf_put_output_receiver(actions);
+    }
+}
+
+static void
+add_row(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction direction,
+        size_t stage, uint16_t priority, const struct nwf_row *row, struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match = row->match;
+    enum nwf_cookie_kind kind = direction == NWF_OUT ? NWF_COOKIE_FROM_VM : NWF_COOKIE_TO_VM;
+
+    if (row->verdict == NWF_V_GOTO) {
+        nwf_put_goto(&actions, stage_table(direction, row->target));
+    } else if (row->verdict == NWF_V_ACCEPT || bridge->audit) {
+        put_accept(&actions, direction);
+    }
+    match_port(&match, direction, ofport);
+    nwf_flow_set_add(flows, stage_table(direction, stage), priority,
+                     nwf_cookie(kind, ofport, row->rule), &match, actions.data, actions.size);
+}
+
+/* Rows that come from one rule and say one thing need no order among them, so that
+ * a value more or less changes no other flow. */
+static bool
+same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nwf_row *b)
+{
+    return a->verdict == b->verdict && (a->verdict != NWF_V_GOTO || a->target == b->target)
+           && a->rule != NWF_RULE_END && b->rule != NWF_RULE_END
+           && side->rules.data[a->rule].rule == side->rules.data[b->rule].rule;
+}
+
+static void
+add_stages(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction direction,
+           const struct nwf_side *side, const struct nwf_stages *stages,
+           struct nwf_flow_set *flows)
+{
+    for (size_t i = 0; i < stages->list.n; i++) {
+        const struct nwf_stage *stage = &stages->list.data[i];
+        uint16_t priority = TOP_PRIORITY;
+
+        for (size_t j = 0; j < stage->rows.n; j++) {
+            const struct nwf_row *row = &stage->rows.data[j];
+            priority -= j && !same_level(side, row - 1, row);
+            add_row(bridge, ofport, direction, i, priority, row, flows);
+        }
+    }
+}
+
+/* The port's way in: its frames' VLAN is noted, and they go to 'table'. */
+static void
+add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t table,
+               struct nwf_flow_set *flows)
+{
+    struct nwf_admissions list;
+
+    nwf_vlan_admissions(&port->vlan, &list);
+    nwf_vec_foreach (admission, &list) {
+        NWF_ACTIONS(actions);
+
+        if (admission->fixed) {
+            nwf_put_load(&actions, MFF_REG1, 0x1000u | admission->vid);
+        } else {
+            nwf_put_save_tag(&actions);
+        }
+        nwf_put_goto(&actions, table);
+        match_port(&admission->match, NWF_OUT, port->ofport);
+        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
+                         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &admission->match,
+                         actions.data, actions.size);
+    }
+    nwf_vec_clear(&list);
+}
+
+int
+nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
+                  const struct nwf_program *program, struct nwf_flow_set *flows,
+                  struct nwf_error *err)
+{
+    struct nwf_stages from_vm, to_vm;
+    int r = nwf_stages_build(&program->side[NWF_OUT], &from_vm, err);
+
+    if (r) {
+        return r;
+    }
+    r = nwf_stages_build(&program->side[NWF_IN], &to_vm, err);
+    if (!r) {
+        add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, flows);
+        add_stages(bridge, port->ofport, NWF_OUT, &program->side[NWF_OUT], &from_vm, flows);
+        add_stages(bridge, port->ofport, NWF_IN, &program->side[NWF_IN], &to_vm, flows);
+        nwf_flood_judge(&to_vm, &port->flood);
+        nwf_stages_clear(&to_vm);
+    }
+    nwf_stages_clear(&from_vm);
+    return r;
+}
+
+void
+nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
+                        struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    uint64_t cookie = nwf_cookie(NWF_COOKIE_QUARANTINE, port->ofport, NWF_COOKIE_NO_RULE);
+    struct match match;
+
+    if (bridge->audit) {
+        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, flows);
+        nwf_put_output_receiver(&actions);
+    } else {
+        match_init_catchall(&match);
+        match_port(&match, NWF_OUT, port->ofport);
+        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100, cookie, &match, NULL, 0);
+    }
+    match_init_catchall(&match);
+    match_port(&match, NWF_IN, port->ofport);
+    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, TOP_PRIORITY, cookie, &match, actions.data,
+                     actions.size);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * VLAN membership; see nwf/vlan.h. */
+#include <config.h>
+
+#include "nwf/vlan.h"
+
+void
+nwf_vlan_add_trunk(struct nwf_vlan *vlan, uint16_t vid)
+{
+    vlan->limited = true;
+    vlan->trunks[vid / 64] |= UINT64_C(1) << (vid % 64);
+}
+
+bool
+nwf_vlan_has(const struct nwf_vlan *vlan, uint16_t vid)
+{
+    if (vlan->mode != NWF_VLAN_TRUNK && vid == vlan->tag) {
+        return true;
+    }
+    if (vlan->mode == NWF_VLAN_ACCESS) {
+        return false;
+    }
+    if (vlan->mode != NWF_VLAN_TRUNK && vid == 0) {
+        return false; /* Untagged frames are in the native VLAN. */
+    }
+    return !vlan->limited || (vlan->trunks[vid / 64] >> (vid % 64) & 1);
+}
+
+bool
+nwf_vlan_is_untagged(const struct nwf_vlan *vlan, uint16_t vid)
+{
+    return (vlan->mode == NWF_VLAN_ACCESS || vlan->mode == NWF_VLAN_NATIVE_UNTAGGED)
+           && vid == vlan->tag;
+}
+
+bool
+nwf_vlan_has_all(const struct nwf_vlan *vlan)
+{
+    return vlan->mode != NWF_VLAN_ACCESS && !vlan->limited;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which variables a filter needs, and values that stand in for them, so that a
+ * filter can be checked before anybody binds it. */
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/program.h"
+#include "nwf/text.h"
+
+/* A value that every attribute of 'type' takes. */
+static const char *
+stand_in(const struct nwf_attr_def *def)
+{
+    switch (def->type) {
+    case NWF_T_MAC:
+        return "02:00:00:00:00:01";
+    case NWF_T_MACMASK:
+        return "ff:ff:ff:ff:ff:ff";
+    case NWF_T_IP4:
+        return "192.0.2.1"; /* RFC 5737 */
+    case NWF_T_IP6:
+        return "2001:db8::1"; /* RFC 3849 */
+    case NWF_T_IP4MASK:
+        return "32";
+    case NWF_T_IP6MASK:
+        return "128";
+    case NWF_T_BOOL:
+        return "true";
+    case NWF_T_U8:
+    case NWF_T_U16:
+    case NWF_T_U32:
+        return def->field == NWF_F_IP_PROTO ? "17" : def->min >= 0x600 ? "0x800" : "6";
+    case NWF_T_TEXT:
+        return "text";
+    }
+    return "0";
+}
+
+static int
+note_var(const struct nwf_attr *attr, struct nwf_params *needed, struct nwf_error *err)
+{
+    size_t want = attr->var.fixed ? attr->var.n + 1 : 1;
+
+    for (;;) {
+        const struct nwf_param *param = nwf_params_find(needed, attr->var.name);
+        if (param && param->values.n >= want) {
+            return 0;
+        }
+        int r = nwf_params_add(needed, attr->var.name, stand_in(attr->def), err);
+        if (r) {
+            return r;
+        }
+    }
+}
+
+static int
+note_vars(struct nwf_store *store, const struct nwf_filter *filter, struct nwf_params *needed,
+          size_t depth, size_t *n_refs, struct nwf_error *err)
+{
+    int r = 0;
+
+    if (depth > NWF_PROGRAM_DEPTH_MAX || ++*n_refs > NWF_PROGRAM_REFS_MAX) {
+        return 0; /* nwf_program_new() says so with the place. */
+    }
+    nwf_vec_foreach (entry, &filter->entries) {
+        const struct nwf_filter *target;
+
+        if (!entry->rule) {
+            struct nwf_error ignored = NWF_ERROR_INIT;
+            if (!nwf_store_get(store, entry->ref->filter, &target, &ignored)) {
+                r = note_vars(store, target, needed, depth + 1, n_refs, err);
+            }
+            nwf_error_clear(&ignored);
+            if (r) {
+                return r;
+            }
+            continue;
+        }
+        nwf_vec_foreach (element, &entry->rule->elements) {
+            nwf_vec_foreach (attr, &element->attrs) {
+                if (attr->is_var && (r = note_var(attr, needed, err))) {
+                    return r;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+int
+nwf_filter_stand_ins(struct nwf_store *store, const struct nwf_filter *filter,
+                     struct nwf_params *ret_params, struct nwf_error *err)
+{
+    size_t n_refs = 0;
+
+    return note_vars(store, filter, ret_params, 0, &n_refs, err);
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a rule with variables to rules with values.
+ *
+ * Variables that share an iterator advance together and need lists of one
+ * length; different iterators give every combination (libvirt's
+ * formatnwfilter.html, "Usage of variables in filters"). */
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/program.h"
+#include "nwf/text.h"
+
+struct iterator {
+    unsigned int id;
+    const char *first_name; /* Variable that set the length. */
+    size_t length;
+    size_t at;
+};
+
+struct expansion {
+    const struct nwf_rule *rule;
+    const struct nwf_params *params;
+    NWF_VEC(struct iterator) iterators;
+};
+
+#define FAIL(LINE, ERR, CODE, FORMAT, ...)                                                         \
+    nwf_error_set(ERR, CODE, "%s:%u: " FORMAT, e->rule->filter->file, LINE, __VA_ARGS__)
+
+/* ---- Iterators. ---- */
+
+static struct iterator *
+find_iterator(struct expansion *e, unsigned int id)
+{
+    nwf_vec_foreach (it, &e->iterators) {
+        if (it->id == id) {
+            return it;
+        }
+    }
+    return NULL;
+}
+
+static int
+note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, struct nwf_error *err)
+{
+    const struct nwf_param *param = nwf_params_find(e->params, var->name);
+
+    if (!param) {
+        return FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
+    }
+    if (var->fixed) {
+        return var->n < param->values.n
+                   ? 0
+                   : FAIL(line, err, -ENOENT, "$%s[%u]: the list has %zu values", var->name,
+                          var->n, param->values.n);
+    }
+    struct iterator *it = find_iterator(e, var->n);
+    if (!it) {
+        nwf_vec_push(&e->iterators, (struct iterator){.id = var->n,
+                                                      .first_name = param->name,
+                                                      .length = param->values.n});
+    } else if (it->length != param->values.n) {
+        return FAIL(line, err, -EINVAL,
+                    "$%s has %zu values and $%s has %zu: lists walked in parallel must have one "
+                    "length",
+                    it->first_name, it->length, param->name, param->values.n);
+    }
+    return 0;
+}
+
+static int
+note_vars(struct expansion *e, struct nwf_error *err)
+{
+    nwf_vec_foreach (element, &e->rule->elements) {
+        nwf_vec_foreach (attr, &element->attrs) {
+            int r = attr->is_var ? note_var(e, element->line, &attr->var, err) : 0;
+            if (r) {
+                return r;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Steps to the next combination; false after the last. */
+static bool
+advance(struct expansion *e)
+{
+    nwf_vec_foreach (it, &e->iterators) {
+        if (++it->at < it->length) {
+            return true;
+        }
+        it->at = 0;
+    }
+    return false;
+}
+
+static int
+attr_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
+           struct nwf_masked *ret, struct nwf_error *err)
+{
+    if (!attr->is_var) {
+        *ret = attr->literal;
+        return 0;
+    }
+    const struct nwf_param *param = nwf_params_find(e->params, attr->var.name);
+    const struct iterator *it = attr->var.fixed ? NULL : find_iterator(e, attr->var.n);
+    size_t i = it ? it->at : attr->var.n;
+    const char *text = param->values.data[i];
+    int r = nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names,
+                            text, ret, err);
+
+    if (r) {
+        nwf_error_wrap(err, "%s:%u: %s: $%s", e->rule->filter->file, line, attr->def->name,
+                       attr->var.name);
+    }
+    return r;
+}
+
+/* ---- Conditions. ---- */
+
+static struct nwf_cond *
+find_cond(struct nwf_prule *prule, size_t start, enum nwf_field field)
+{
+    for (size_t i = start; i < prule->conds.n; i++) {
+        if (prule->conds.data[i].field == field) {
+            return &prule->conds.data[i];
+        }
+    }
+    return NULL;
+}
+
+static int
+add_value(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+          struct nwf_prule *prule, struct nwf_error *err)
+{
+    struct nwf_masked m;
+    int r = attr_value(e, element->line, attr, &m, err);
+
+    if (r) {
+        return r;
+    }
+    if (attr->def->type == NWF_T_BOOL) {
+        if (!m.value.bytes[0]) {
+            return 0; /* "false" asks nothing; it does not ask for the contrary. */
+        }
+    }
+    nwf_vec_push(&prule->conds, (struct nwf_cond){.field = attr->def->field,
+                                                  .negated = element->negated,
+                                                  .value = m.value,
+                                                  .mask = m.mask});
+    return 0;
+}
+
+static int
+apply_mask(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+           struct nwf_cond *cond, const struct nwf_value *mask, struct nwf_error *err)
+{
+    struct nwf_value ones = nwf_value_ones(cond->mask.len);
+
+    if (!nwf_value_equal(&cond->mask, &ones)) {
+        return FAIL(element->line, err, -EINVAL, "%s: the address has a prefix length already",
+                    attr->def->name);
+    }
+    cond->mask = *mask;
+    for (int i = 0; i < cond->value.len; i++) {
+        cond->value.bytes[i] &= mask->bytes[i];
+    }
+    return 0;
+}
+
+static int
+apply_end(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+          struct nwf_cond *cond, const struct nwf_value *last, struct nwf_error *err)
+{
+    if (memcmp(cond->value.bytes, last->bytes, last->len) > 0) {
+        return FAIL(element->line, err, -EINVAL, "%s: the range ends before it starts",
+                    attr->def->name);
+    }
+    cond->is_range = true;
+    cond->last = *last;
+    return 0;
+}
+
+/* Masks and range ends change the condition that their attribute's partner made. */
+static int
+apply_partner(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+              struct nwf_prule *prule, size_t start, struct nwf_error *err)
+{
+    struct nwf_cond *cond = find_cond(prule, start, attr->def->field);
+    struct nwf_masked m;
+    int r;
+
+    if (!cond) {
+        return FAIL(element->line, err, -EINVAL, "%s stands alone", attr->def->name);
+    }
+    if ((r = attr_value(e, element->line, attr, &m, err))) {
+        return r;
+    }
+    return attr->def->role == NWF_ROLE_MASK
+               ? apply_mask(e, element, attr, cond, &m.value, err)
+               : apply_end(e, element, attr, cond, &m.value, err);
+}
+
+/* libvirt: ports need a protocol that has them, ICMPv6 types need ICMPv6, and
+ * neither goes with a negated protocol. */
+static int
+check_protocol(struct expansion *e, const struct nwf_element *element, struct nwf_prule *prule,
+               size_t start, struct nwf_error *err)
+{
+    static const uint8_t with_ports[] = {6, 17, 132};
+    bool ports = find_cond(prule, start, NWF_F_PORT_SRC) || find_cond(prule, start, NWF_F_PORT_DST);
+    bool icmp = find_cond(prule, start, NWF_F_ICMP_TYPE) || find_cond(prule, start, NWF_F_ICMP_CODE);
+    const struct nwf_cond *proto = find_cond(prule, start, NWF_F_IP_PROTO);
+
+    if (!ports && !icmp) {
+        return 0;
+    }
+    if (!proto || proto->negated) {
+        return FAIL(element->line, err, -EINVAL, "%s need a protocol%s",
+                    ports ? "ports" : "ICMPv6 types and codes",
+                    proto ? " that is not negated" : "");
+    }
+    uint8_t n = proto->value.bytes[0];
+    if (ports && n == 33) {
+        return FAIL(element->line, err, -EOPNOTSUPP, "%s",
+                    "Open vSwitch does not look at the ports of DCCP");
+    }
+    if ((ports && !memchr(with_ports, n, sizeof with_ports)) || (icmp && n != 58)) {
+        return FAIL(element->line, err, -EINVAL, "protocol %u has no %s", n,
+                    ports ? "ports" : "ICMPv6 types");
+    }
+    return 0;
+}
+
+static int
+add_element(struct expansion *e, const struct nwf_element *element, struct nwf_prule *prule,
+            struct nwf_error *err)
+{
+    size_t start = prule->conds.n;
+
+    nwf_vec_foreach (attr, &element->attrs) {
+        int r = attr->def->role == NWF_ROLE_VALUE ? add_value(e, element, attr, prule, err) : 0;
+        if (r) {
+            return r;
+        }
+    }
+    nwf_vec_foreach (attr, &element->attrs) {
+        int r = attr->def->role != NWF_ROLE_VALUE
+                    ? apply_partner(e, element, attr, prule, start, err)
+                    : 0;
+        if (r) {
+            return r;
+        }
+    }
+    return check_protocol(e, element, prule, start, err);
+}
+
+static int
+add_conds(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
+{
+    const struct nwf_protocol *protocol = e->rule->protocol;
+
+    if (protocol && protocol->implied != NWF_F_NONE) {
+        nwf_vec_push(&prule->conds,
+                     (struct nwf_cond){.field = protocol->implied,
+                                       .value = protocol->implied_value,
+                                       .mask = nwf_value_ones(protocol->implied_value.len)});
+    }
+    nwf_vec_foreach (element, &e->rule->elements) {
+        int r = add_element(e, element, prule, err);
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void
+mirror(struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        cond->field = nwf_field_mirror(cond->field);
+    }
+}
+
+static bool
+has_negation(const struct nwf_rule *rule)
+{
+    nwf_vec_foreach (element, &rule->elements) {
+        if (element->negated) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+same_conds(const struct nwf_prule *a, const struct nwf_prule *b)
+{
+    /* Structs that were zeroed before they were filled: bytes compare. */
+    return a->conds.n == b->conds.n
+           && !memcmp(a->conds.data, b->conds.data, a->conds.n * sizeof a->conds.data[0]);
+}
+
+/* A repeated value is skipped.  Only a negated rule, which costs a table of its
+ * own, is worth the search; the compiler drops other rules that never match. */
+static bool
+is_repeated(const struct nwf_side *side, size_t start, const struct nwf_prule *prule)
+{
+    for (size_t i = start; has_negation(prule->rule) && i < side->rules.n; i++) {
+        if (same_conds(&side->rules.data[i], prule)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *side,
+           struct nwf_error *err)
+{
+    size_t start = side->rules.n;
+
+    do {
+        struct nwf_prule prule = {.rule = e->rule};
+        int r = side->rules.n < NWF_PROGRAM_RULES_MAX
+                    ? add_conds(e, &prule, err)
+                    : FAIL(e->rule->line, err, -E2BIG, "more than %d rules",
+                           NWF_PROGRAM_RULES_MAX);
+        /* libvirt: an "inout" rule is written as the guest receives. */
+        if (direction == NWF_OUT && e->rule->direction[NWF_IN]) {
+            mirror(&prule);
+        }
+        if (r || is_repeated(side, start, &prule)) {
+            nwf_vec_clear(&prule.conds);
+        } else {
+            nwf_vec_push(&side->rules, prule);
+        }
+        if (r) {
+            return r;
+        }
+    } while (advance(e));
+    return 0;
+}
+
+int
+nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
+                enum nwf_direction direction, struct nwf_side *side, struct nwf_error *err)
+{
+    struct expansion e = {.rule = rule, .params = params};
+    int r = note_vars(&e, err);
+
+    if (!r) {
+        r = expand_all(&e, direction, side, err);
+    }
+    nwf_vec_clear(&e.iterators);
+    return r;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Variables and their values; see nwf/params.h. */
+#include "nwf/params.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/filter.h"
+#include "nwf/text.h"
+
+/* Where 'name' is or would be. */
+static size_t
+lower_bound(const struct nwf_params *params, const char *name)
+{
+    size_t lo = 0, hi = params->list.n;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (strcmp(params->list.data[mid].name, name) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+const struct nwf_param *
+nwf_params_find(const struct nwf_params *params, const char *name)
+{
+    size_t i = lower_bound(params, name);
+
+    return i < params->list.n && !strcmp(params->list.data[i].name, name) ? &params->list.data[i]
+                                                                            : NULL;
+}
+
+static struct nwf_param *
+find_or_insert(struct nwf_params *params, const char *name)
+{
+    size_t i = lower_bound(params, name);
+
+    if (i < params->list.n && !strcmp(params->list.data[i].name, name)) {
+        return &params->list.data[i];
+    }
+    nwf_vec_push(&params->list, (struct nwf_param){.name = NULL});
+    memmove(&params->list.data[i + 1], &params->list.data[i],
+            (params->list.n - 1 - i) * sizeof params->list.data[0]);
+    params->list.data[i] = (struct nwf_param){.name = nwf_strdup(name)};
+    return &params->list.data[i];
+}
+
+int
+nwf_params_add(struct nwf_params *params, const char *name, const char *value,
+               struct nwf_error *err)
+{
+    if (!nwf_text_is_name(name, "_", NWF_NAME_MAX)) {
+        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a variable's name", name);
+    }
+    if (!nwf_text_is_name(value, "_.:/-", NWF_NAME_MAX)) {
+        return nwf_error_set(err, -EINVAL, "variable %s: \"%.80s\" is not a value", name, value);
+    }
+    struct nwf_param *param = find_or_insert(params, name);
+    if (param->values.n >= NWF_VALUES_MAX) {
+        return nwf_error_set(err, -E2BIG, "variable %s has more than %d values", name,
+                             NWF_VALUES_MAX);
+    }
+    nwf_vec_push(&param->values, nwf_strdup(value));
+    return 0;
+}
+
+struct add_list {
+    struct nwf_params *params;
+    const char *name;
+    struct nwf_error *err;
+    size_t n;
+};
+
+static int
+add_word(const char *word, void *aux)
+{
+    struct add_list *list = aux;
+
+    list->n++;
+    return nwf_params_add(list->params, list->name, word, list->err);
+}
+
+int
+nwf_params_add_list(struct nwf_params *params, const char *name, const char *text,
+                    struct nwf_error *err)
+{
+    struct add_list list = {params, name, err, 0};
+    int r = nwf_text_split(text, ", \t", add_word, &list);
+
+    if (!r && !list.n) {
+        r = nwf_error_set(err, -EINVAL, "variable %.80s has no value", name);
+    }
+    return r;
+}
+
+static void
+copy_values(struct nwf_param *to, const struct nwf_param *from)
+{
+    nwf_vec_foreach (value, &to->values) {
+        free(*value);
+    }
+    nwf_vec_clear(&to->values);
+    nwf_vec_foreach (value, &from->values) {
+        nwf_vec_push(&to->values, nwf_strdup(*value));
+    }
+}
+
+void
+nwf_params_override(struct nwf_params *params, const struct nwf_params *outer)
+{
+    nwf_vec_foreach (param, &outer->list) {
+        copy_values(find_or_insert(params, param->name), param);
+    }
+}
+
+void
+nwf_params_clear(struct nwf_params *params)
+{
+    nwf_vec_foreach (param, &params->list) {
+        nwf_vec_foreach (value, &param->values) {
+            free(*value);
+        }
+        nwf_vec_clear(&param->values);
+        free(param->name);
+    }
+    nwf_vec_clear(&params->list);
+}
+
+char *
+nwf_params_format(const struct nwf_params *params)
+{
+    char *s = nwf_strdup("");
+
+    nwf_vec_foreach (param, &params->list) {
+        for (size_t i = 0; i < param->values.n; i++) {
+            char *old CLEANUP_FREE = s;
+            s = i ? nwf_asprintf("%s,%s", old, param->values.data[i])
+                  : nwf_asprintf("%s%s%s=%s", old, *old ? " " : "", param->name,
+                                 param->values.data[i]);
+        }
+    }
+    return s;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * <filter> documents.  What libvirt's parser passes over in silence (unknown
+ * attributes and elements, values out of range, a second protocol in a rule) is
+ * an error here: each of them would make a rule mean something else. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "nwf/filter.h"
+#include "nwf/text.h"
+#include "nwf/xml.h"
+
+static const char *const action_names[] = {
+    [NWF_ACCEPT] = "accept", [NWF_DROP] = "drop",         [NWF_REJECT] = "reject",
+    [NWF_RETURN] = "return", [NWF_CONTINUE] = "continue",
+};
+
+const char *
+nwf_action_to_string(enum nwf_action action)
+{
+    return action_names[action];
+}
+
+const char *
+nwf_direction_to_string(enum nwf_direction direction)
+{
+    return direction == NWF_OUT ? "out" : "in";
+}
+
+/* Sets "FILE:LINE: cause". */
+#define FAIL(FILE, LINE, ERR, ...) fail(FILE, LINE, ERR, nwf_asprintf(__VA_ARGS__))
+
+static int
+fail(const char *file, unsigned int line, struct nwf_error *err, char *cause)
+{
+    int r = nwf_error_set(err, -EINVAL, "%s:%u: %s", file, line, cause);
+
+    free(cause);
+    return r;
+}
+
+/* ---- Variables. ---- */
+
+int
+nwf_var_parse(const char *text, struct nwf_var *ret_var, struct nwf_error *err)
+{
+    const char *name = text + 1;
+    size_t len = strcspn(name, "[");
+    struct nwf_var var = {.name = NULL};
+    int64_t n = 0;
+
+    if (name[len]) {
+        /* [ELEMENT] or [@ITERATOR], with spaces as libvirt allows them. */
+        const char *start = name + len + 1 + strspn(name + len + 1, " ");
+        var.fixed = *start != '@';
+        start += !var.fixed;
+        size_t digits = strspn(start, "0123456789");
+        const char *rest = start + digits + strspn(start + digits, " ");
+        char *number CLEANUP_FREE = nwf_strndup(start, digits);
+        if (!nwf_parse_int(number, 0, NWF_ITERATOR_MAX, &n) || rest[0] != ']'
+            || rest[1 + strspn(rest + 1, " ")]) {
+            return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a variable", text);
+        }
+    }
+    var.name = nwf_strndup(name, len);
+    if (!nwf_text_is_name(var.name, "_", NWF_NAME_MAX)) {
+        free(var.name);
+        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a variable", text);
+    }
+    var.n = (unsigned int) n;
+    *ret_var = var;
+    return 0;
+}
+
+/* ---- Rules. ---- */
+
+static void
+rule_free(struct nwf_rule *rule)
+{
+    nwf_vec_foreach (element, &rule->elements) {
+        nwf_vec_foreach (attr, &element->attrs) {
+            free(attr->var.name);
+        }
+        nwf_vec_clear(&element->attrs);
+    }
+    nwf_vec_clear(&rule->elements);
+    free(rule);
+}
+DEFINE_CLEANUP(struct nwf_rule, rule, rule_free)
+
+static int
+parse_attr(const char *file, unsigned int line, const struct nwf_protocol *protocol,
+           const char *name, const char *text, struct nwf_element *element, struct nwf_error *err)
+{
+    struct nwf_attr attr = {.def = nwf_attr_find(protocol, name)};
+
+    if (!attr.def) {
+        return FAIL(file, line, err, "<%s> has no attribute %.80s", protocol->name, name);
+    }
+    if (attr.def->role == NWF_ROLE_NOTE) {
+        return 0;
+    }
+    attr.is_var = text[0] == '$';
+    int r = attr.is_var ? nwf_var_parse(text, &attr.var, err)
+                        : nwf_value_parse(attr.def->type, attr.def->min, attr.def->max,
+                                          attr.def->names, text, &attr.literal, err);
+    if (r) {
+        nwf_error_wrap(err, "%s:%u: %s", file, line, name);
+        return r;
+    }
+    nwf_vec_push(&element->attrs, attr);
+    return 0;
+}
+
+static int
+parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, struct nwf_error *err)
+{
+    unsigned int line = nwf_xml_line(node);
+    const struct nwf_protocol *protocol = nwf_protocol_find((const char *) node->name);
+
+    if (!protocol) {
+        return FAIL(file, line, err, "unknown element <%.80s>", (const char *) node->name);
+    }
+    if (!protocol->attrs) {
+        return FAIL(file, line, err, "<%s>: rules on the L3/L4 layer are not supported yet",
+                    protocol->name);
+    }
+    if (rule->protocol && rule->protocol != protocol) {
+        return FAIL(file, line, err, "<%s> and <%s> in one rule", rule->protocol->name,
+                    protocol->name);
+    }
+    rule->protocol = protocol;
+    nwf_vec_push(&rule->elements, (struct nwf_element){.line = line});
+    struct nwf_element *element = &rule->elements.data[rule->elements.n - 1];
+
+    for (const xmlAttr *a = node->properties; a; a = a->next) {
+        const char *name = (const char *) a->name;
+        char *text CLEANUP_FREE = nwf_xml_attr(node, name);
+        int r = 0;
+
+        if (!text) {
+            r = FAIL(file, line, err, "attribute %.80s has a namespace", name);
+        } else if (strcmp(name, "match")) {
+            r = parse_attr(file, line, protocol, name, text, element, err);
+        } else if (!strcmp(text, "no")) {
+            element->negated = true;
+        } else if (strcmp(text, "yes")) {
+            r = FAIL(file, line, err, "match: \"%.80s\" is neither yes nor no", text);
+        }
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int
+parse_rule_attr(const char *file, unsigned int line, const char *name, const char *text,
+                struct nwf_rule *rule, bool *has_action, struct nwf_error *err)
+{
+    int64_t n;
+
+    if (!strcmp(name, "action")) {
+        for (size_t i = 0; i < sizeof action_names / sizeof action_names[0]; i++) {
+            if (!strcmp(action_names[i], text)) {
+                rule->action = (enum nwf_action) i;
+                *has_action = true;
+                return 0;
+            }
+        }
+        return FAIL(file, line, err, "unknown action \"%.80s\"", text);
+    }
+    if (!strcmp(name, "direction")) {
+        rule->direction[NWF_OUT] = !strcmp(text, "out") || !strcmp(text, "inout");
+        rule->direction[NWF_IN] = !strcmp(text, "in") || !strcmp(text, "inout");
+        return rule->direction[NWF_OUT] || rule->direction[NWF_IN]
+                   ? 0
+                   : FAIL(file, line, err, "unknown direction \"%.80s\"", text);
+    }
+    if (!strcmp(name, "priority")) {
+        if (!nwf_parse_int(text, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX, &n)) {
+            return FAIL(file, line, err, "priority \"%.80s\" is not a number from %d to %d", text,
+                        -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX);
+        }
+        rule->priority = (int) n;
+        return 0;
+    }
+    if (!strcmp(name, "statematch")) {
+        return 0; /* Of no effect on the Ethernet layer. */
+    }
+    return FAIL(file, line, err, "<rule> has no attribute %.80s", name);
+}
+
+static int
+parse_rule(const struct nwf_filter *filter, const xmlNode *node, struct nwf_rule **ret_rule,
+           struct nwf_error *err)
+{
+    struct nwf_rule *rule CLEANUP(rule_cleanup) = nwf_zalloc(sizeof *rule);
+    const char *file = filter->file;
+    bool has_action = false;
+
+    rule->filter = filter;
+    rule->line = nwf_xml_line(node);
+    rule->priority = NWF_PRIORITY_DEFAULT;
+    for (const xmlAttr *a = node->properties; a; a = a->next) {
+        char *text CLEANUP_FREE = nwf_xml_attr(node, (const char *) a->name);
+        int r = parse_rule_attr(file, rule->line, (const char *) a->name, text ? text : "", rule,
+                                &has_action, err);
+        if (r) {
+            return r;
+        }
+    }
+    if (!has_action || !(rule->direction[NWF_OUT] || rule->direction[NWF_IN])) {
+        return FAIL(file, rule->line, err, "<rule> needs the attribute %s",
+                    has_action ? "direction" : "action");
+    }
+    for (const xmlNode *child = node->children; child; child = child->next) {
+        if (child->type == XML_ELEMENT_NODE) {
+            int r = parse_element(file, child, rule, err);
+            if (r) {
+                return r;
+            }
+        }
+    }
+    *ret_rule = TAKE_PTR(rule);
+    return 0;
+}
+
+/* ---- References. ---- */
+
+static void
+ref_free(struct nwf_ref *ref)
+{
+    nwf_params_clear(&ref->params);
+    free(ref->filter);
+    free(ref);
+}
+DEFINE_CLEANUP(struct nwf_ref, ref, ref_free)
+
+int
+nwf_filter_parse_params(const char *file, const struct _xmlNode *node, struct nwf_params *params,
+                        struct nwf_error *err)
+{
+    for (const xmlNode *child = node->children; child; child = child->next) {
+        char *name CLEANUP_FREE = NULL, *value CLEANUP_FREE = NULL;
+        int r;
+
+        if (child->type != XML_ELEMENT_NODE) {
+            continue;
+        }
+        if (!nwf_xml_is(child, "parameter")) {
+            return FAIL(file, nwf_xml_line(child), err, "unknown element <%.80s>",
+                        (const char *) child->name);
+        }
+        if ((r = nwf_xml_need_attr(file, child, "name", &name, err))
+            || (r = nwf_xml_need_attr(file, child, "value", &value, err))) {
+            return r;
+        }
+        if ((r = nwf_params_add(params, name, value, err))) {
+            nwf_error_wrap(err, "%s:%u", file, nwf_xml_line(child));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int
+parse_ref(const struct nwf_filter *filter, const xmlNode *node, struct nwf_ref **ret_ref,
+          struct nwf_error *err)
+{
+    struct nwf_ref *ref CLEANUP(ref_cleanup) = nwf_zalloc(sizeof *ref);
+    int r;
+
+    ref->line = nwf_xml_line(node);
+    if ((r = nwf_xml_need_attr(filter->file, node, "filter", &ref->filter, err))
+        || (r = nwf_filter_parse_params(filter->file, node, &ref->params, err))) {
+        return r;
+    }
+    *ret_ref = TAKE_PTR(ref);
+    return 0;
+}
+
+/* ---- Filters. ---- */
+
+static int
+parse_entry(struct nwf_filter *filter, const xmlNode *node, struct nwf_error *err)
+{
+    struct nwf_entry entry = {.rule = NULL};
+    int r = 0;
+
+    if (node->type != XML_ELEMENT_NODE || nwf_xml_is(node, "uuid")) {
+        return 0;
+    }
+    if (nwf_xml_is(node, "rule")) {
+        r = parse_rule(filter, node, &entry.rule, err);
+    } else if (nwf_xml_is(node, "filterref")) {
+        r = parse_ref(filter, node, &entry.ref, err);
+    } else {
+        return FAIL(filter->file, nwf_xml_line(node), err, "unknown element <%.80s>",
+                    (const char *) node->name);
+    }
+    if (!r) {
+        nwf_vec_push(&filter->entries, entry);
+    }
+    return r;
+}
+
+static int
+parse_chain(struct nwf_filter *filter, const xmlNode *node, struct nwf_error *err)
+{
+    char *chain CLEANUP_FREE = nwf_xml_attr(node, "chain");
+    char *priority CLEANUP_FREE = nwf_xml_attr(node, "priority");
+    unsigned int line = nwf_xml_line(node);
+    int64_t n = 0;
+
+    if (chain
+        && (!nwf_text_is_name(chain, "_.:-", NWF_CHAIN_NAME_MAX) || !nwf_chain_type_find(chain))) {
+        return FAIL(filter->file, line, err, "no chain can be called \"%.80s\"", chain);
+    }
+    if (priority && !nwf_parse_int(priority, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX, &n)) {
+        return FAIL(filter->file, line, err, "priority \"%.80s\" is not a number from %d to %d",
+                    priority, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX);
+    }
+    /* libvirt reads the priority only beside a chain. */
+    if (chain) {
+        filter->priority = priority ? (int) n : nwf_chain_type_find(chain)->priority;
+    }
+    filter->chain = chain ? TAKE_PTR(chain) : nwf_strdup("root");
+    return 0;
+}
+
+static int
+check_filter_attrs(const struct nwf_filter *filter, const xmlNode *node, struct nwf_error *err)
+{
+    for (const xmlAttr *a = node->properties; a; a = a->next) {
+        const char *name = (const char *) a->name;
+        if (strcmp(name, "name") && strcmp(name, "chain") && strcmp(name, "priority")) {
+            return FAIL(filter->file, nwf_xml_line(node), err, "<filter> has no attribute %.80s",
+                        name);
+        }
+    }
+    return 0;
+}
+
+int
+nwf_filter_parse(const char *file, const char *data, size_t size, struct nwf_filter **ret_filter,
+                 struct nwf_error *err)
+{
+    struct nwf_filter *filter CLEANUP(nwf_filter_cleanup) = nwf_zalloc(sizeof *filter);
+    xmlDoc *doc CLEANUP(nwf_xml_cleanup) = NULL;
+    int r = nwf_xml_parse(file, data, size, &doc, err);
+
+    if (r) {
+        return r;
+    }
+    const xmlNode *root = xmlDocGetRootElement(doc);
+    filter->file = nwf_strdup(file);
+    if (!nwf_xml_is(root, "filter")) {
+        return FAIL(file, nwf_xml_line(root), err, "<%.80s> is not <filter>",
+                    (const char *) root->name);
+    }
+    if ((r = nwf_xml_need_attr(file, root, "name", &filter->name, err))
+        || (r = check_filter_attrs(filter, root, err)) || (r = parse_chain(filter, root, err))) {
+        return r;
+    }
+    if (!nwf_text_is_name(filter->name, "_.-", NWF_NAME_MAX)) {
+        return FAIL(file, nwf_xml_line(root), err, "\"%.80s\" is not a filter's name",
+                    filter->name);
+    }
+    for (const xmlNode *node = root->children; node; node = node->next) {
+        if ((r = parse_entry(filter, node, err))) {
+            return r;
+        }
+    }
+    *ret_filter = TAKE_PTR(filter);
+    return 0;
+}
+
+void
+nwf_filter_free(struct nwf_filter *filter)
+{
+    nwf_vec_foreach (entry, &filter->entries) {
+        if (entry->rule) {
+            rule_free(entry->rule);
+        } else {
+            ref_free(entry->ref);
+        }
+    }
+    nwf_vec_clear(&filter->entries);
+    free(filter->chain);
+    free(filter->file);
+    free(filter->name);
+    free(filter);
+}

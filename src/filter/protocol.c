@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of protocol elements, attributes and chain types.  Names, ranges
+ * and defaults are those of libvirt's nwfilter format (formatnwfilter.html);
+ * a new attribute is one row here. */
+#include "nwf/protocol.h"
+
+#include <string.h>
+
+static const struct nwf_name ethertype_names[] = {
+    {"arp", 0x0806}, {"rarp", 0x8035}, {"ipv4", 0x0800}, {"ipv6", 0x86dd}, {"vlan", 0x8100}, {NULL, 0},
+};
+
+static const struct nwf_name arp_op_names[] = {
+    {"Request", 1},       {"Reply", 2},         {"Request_Reverse", 3},
+    {"Reply_Reverse", 4}, {"DRARP_Request", 5}, {"DRARP_Reply", 6},
+    {"DRARP_Error", 7},   {"InARP_Request", 8}, {"ARP_NAK", 9},
+    {NULL, 0},
+};
+
+static const struct nwf_name ip_proto_names[] = {
+    {"tcp", 6},  {"udp", 17}, {"udplite", 136}, {"esp", 50},    {"ah", 51},
+    {"icmp", 1}, {"igmp", 2}, {"sctp", 132},    {"icmpv6", 58}, {NULL, 0},
+};
+
+#define ADDRESS(NAME, MASKNAME, TYPE, FIELD)                                                       \
+    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, 0, NULL},                                       \
+    {MASKNAME, NWF_T_##TYPE##MASK, FIELD, NWF_ROLE_MASK, 0, 0, NULL}
+#define NUMBER(NAME, TYPE, FIELD, MIN, MAX, NAMES)                                                 \
+    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, MIN, MAX, NAMES}
+#define RANGE(START, END, TYPE, FIELD, MAX)                                                        \
+    {START, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, MAX, NULL},                                    \
+    {END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, 0, MAX, NULL}
+#define COMMENT {"comment", NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
+#define END {NULL, NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
+
+#define MAC_SRC ADDRESS("srcmacaddr", "srcmacmask", MAC, NWF_F_ETH_SRC)
+#define MAC_DST ADDRESS("dstmacaddr", "dstmacmask", MAC, NWF_F_ETH_DST)
+#define PORTS                                                                                      \
+    RANGE("srcportstart", "srcportend", U16, NWF_F_PORT_SRC, 0xffff),                              \
+        RANGE("dstportstart", "dstportend", U16, NWF_F_PORT_DST, 0xffff)
+#define STP(NAME, TYPE) {NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL}
+
+static const struct nwf_attr_def mac_attrs[] = {
+    MAC_SRC,
+    MAC_DST,
+    NUMBER("protocolid", U16, NWF_F_ETH_TYPE, 0x600, 0xffff, ethertype_names),
+    COMMENT,
+    END,
+};
+
+static const struct nwf_attr_def vlan_attrs[] = {
+    MAC_SRC,
+    MAC_DST,
+    NUMBER("vlanid", U16, NWF_F_VLAN_ID, 0, 4095, NULL),
+    NUMBER("encap-protocol", U16, NWF_F_VLAN_ENCAP, 0x3c, 0xffff, ethertype_names),
+    COMMENT,
+    END,
+};
+
+static const struct nwf_attr_def stp_attrs[] = {
+    MAC_SRC,
+    STP("type", U8),
+    STP("flags", U8),
+    STP("root-priority", U16),
+    STP("root-priority-hi", U16),
+    STP("root-address", MAC),
+    STP("root-address-mask", MACMASK),
+    STP("root-cost", U32),
+    STP("root-cost-hi", U32),
+    STP("sender-priority", U16),
+    STP("sender-priority-hi", U16),
+    STP("sender-address", MAC),
+    STP("sender-address-mask", MACMASK),
+    STP("port", U16),
+    STP("port-hi", U16),
+    STP("age", U16),
+    STP("age-hi", U16),
+    STP("max-age", U16),
+    STP("max-age-hi", U16),
+    STP("hello-time", U16),
+    STP("hello-time-hi", U16),
+    STP("forward-delay", U16),
+    STP("forward-delay-hi", U16),
+    COMMENT,
+    END,
+};
+
+/* ARP and RARP share their format (RFC 826, RFC 903). */
+static const struct nwf_attr_def arp_attrs[] = {
+    MAC_SRC,
+    MAC_DST,
+    NUMBER("hwtype", U16, NWF_F_ARP_HTYPE, 0, 0xffff, NULL),
+    NUMBER("protocoltype", U16, NWF_F_ARP_PTYPE, 0, 0xffff, NULL),
+    NUMBER("opcode", U16, NWF_F_ARP_OP, 0, 0xffff, arp_op_names),
+    {"arpsrcmacaddr", NWF_T_MAC, NWF_F_ARP_SHA, NWF_ROLE_VALUE, 0, 0, NULL},
+    {"arpdstmacaddr", NWF_T_MAC, NWF_F_ARP_THA, NWF_ROLE_VALUE, 0, 0, NULL},
+    ADDRESS("arpsrcipaddr", "arpsrcipmask", IP4, NWF_F_ARP_SPA),
+    ADDRESS("arpdstipaddr", "arpdstipmask", IP4, NWF_F_ARP_TPA),
+    {"gratuitous", NWF_T_BOOL, NWF_F_ARP_GRATUITOUS, NWF_ROLE_VALUE, 0, 0, NULL},
+    COMMENT,
+    END,
+};
+
+static const struct nwf_attr_def ip_attrs[] = {
+    MAC_SRC,
+    MAC_DST,
+    ADDRESS("srcipaddr", "srcipmask", IP4, NWF_F_IP4_SRC),
+    ADDRESS("dstipaddr", "dstipmask", IP4, NWF_F_IP4_DST),
+    NUMBER("protocol", U8, NWF_F_IP_PROTO, 0, 0xff, ip_proto_names),
+    PORTS,
+    NUMBER("dscp", U8, NWF_F_IP_DSCP, 0, 63, NULL),
+    COMMENT,
+    END,
+};
+
+static const struct nwf_attr_def ipv6_attrs[] = {
+    MAC_SRC,
+    MAC_DST,
+    ADDRESS("srcipaddr", "srcipmask", IP6, NWF_F_IP6_SRC),
+    ADDRESS("dstipaddr", "dstipmask", IP6, NWF_F_IP6_DST),
+    NUMBER("protocol", U8, NWF_F_IP_PROTO, 0, 0xff, ip_proto_names),
+    PORTS,
+    RANGE("type", "typeend", U8, NWF_F_ICMP_TYPE, 0xff),
+    RANGE("code", "codeend", U8, NWF_F_ICMP_CODE, 0xff),
+    COMMENT,
+    END,
+};
+
+#define ETHERTYPE(NUM) {.bytes = {(NUM) >> 8, (NUM) &0xff}, .len = 2}
+
+enum { P_MAC, P_VLAN, P_STP, P_ARP, P_RARP, P_IP, P_IPV6 };
+
+static const struct nwf_protocol protocols[] = {
+    [P_MAC] = {"mac", NWF_F_NONE, {.len = 0}, mac_attrs},
+    [P_VLAN] = {"vlan", NWF_F_ETH_TYPE, ETHERTYPE(0x8100), vlan_attrs},
+    [P_STP] = {"stp", NWF_F_ETH_DST, {.bytes = {0x01, 0x80, 0xc2}, .len = 6}, stp_attrs},
+    [P_ARP] = {"arp", NWF_F_ETH_TYPE, ETHERTYPE(0x0806), arp_attrs},
+    [P_RARP] = {"rarp", NWF_F_ETH_TYPE, ETHERTYPE(0x8035), arp_attrs},
+    [P_IP] = {"ip", NWF_F_ETH_TYPE, ETHERTYPE(0x0800), ip_attrs},
+    [P_IPV6] = {"ipv6", NWF_F_ETH_TYPE, ETHERTYPE(0x86dd), ipv6_attrs},
+    /* The stateful L3/L4 layer: known, and refused by name. */
+    {.name = "tcp"},
+    {.name = "udp"},
+    {.name = "udplite"},
+    {.name = "esp"},
+    {.name = "ah"},
+    {.name = "sctp"},
+    {.name = "icmp"},
+    {.name = "igmp"},
+    {.name = "all"},
+    {.name = "tcp-ipv6"},
+    {.name = "udp-ipv6"},
+    {.name = "udplite-ipv6"},
+    {.name = "esp-ipv6"},
+    {.name = "ah-ipv6"},
+    {.name = "sctp-ipv6"},
+    {.name = "icmpv6"},
+    {.name = "all-ipv6"},
+};
+
+#define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
+
+/* "stp" has priority 0: libvirt's documentation says -810, its code has no entry. */
+static const struct nwf_chain_type chain_types[] = {
+    {"mac", -800, NULL},
+    {"vlan", -750, &protocols[P_VLAN]},
+    {"stp", 0, &protocols[P_STP]},
+    {"arp", -500, &protocols[P_ARP]},
+    {"rarp", -400, &protocols[P_RARP]},
+    {"ipv4", -700, &protocols[P_IP]},
+    {"ipv6", -600, &protocols[P_IPV6]},
+};
+
+static const struct nwf_chain_type root_type = {"root", 0, NULL};
+
+enum nwf_field
+nwf_field_mirror(enum nwf_field field)
+{
+    static const enum nwf_field pairs[][2] = {
+        {NWF_F_ETH_SRC, NWF_F_ETH_DST},   {NWF_F_ARP_SHA, NWF_F_ARP_THA},
+        {NWF_F_ARP_SPA, NWF_F_ARP_TPA},   {NWF_F_IP4_SRC, NWF_F_IP4_DST},
+        {NWF_F_IP6_SRC, NWF_F_IP6_DST},   {NWF_F_PORT_SRC, NWF_F_PORT_DST},
+    };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (pairs[i][0] == field) {
+            return pairs[i][1];
+        }
+        if (pairs[i][1] == field) {
+            return pairs[i][0];
+        }
+    }
+    return field;
+}
+
+const struct nwf_protocol *
+nwf_protocol_get(size_t i)
+{
+    return i < N_PROTOCOLS ? &protocols[i] : NULL;
+}
+
+const struct nwf_protocol *
+nwf_protocol_find(const char *name)
+{
+    for (size_t i = 0; i < N_PROTOCOLS; i++) {
+        if (!strcmp(protocols[i].name, name)) {
+            return &protocols[i];
+        }
+    }
+    return NULL;
+}
+
+const struct nwf_attr_def *
+nwf_attr_find(const struct nwf_protocol *protocol, const char *name)
+{
+    for (const struct nwf_attr_def *a = protocol->attrs; a && a->name; a++) {
+        if (!strcmp(a->name, name)) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+bool
+nwf_chain_is_root(const char *name)
+{
+    return !strcmp(name, root_type.prefix);
+}
+
+const struct nwf_chain_type *
+nwf_chain_type_find(const char *name)
+{
+    if (nwf_chain_is_root(name)) {
+        return &root_type;
+    }
+    for (size_t i = 0; i < sizeof chain_types / sizeof chain_types[0]; i++) {
+        if (!strncmp(chain_types[i].prefix, name, strlen(chain_types[i].prefix))) {
+            return &chain_types[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Filters by name, read on first use; see nwf/store.h. */
+#include "nwf/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/text.h"
+
+struct stored {
+    char *name;
+    struct nwf_filter *filter; /* NULL: 'error' says why. */
+    struct nwf_error error;
+};
+
+struct nwf_store {
+    nwf_store_read_fn *read;
+    void *aux;
+    NWF_VEC(struct stored) filters;
+};
+
+struct nwf_store *
+nwf_store_new(nwf_store_read_fn *read, void *aux)
+{
+    struct nwf_store *store = nwf_zalloc(sizeof *store);
+
+    store->read = read;
+    store->aux = aux;
+    return store;
+}
+
+void
+nwf_store_free(struct nwf_store *store)
+{
+    nwf_vec_foreach (s, &store->filters) {
+        if (s->filter) {
+            nwf_filter_free(s->filter);
+        }
+        nwf_error_clear(&s->error);
+        free(s->name);
+    }
+    nwf_vec_clear(&store->filters);
+    free(store);
+}
+
+static struct stored *
+find(struct nwf_store *store, const char *name)
+{
+    nwf_vec_foreach (s, &store->filters) {
+        if (!strcmp(s->name, name)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static int
+read_and_parse(struct nwf_store *store, const char *name, struct nwf_filter **ret,
+               struct nwf_error *err)
+{
+    char *path CLEANUP_FREE = NULL, *data CLEANUP_FREE = NULL;
+    size_t size = 0;
+
+    if (!nwf_text_is_name(name, "_.-", NWF_NAME_MAX)) {
+        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a filter's name", name);
+    }
+    int r = store->read(store->aux, name, &path, &data, &size, err);
+    if (r) {
+        return r;
+    }
+    struct nwf_filter *filter CLEANUP(nwf_filter_cleanup) = NULL;
+    if ((r = nwf_filter_parse(path, data, size, &filter, err))) {
+        return r;
+    }
+    if (strcmp(filter->name, name)) {
+        return nwf_error_set(err, -EINVAL, "%s: holds the filter \"%s\" instead of \"%s\"", path,
+                             filter->name, name);
+    }
+    *ret = TAKE_PTR(filter);
+    return 0;
+}
+
+int
+nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter **ret_filter,
+              struct nwf_error *err)
+{
+    struct stored *s = find(store, name);
+
+    if (!s) {
+        if (store->filters.n >= NWF_STORE_MAX) {
+            return nwf_error_set(err, -E2BIG, "more than %d filters", NWF_STORE_MAX);
+        }
+        struct stored fresh = {.name = nwf_strdup(name)};
+        read_and_parse(store, name, &fresh.filter, &fresh.error);
+        nwf_vec_push(&store->filters, fresh);
+        s = &store->filters.data[store->filters.n - 1];
+    }
+    if (!s->filter) {
+        return nwf_error_set(err, s->error.code, "%s", nwf_error_text(&s->error));
+    }
+    *ret_filter = s->filter;
+    return 0;
+}
+
+int
+nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_t size,
+              const struct nwf_filter **ret_filter, struct nwf_error *err)
+{
+    struct nwf_filter *filter = NULL;
+    int r = nwf_filter_parse(file, data, size, &filter, err);
+
+    if (r) {
+        return r;
+    }
+    struct stored *s = find(store, filter->name);
+    if (s) {
+        nwf_filter_free(filter);
+        return nwf_error_set(err, -EEXIST, "%s: filter %s is already in use", file, s->name);
+    }
+    nwf_vec_push(&store->filters,
+                 (struct stored){.name = nwf_strdup(filter->name), .filter = filter});
+    *ret_filter = filter;
+    return 0;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Parsing of attribute values; the accepted forms are those of libvirt's
+ * nwfilter schema (formatnwfilter.html, "Filter rules"), and address prefixes. */
+#include "nwf/value.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/text.h"
+
+struct nwf_value
+nwf_value_from_int(uint32_t value, uint8_t len)
+{
+    struct nwf_value v = {.len = len};
+
+    for (int i = 0; i < len; i++) {
+        v.bytes[i] = (uint8_t) (value >> (8 * (len - 1 - i)));
+    }
+    return v;
+}
+
+uint32_t
+nwf_value_to_int(const struct nwf_value *value)
+{
+    uint32_t n = 0;
+
+    for (int i = 0; i < value->len && i < 4; i++) {
+        n = n << 8 | value->bytes[i];
+    }
+    return n;
+}
+
+struct nwf_value
+nwf_value_ones(uint8_t len)
+{
+    struct nwf_value v = {.len = len};
+
+    memset(v.bytes, 0xff, len);
+    return v;
+}
+
+bool
+nwf_value_equal(const struct nwf_value *a, const struct nwf_value *b)
+{
+    return a->len == b->len && !memcmp(a->bytes, b->bytes, a->len);
+}
+
+static struct nwf_value
+prefix_mask(int bits, uint8_t len)
+{
+    struct nwf_value mask = {.len = len};
+
+    for (int i = 0; i < bits; i++) {
+        mask.bytes[i / 8] |= (uint8_t) (0x80 >> (i % 8));
+    }
+    return mask;
+}
+
+static bool
+is_contiguous(const struct nwf_value *mask)
+{
+    bool ended = false;
+
+    for (int i = 0; i < mask->len * 8; i++) {
+        bool bit = mask->bytes[i / 8] & (0x80 >> (i % 8));
+        if (bit && ended) {
+            return false;
+        }
+        ended |= !bit;
+    }
+    return true;
+}
+
+static bool
+parse_mac(const char *s, struct nwf_value *ret)
+{
+    struct nwf_value v = {.len = 6};
+    unsigned int octet[6];
+    int end = -1;
+
+    /* Six groups of one or two hex digits and nothing else. */
+    if (strspn(s, "0123456789abcdefABCDEF:") != strlen(s) || strlen(s) > 17
+        || sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &octet[0], &octet[1], &octet[2], &octet[3],
+                  &octet[4], &octet[5], &end) != 6 || s[end]) {
+        return false;
+    }
+    for (int i = 0; i < 6; i++) {
+        v.bytes[i] = (uint8_t) octet[i];
+    }
+    *ret = v;
+    return true;
+}
+
+static bool
+parse_address(const char *s, uint8_t len, struct nwf_value *ret)
+{
+    struct nwf_value v = {.len = len};
+
+    if (len == 6) {
+        return parse_mac(s, ret);
+    }
+    if (inet_pton(len == 4 ? AF_INET : AF_INET6, s, v.bytes) != 1) {
+        return false;
+    }
+    *ret = v;
+    return true;
+}
+
+static bool
+parse_mask(const char *s, uint8_t len, struct nwf_value *ret)
+{
+    int64_t bits;
+
+    if (len != 6 && nwf_parse_int(s, 0, len * 8, &bits)) {
+        *ret = prefix_mask((int) bits, len);
+        return true;
+    }
+    return parse_address(s, len, ret) && is_contiguous(ret);
+}
+
+/* ADDRESS or ADDRESS/LENGTH; bits outside of the mask are cleared. */
+static bool
+parse_prefix(const char *s, uint8_t len, struct nwf_masked *ret)
+{
+    const char *slash = strchr(s, '/');
+    char *address CLEANUP_FREE = nwf_strndup(s, slash ? (size_t) (slash - s) : strlen(s));
+    int64_t bits;
+
+    if (!parse_address(address, len, &ret->value)) {
+        return false;
+    }
+    ret->mask = nwf_value_ones(len);
+    if (slash) {
+        if (len == 6 || !nwf_parse_int(slash + 1, 0, len * 8, &bits)) {
+            return false;
+        }
+        ret->mask = prefix_mask((int) bits, len);
+    }
+    for (int i = 0; i < len; i++) {
+        ret->value.bytes[i] &= ret->mask.bytes[i];
+    }
+    return true;
+}
+
+static bool
+parse_integer(uint8_t len, int64_t min, int64_t max, const struct nwf_name *names, const char *s,
+              struct nwf_value *ret)
+{
+    int64_t n;
+
+    for (; names && names->name; names++) {
+        if (!strcasecmp(names->name, s)) {
+            *ret = nwf_value_from_int(names->value, len);
+            return true;
+        }
+    }
+    if (!nwf_parse_int(s, min, max, &n)) {
+        return false;
+    }
+    *ret = nwf_value_from_int((uint32_t) n, len);
+    return true;
+}
+
+static bool
+parse_bool(const char *s, struct nwf_value *ret)
+{
+    bool yes = !strcasecmp(s, "true") || !strcasecmp(s, "yes") || !strcmp(s, "1");
+    bool no = !strcasecmp(s, "false") || !strcasecmp(s, "no") || !strcmp(s, "0");
+
+    *ret = nwf_value_from_int(yes, 1);
+    return yes || no;
+}
+
+static const char *
+type_words(enum nwf_type type)
+{
+    switch (type) {
+    case NWF_T_U8:
+    case NWF_T_U16:
+    case NWF_T_U32:
+        return "number";
+    case NWF_T_MAC:
+        return "MAC address";
+    case NWF_T_MACMASK:
+        return "contiguous MAC mask";
+    case NWF_T_IP4:
+        return "IPv4 address";
+    case NWF_T_IP4MASK:
+        return "contiguous IPv4 mask";
+    case NWF_T_IP6:
+        return "IPv6 address";
+    case NWF_T_IP6MASK:
+        return "contiguous IPv6 mask";
+    case NWF_T_BOOL:
+        return "truth value";
+    case NWF_T_TEXT:
+        return "text";
+    }
+    return "value";
+}
+
+int
+nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_name *names,
+                const char *text, struct nwf_masked *ret, struct nwf_error *err)
+{
+    struct nwf_masked m = {.value.len = 0};
+    bool ok = false;
+
+    switch (type) {
+    case NWF_T_U8:
+    case NWF_T_U16:
+    case NWF_T_U32:
+        ok = parse_integer(type == NWF_T_U8 ? 1 : type == NWF_T_U16 ? 2 : 4, min, max, names, text,
+                           &m.value);
+        break;
+    case NWF_T_MAC:
+        ok = parse_prefix(text, 6, &m);
+        break;
+    case NWF_T_IP4:
+        ok = parse_prefix(text, 4, &m);
+        break;
+    case NWF_T_IP6:
+        ok = parse_prefix(text, 16, &m);
+        break;
+    case NWF_T_MACMASK:
+        ok = parse_mask(text, 6, &m.value);
+        break;
+    case NWF_T_IP4MASK:
+        ok = parse_mask(text, 4, &m.value);
+        break;
+    case NWF_T_IP6MASK:
+        ok = parse_mask(text, 16, &m.value);
+        break;
+    case NWF_T_BOOL:
+        ok = parse_bool(text, &m.value);
+        break;
+    case NWF_T_TEXT:
+        ok = true;
+        break;
+    }
+    if (!ok) {
+        return max > 0 && (type == NWF_T_U8 || type == NWF_T_U16 || type == NWF_T_U32)
+                   ? nwf_error_set(err, -EINVAL, "\"%.80s\" is not a number from %lld to %lld%s",
+                                   text, (long long) min, (long long) max,
+                                   names ? " or a known name" : "")
+                   : nwf_error_set(err, -EINVAL, "\"%.80s\" is not a valid %s", text,
+                                   type_words(type));
+    }
+    if (!m.mask.len) {
+        m.mask = nwf_value_ones(m.value.len);
+    }
+    *ret = m;
+    return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * libxml2 with its doors closed; see nwf/xml.h. */
+#include "nwf/xml.h"
+
+#include <errno.h>
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+#include <string.h>
+
+#include "nwf/text.h"
+
+DEFINE_CLEANUP(xmlParserCtxt, ctxt, xmlFreeParserCtxt)
+
+/* A document type is where entities, external subsets and default attributes
+ * come from.  None of our formats has one, so parsing ends there. */
+static void
+refuse_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id)
+{
+    xmlParserCtxt *ctxt = ctx;
+
+    (void) name;
+    (void) external_id;
+    (void) system_id;
+    ctxt->_private = ctxt;
+    xmlStopParser(ctxt);
+}
+
+static int
+parse_error(xmlParserCtxt *ctxt, const char *name, struct nwf_error *err)
+{
+    const xmlError *cause = xmlCtxtGetLastError(ctxt);
+
+    if (ctxt->_private) {
+        return nwf_error_set(err, -EINVAL, "%s: document type declarations are refused", name);
+    }
+    if (!cause || !cause->message) {
+        return nwf_error_set(err, -EINVAL, "%s: not well-formed XML", name);
+    }
+    size_t len = strcspn(cause->message, "\n");
+    return nwf_error_set(err, -EINVAL, "%s:%d: %.*s", name, cause->line, (int) len, cause->message);
+}
+
+int
+nwf_xml_parse(const char *name, const char *data, size_t size, xmlDoc **ret_doc,
+              struct nwf_error *err)
+{
+    if (size > NWF_XML_MAX) {
+        return nwf_error_set(err, -EFBIG, "%s: larger than %d bytes", name, NWF_XML_MAX);
+    }
+    xmlParserCtxt *ctxt CLEANUP(ctxt_cleanup) = xmlNewParserCtxt();
+    if (!ctxt) {
+        abort();
+    }
+    ctxt->sax->internalSubset = refuse_doctype;
+
+    xmlDoc *doc CLEANUP(nwf_xml_cleanup) =
+        xmlCtxtReadMemory(ctxt, data, (int) size, NULL, NULL,
+                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING
+                              | XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
+    if (!doc || ctxt->_private || !ctxt->wellFormed || !xmlDocGetRootElement(doc)) {
+        return parse_error(ctxt, name, err);
+    }
+    *ret_doc = TAKE_PTR(doc);
+    return 0;
+}
+
+char *
+nwf_xml_attr(const xmlNode *node, const char *key)
+{
+    xmlChar *value = xmlGetNoNsProp((xmlNode *) node, (const xmlChar *) key);
+    char *copy = value ? nwf_strdup((const char *) value) : NULL;
+
+    xmlFree(value);
+    return copy;
+}
+
+int
+nwf_xml_need_attr(const char *name, const xmlNode *node, const char *key, char **ret,
+                  struct nwf_error *err)
+{
+    char *value = nwf_xml_attr(node, key);
+
+    if (!value) {
+        return nwf_error_set(err, -EINVAL, "%s:%u: <%s> needs the attribute %s", name,
+                             nwf_xml_line(node), (const char *) node->name, key);
+    }
+    *ret = value;
+    return 0;
+}
+
+bool
+nwf_xml_is(const xmlNode *node, const char *tag)
+{
+    return node->type == XML_ELEMENT_NODE && !strcmp((const char *) node->name, tag);
+}
+
+unsigned int
+nwf_xml_line(const xmlNode *node)
+{
+    long line = xmlGetLineNo((xmlNode *) node);
+
+    return line > 0 ? (unsigned int) line : 0;
+}

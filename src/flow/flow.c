@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Flow sets: a hash map by key; see nwf/flow.h. */
+#include <config.h>
+
+#include "nwf/flow.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/text.h"
+#include "nwf/vec.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-flow.h"
+
+#include "lib/hash.h"
+
+static uint32_t
+flow_hash(const struct nwf_flow *flow)
+{
+    return minimatch_hash(&flow->match, hash_int(flow->priority, flow->table));
+}
+
+static bool
+same_key(const struct nwf_flow *a, const struct nwf_flow *b)
+{
+    return a->table == b->table && a->priority == b->priority
+           && minimatch_equal(&a->match, &b->match);
+}
+
+static struct nwf_flow *
+find_hashed(const struct nwf_flow_set *set, const struct nwf_flow *key, uint32_t hash)
+{
+    struct nwf_flow *flow;
+
+    HMAP_FOR_EACH_WITH_HASH (flow, node, hash, &set->flows) {
+        if (same_key(flow, key)) {
+            return flow;
+        }
+    }
+    return NULL;
+}
+
+static void
+flow_free(struct nwf_flow *flow)
+{
+    minimatch_destroy(&flow->match);
+    free(flow->ofpacts);
+    free(flow);
+}
+
+void
+nwf_flow_set_init(struct nwf_flow_set *set)
+{
+    hmap_init(&set->flows);
+}
+
+void
+nwf_flow_set_finish(struct nwf_flow_set *set)
+{
+    struct nwf_flow *flow;
+
+    HMAP_FOR_EACH_POP (flow, node, &set->flows) {
+        flow_free(flow);
+    }
+    hmap_destroy(&set->flows);
+}
+
+struct nwf_flow *
+nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
+                 const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
+{
+    struct nwf_flow *flow = nwf_zalloc(sizeof *flow);
+
+    flow->table = table;
+    flow->priority = priority;
+    flow->cookie = cookie;
+    minimatch_init(&flow->match, match);
+
+    uint32_t hash = flow_hash(flow);
+    struct nwf_flow *old = find_hashed(set, flow, hash);
+    if (old) {
+        flow_free(flow);
+        return old;
+    }
+    flow->ofpacts = nwf_memdup(ofpacts, ofpacts_len);
+    flow->ofpacts_len = ofpacts_len;
+    hmap_insert(&set->flows, &flow->node, hash);
+    return flow;
+}
+
+const struct nwf_flow *
+nwf_flow_set_find(const struct nwf_flow_set *set, const struct nwf_flow *key)
+{
+    return find_hashed(set, key, flow_hash(key));
+}
+
+size_t
+nwf_flow_set_count(const struct nwf_flow_set *set)
+{
+    return hmap_count(&set->flows);
+}
+
+static int
+compare_flows(const void *a_, const void *b_)
+{
+    const struct nwf_flow *a = *(const struct nwf_flow *const *) a_;
+    const struct nwf_flow *b = *(const struct nwf_flow *const *) b_;
+
+    if (a->table != b->table) {
+        return a->table < b->table ? -1 : 1;
+    }
+    if (a->priority != b->priority) {
+        return a->priority > b->priority ? -1 : 1;
+    }
+    if (a->cookie != b->cookie) {
+        return a->cookie < b->cookie ? -1 : 1;
+    }
+    uint32_t hash_a = a->node.hash, hash_b = b->node.hash;
+    return hash_a < hash_b ? -1 : hash_a > hash_b;
+}
+
+const struct nwf_flow **
+nwf_flow_set_sort(const struct nwf_flow_set *set)
+{
+    size_t n = 0;
+    const struct nwf_flow **sorted = nwf_zalloc(hmap_count(&set->flows) * sizeof *sorted);
+    const struct nwf_flow *flow;
+
+    HMAP_FOR_EACH (flow, node, &set->flows) {
+        sorted[n++] = flow;
+    }
+    qsort(sorted, n, sizeof *sorted, compare_flows);
+    return sorted;
+}
+
+bool
+nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b)
+{
+    return a->cookie == b->cookie
+           && (ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len)
+               || ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts,
+                                           b->ofpacts_len));
+}
+
+void
+nwf_flow_format(const struct nwf_flow *flow, struct ds *s)
+{
+    struct ofpact_format_params params = {.s = s};
+
+    ds_put_format(s, "cookie=0x%llx,table=%u,", (unsigned long long) flow->cookie, flow->table);
+    size_t start = s->length;
+    minimatch_format(&flow->match, NULL, NULL, s, flow->priority);
+    /* minimatch_format() leaves out the default priority. */
+    if (!strstr(ds_cstr(s) + start, "priority=")) {
+        ds_put_format(s, "%spriority=%u", s->length > start ? "," : "", flow->priority);
+    }
+    ds_put_cstr(s, " actions=");
+    ofpacts_format(flow->ofpacts, flow->ofpacts_len, &params);
+}
+
+static int
+parse_line(struct nwf_flow_set *set, const char *line, uint64_t cookie, char **ret_cause)
+{
+    enum ofputil_protocol usable;
+    struct ofputil_flow_mod fm;
+    struct match match;
+    char *cause = parse_ofp_flow_mod_str(&fm, line, NULL, NULL, OFPFC_ADD, &usable);
+
+    if (cause) {
+        *ret_cause = cause;
+        return -EINVAL;
+    }
+    minimatch_expand(&fm.match, &match);
+    nwf_flow_set_add(set, fm.table_id, (uint16_t) fm.priority, cookie, &match, fm.ofpacts,
+                     fm.ofpacts_len);
+    minimatch_destroy(&fm.match);
+    free(fm.ofpacts);
+    return 0;
+}
+
+int
+nwf_flow_set_parse(struct nwf_flow_set *set, const char *name, const char *text, uint64_t cookie,
+                   struct nwf_error *err)
+{
+    unsigned int number = 0;
+
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        char *line CLEANUP_FREE = nwf_strndup(text, len);
+        char *cause CLEANUP_FREE = NULL;
+
+        number++;
+        text += len + (text[len] == '\n');
+        line[strcspn(line, "#")] = '\0';
+        if (line[strspn(line, " \t\r")] && parse_line(set, line, cookie, &cause)) {
+            return nwf_error_set(err, -EINVAL, "%s:%u: %s", name, number, cause);
+        }
+    }
+    return 0;
+}
+
+static void
+change(struct nwf_changes *changes, enum nwf_change_kind kind, const struct nwf_flow *flow)
+{
+    nwf_vec_push(changes, (struct nwf_change){kind, flow});
+}
+
+void
+nwf_flow_diff(const struct nwf_flow_set *installed, const struct nwf_flow_set *desired,
+              struct nwf_changes *ret_changes)
+{
+    const struct nwf_flow *flow;
+
+    memset(ret_changes, 0, sizeof *ret_changes);
+    HMAP_FOR_EACH (flow, node, &installed->flows) {
+        if (!find_hashed(desired, flow, flow->node.hash)) {
+            change(ret_changes, NWF_CHANGE_DELETE, flow);
+        }
+    }
+    HMAP_FOR_EACH (flow, node, &desired->flows) {
+        const struct nwf_flow *old = find_hashed(installed, flow, flow->node.hash);
+        if (!old) {
+            change(ret_changes, NWF_CHANGE_ADD, flow);
+        } else if (!nwf_flow_data_equal(old, flow)) {
+            change(ret_changes, NWF_CHANGE_REPLACE, flow);
+        }
+    }
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OVSDB through the IDL; see nwf/ovsdb.h. */
+#include <config.h>
+
+#include "nwf/ovsdb.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/compile.h"
+#include "nwf/text.h"
+#include "openvswitch/poll-loop.h"
+
+#include "lib/ovsdb-idl.h"
+#include "lib/smap.h"
+#include "lib/timeval.h"
+#include "lib/vswitch-idl.h"
+
+#define MAC_AGING_DEFAULT 300
+
+struct nwf_ovsdb {
+    struct ovsdb_idl *idl;
+    char *remote;
+    unsigned int timeout_ms;
+};
+
+/* ---- Connecting. ---- */
+
+static void
+add_columns(struct ovsdb_idl *idl, const char *interface)
+{
+    static const struct ovsdb_idl_column *const columns[] = {
+        &ovsrec_interface_col_name,         &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_ofport,       &ovsrec_interface_col_type,
+        &ovsrec_port_col_name,              &ovsrec_port_col_interfaces,
+        &ovsrec_port_col_tag,               &ovsrec_port_col_trunks,
+        &ovsrec_port_col_vlan_mode,         &ovsrec_port_col_protected_,
+        &ovsrec_bridge_col_name,            &ovsrec_bridge_col_ports,
+        &ovsrec_bridge_col_external_ids,    &ovsrec_bridge_col_fail_mode,
+        &ovsrec_bridge_col_datapath_type,   &ovsrec_bridge_col_other_config,
+        &ovsrec_bridge_col_stp_enable,      &ovsrec_bridge_col_rstp_enable,
+        &ovsrec_bridge_col_mcast_snooping_enable, &ovsrec_bridge_col_flood_vlans,
+        &ovsrec_bridge_col_mirrors,         &ovsrec_mirror_col_output_port,
+        &ovsrec_open_vswitch_col_bridges,   &ovsrec_open_vswitch_col_next_cfg,
+        &ovsrec_open_vswitch_col_cur_cfg,
+    };
+    size_t n = interface ? 2 : ARRAY_SIZE(columns);
+
+    for (size_t i = 0; i < n; i++) {
+        ovsdb_idl_add_column(idl, columns[i]);
+    }
+    if (interface) {
+        struct ovsdb_idl_condition only;
+
+        ovsdb_idl_condition_init(&only);
+        ovsrec_interface_add_clause_name(&only, OVSDB_F_EQ, interface);
+        ovsrec_interface_set_condition(idl, &only);
+        ovsdb_idl_condition_destroy(&only);
+    }
+}
+
+static int
+lost(const struct nwf_ovsdb *db, struct nwf_error *err)
+{
+    int cause = ovsdb_idl_get_last_error(db->idl);
+
+    return nwf_error_set(err, -ENOTCONN, "OVSDB %s: %s", db->remote,
+                         cause ? ovs_retval_to_string(cause) : "connection lost");
+}
+
+static int
+timed_out(const struct nwf_ovsdb *db, const char *what, struct nwf_error *err)
+{
+    return nwf_error_set(err, -ETIMEDOUT, "OVSDB %s: %s within %u ms", db->remote, what,
+                         db->timeout_ms);
+}
+
+static int
+wait_for_contents(struct nwf_ovsdb *db, struct nwf_error *err)
+{
+    long long int deadline = time_msec() + db->timeout_ms;
+
+    for (;;) {
+        ovsdb_idl_run(db->idl);
+        if (!ovsdb_idl_is_alive(db->idl)) {
+            return lost(db, err);
+        }
+        if (ovsdb_idl_has_ever_connected(db->idl)) {
+            return 0;
+        }
+        if (time_msec() >= deadline) {
+            return timed_out(db, "no contents", err);
+        }
+        ovsdb_idl_wait(db->idl);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
+}
+
+int
+nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, const char *interface,
+               struct nwf_ovsdb **ret, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = nwf_zalloc(sizeof *db);
+
+    db->remote = nwf_strdup(remote);
+    db->timeout_ms = timeout_ms;
+    db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, false);
+    add_columns(db->idl, interface);
+    int r = wait_for_contents(db, err);
+    if (!r) {
+        *ret = TAKE_PTR(db);
+    }
+    return r;
+}
+
+void
+nwf_ovsdb_close(struct nwf_ovsdb *db)
+{
+    ovsdb_idl_destroy(db->idl);
+    free(db->remote);
+    free(db);
+}
+
+/* ---- Reading. ---- */
+
+static void
+read_vlan(const struct ovsrec_port *row, struct nwf_vlan *vlan)
+{
+    const char *mode = row->vlan_mode;
+
+    memset(vlan, 0, sizeof *vlan);
+    vlan->tag = row->n_tag ? (uint16_t) (*row->tag & 0xfff) : 0;
+    if (mode ? !strcmp(mode, "access") : row->n_tag > 0) {
+        vlan->mode = NWF_VLAN_ACCESS;
+        return;
+    }
+    if (mode && !strcmp(mode, "native-tagged")) {
+        vlan->mode = NWF_VLAN_NATIVE_TAGGED;
+    } else if (mode && !strcmp(mode, "native-untagged")) {
+        vlan->mode = NWF_VLAN_NATIVE_UNTAGGED;
+    }
+    for (size_t i = 0; i < row->n_trunks; i++) {
+        if (row->trunks[i] >= 0 && row->trunks[i] < NWF_N_VLANS) {
+            nwf_vlan_add_trunk(vlan, (uint16_t) row->trunks[i]);
+        }
+    }
+}
+
+/* Bonds, 802.1ad tunnels and protected ports: NORMAL knows how to forward to them. */
+static bool
+needs_normal(const struct ovsrec_port *row)
+{
+    return row->n_interfaces > 1 || row->protected_
+           || (row->vlan_mode && !strcmp(row->vlan_mode, "dot1q-tunnel"));
+}
+
+void
+nwf_ovsdb_interface_tags(const struct ovsrec_interface *row, struct nwf_ovs_port *ret)
+{
+    const struct smap_node *node;
+
+    SMAP_FOR_EACH (node, &row->external_ids) {
+        nwf_vec_push(&ret->tags, (struct nwf_tag){node->key, node->value});
+    }
+}
+
+static bool
+is_mirror_output(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port)
+{
+    for (size_t i = 0; i < bridge->n_mirrors; i++) {
+        if (bridge->mirrors[i]->output_port == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *row,
+               struct nwf_ovs_bridge *bridge)
+{
+    struct nwf_ovs_port p = {.name = row->name, .type = row->type, .row = row};
+    int64_t ofport = row->n_ofport ? *row->ofport : 0;
+
+    if ((ofport > 0 && ofport <= NWF_OFPORT_MAX) || ofport == NWF_OFPORT_LOCAL) {
+        p.ofport = (uint16_t) ofport;
+    }
+    read_vlan(port, &p.vlan);
+    p.normal_only = needs_normal(port);
+    p.is_mirror_output = is_mirror_output(bridge->row, port);
+    nwf_ovsdb_interface_tags(row, &p);
+    nwf_vec_push(&bridge->ports, p);
+}
+
+static void
+read_managed(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *bridge)
+{
+    const char *tag = smap_get(&row->external_ids, NWF_BRIDGE_TAG);
+
+    if (tag) {
+        /* A value that we do not know is no reason to leave the bridge open. */
+        bridge->managed = strcmp(tag, "audit") ? NWF_ENFORCED : NWF_AUDITED;
+        bridge->bad_tag = strcmp(tag, "audit") && strcmp(tag, "enforce") ? tag : NULL;
+    }
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    const struct nwf_ovs_port *a = a_, *b = b_;
+
+    return a->ofport != b->ofport ? (a->ofport < b->ofport ? -1 : 1) : strcmp(a->name, b->name);
+}
+
+static void
+read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
+{
+    int aging = smap_get_int(&row->other_config, "mac-aging-time", MAC_AGING_DEFAULT);
+
+    b->name = row->name;
+    b->row = row;
+    b->trusted = smap_get(&row->external_ids, NWF_BRIDGE_TRUSTED);
+    b->secure = row->fail_mode && !strcmp(row->fail_mode, "secure");
+    b->userspace = row->datapath_type[0] && strcmp(row->datapath_type, "system");
+    b->normal_only =
+        row->stp_enable || row->rstp_enable || row->mcast_snooping_enable || row->n_flood_vlans;
+    b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
+    b->mac_aging = (uint16_t) (aging < 15 ? 15 : aging > 3600 ? 3600 : aging);
+    read_managed(row, b);
+    for (size_t i = 0; i < row->n_ports; i++) {
+        for (size_t j = 0; j < row->ports[i]->n_interfaces; j++) {
+            read_interface(row->ports[i], row->ports[i]->interfaces[j], b);
+        }
+    }
+    if (b->ports.n) {
+        qsort(b->ports.data, b->ports.n, sizeof b->ports.data[0], compare_ports);
+    }
+}
+
+static int
+compare_bridges(const void *a_, const void *b_)
+{
+    const struct nwf_ovs_bridge *a = a_, *b = b_;
+
+    return strcmp(a->name, b->name);
+}
+
+void
+nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
+{
+    const struct ovsrec_bridge *row;
+
+    memset(ret, 0, sizeof *ret);
+    OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
+        struct nwf_ovs_bridge bridge = {.row = row};
+        read_bridge(row, &bridge);
+        nwf_vec_push(ret, bridge);
+    }
+    if (ret->n) {
+        qsort(ret->data, ret->n, sizeof ret->data[0], compare_bridges);
+    }
+}
+
+void
+nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges)
+{
+    nwf_vec_foreach (bridge, bridges) {
+        nwf_vec_foreach (port, &bridge->ports) {
+            nwf_vec_clear(&port->tags);
+        }
+        nwf_vec_clear(&bridge->ports);
+    }
+    nwf_vec_clear(bridges);
+}
+
+const struct ovsrec_interface *
+nwf_ovsdb_find_interface(struct nwf_ovsdb *db, const char *name)
+{
+    const struct ovsrec_interface *row;
+
+    OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
+        if (!strcmp(row->name, name)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const struct ovsrec_bridge *
+nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name)
+{
+    const struct ovsrec_bridge *row;
+
+    OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
+        if (!strcmp(row->name, name)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const char *
+nwf_ovsdb_fail_mode(const struct ovsrec_bridge *bridge)
+{
+    return bridge->fail_mode;
+}
+
+const char *
+nwf_ovsdb_bridge_tag(const struct ovsrec_bridge *bridge, const char *key)
+{
+    return smap_get(&bridge->external_ids, key);
+}
+
+/* ---- Writing. ---- */
+
+/* Commits and destroys 'txn'. */
+static int
+commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
+{
+    long long int deadline = time_msec() + db->timeout_ms;
+    enum ovsdb_idl_txn_status status;
+    int r = 0;
+
+    while ((status = ovsdb_idl_txn_commit(txn)) == TXN_INCOMPLETE) {
+        ovsdb_idl_run(db->idl);
+        if (!ovsdb_idl_is_alive(db->idl)) {
+            r = lost(db, err);
+            break;
+        }
+        if (time_msec() >= deadline) {
+            r = timed_out(db, "a transaction did not end", err);
+            break;
+        }
+        ovsdb_idl_wait(db->idl);
+        ovsdb_idl_txn_wait(txn);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
+    if (!r && status != TXN_SUCCESS && status != TXN_UNCHANGED) {
+        r = nwf_error_set(err, status == TXN_TRY_AGAIN ? -EAGAIN : -EIO, "OVSDB %s: %s",
+                          db->remote,
+                          status == TXN_ERROR ? ovsdb_idl_txn_get_error(txn)
+                                              : ovsdb_idl_txn_status_to_string(status));
+    }
+    return r;
+}
+
+static void
+apply_change(const struct nwf_tag_change *c)
+{
+    if (c->interface && c->value) {
+        ovsrec_interface_update_external_ids_setkey(c->interface, c->key, c->value);
+    } else if (c->interface) {
+        ovsrec_interface_update_external_ids_delkey(c->interface, c->key);
+    } else if (c->value) {
+        ovsrec_bridge_update_external_ids_setkey(c->bridge, c->key, c->value);
+    } else {
+        ovsrec_bridge_update_external_ids_delkey(c->bridge, c->key);
+    }
+}
+
+int
+nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
+                     struct nwf_error *err)
+{
+    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
+
+    ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");
+    for (size_t i = 0; i < n; i++) {
+        apply_change(&changes[i]);
+    }
+    int r = commit(db, txn, err);
+    ovsdb_idl_txn_destroy(txn);
+    return r;
+}
+
+static int
+wait_for_vswitchd(struct nwf_ovsdb *db, int64_t next_cfg, struct nwf_error *err)
+{
+    long long int deadline = time_msec() + db->timeout_ms;
+
+    for (;;) {
+        ovsdb_idl_run(db->idl);
+        const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
+        if (root && root->cur_cfg >= next_cfg) {
+            return 0;
+        }
+        if (!ovsdb_idl_is_alive(db->idl)) {
+            return lost(db, err);
+        }
+        if (time_msec() >= deadline) {
+            return timed_out(db, "ovs-vswitchd did not act on a change", err);
+        }
+        ovsdb_idl_wait(db->idl);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
+}
+
+int
+nwf_ovsdb_set_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+                        const char *fail_mode, struct nwf_error *err)
+{
+    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
+    struct ovsdb_idl_txn *txn;
+
+    if (!root) {
+        return nwf_error_set(err, -EIO, "OVSDB %s: no row in table Open_vSwitch", db->remote);
+    }
+    txn = ovsdb_idl_txn_create(db->idl);
+    ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");
+    ovsrec_bridge_set_fail_mode(bridge, fail_mode);
+    ovsdb_idl_txn_increment(txn, &root->header_, &ovsrec_open_vswitch_col_next_cfg, true);
+    int r = commit(db, txn, err);
+    int64_t next_cfg = r ? 0 : ovsdb_idl_txn_get_increment_new_value(txn);
+    ovsdb_idl_txn_destroy(txn);
+    return r ? r : wait_for_vswitchd(db, next_cfg, err);
+}

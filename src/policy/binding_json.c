@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * JSON policy files. */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "nwf/binding.h"
+#include "nwf/cleanup.h"
+#include "nwf/text.h"
+
+DEFINE_CLEANUP(json_t, json, json_decref)
+
+static int
+add_parameter(const char *name, const json_t *value, struct nwf_params *params,
+              struct nwf_error *err)
+{
+    const json_t *element;
+    size_t i;
+
+    if (json_is_string(value)) {
+        return nwf_params_add_list(params, name, json_string_value(value), err);
+    }
+    if (!json_is_array(value) || !json_array_size(value)) {
+        return nwf_error_set(err, -EINVAL, "%.80s: neither a string nor a list of strings", name);
+    }
+    json_array_foreach (value, i, element) {
+        int r = json_is_string(element)
+                    ? nwf_params_add(params, name, json_string_value(element), err)
+                    : nwf_error_set(err, -EINVAL, "%.80s: value %zu is not a string", name, i);
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int
+take_string(const char *key, const json_t *value, char **ret, struct nwf_error *err)
+{
+    if (!json_is_string(value)) {
+        return nwf_error_set(err, -EINVAL, "%s: not a string", key);
+    }
+    *ret = nwf_strdup(json_string_value(value));
+    return 0;
+}
+
+static int
+parse_member(const char *key, json_t *value, struct nwf_binding *binding, char **mac,
+             struct nwf_error *err)
+{
+    const char *name;
+    json_t *parameter;
+
+    if (!strcmp(key, "port")) {
+        return take_string(key, value, &binding->port, err);
+    }
+    if (!strcmp(key, "filter")) {
+        return take_string(key, value, &binding->filter, err);
+    }
+    if (!strcmp(key, "mac")) {
+        return take_string(key, value, mac, err);
+    }
+    if (strcmp(key, "parameters") || !json_is_object(value)) {
+        return nwf_error_set(err, -EINVAL, "%.80s: %s", key,
+                             strcmp(key, "parameters") ? "unknown key" : "not an object");
+    }
+    json_object_foreach (value, name, parameter) {
+        int r = add_parameter(name, parameter, &binding->params, err);
+        if (r) {
+            nwf_error_wrap(err, "parameters");
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int
+parse_binding(json_t *object, struct nwf_binding *binding, struct nwf_error *err)
+{
+    char *mac CLEANUP_FREE = NULL;
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(object)) {
+        return nwf_error_set(err, -EINVAL, "not an object");
+    }
+    json_object_foreach (object, key, value) {
+        int r = parse_member(key, value, binding, &mac, err);
+        if (r) {
+            return r;
+        }
+    }
+    if (!binding->port || !binding->filter) {
+        return nwf_error_set(err, -EINVAL, "\"%s\" is missing", binding->port ? "filter" : "port");
+    }
+    return mac && !nwf_params_find(&binding->params, "MAC")
+               ? nwf_params_add(&binding->params, "MAC", mac, err)
+               : 0;
+}
+
+int
+nwf_bindings_from_json(const char *file, const char *data, size_t size, struct nwf_bindings *ret,
+                       struct nwf_error *err)
+{
+    json_error_t cause;
+    json_t *root CLEANUP(json_cleanup) = json_loadb(data, size, JSON_REJECT_DUPLICATES, &cause);
+    json_t *object;
+    size_t i;
+
+    if (!root) {
+        return nwf_error_set(err, -EINVAL, "%s:%d: %s", file, cause.line, cause.text);
+    }
+    if (!json_is_array(root) || json_array_size(root) > NWF_BINDINGS_MAX) {
+        return nwf_error_set(err, -EINVAL, "%s: not an array of at most %d bindings", file,
+                             NWF_BINDINGS_MAX);
+    }
+    json_array_foreach (root, i, object) {
+        struct nwf_binding binding = {.has_identity = true};
+        int r = parse_binding(object, &binding, err);
+        if (r) {
+            nwf_error_wrap(err, "%s: binding %zu%s%s", file, i, binding.port ? ", port " : "",
+                           binding.port ? binding.port : "");
+            nwf_binding_clear(&binding);
+            return r;
+        }
+        nwf_vec_push(ret, binding);
+    }
+    return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bindings out of an Interface's external_ids. */
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/binding.h"
+#include "nwf/cleanup.h"
+#include "nwf/text.h"
+#include "nwf/value.h"
+
+static const char *
+find_tag(const struct nwf_tag *tags, size_t n_tags, const char *key)
+{
+    for (size_t i = 0; i < n_tags; i++) {
+        if (!strcmp(tags[i].key, key)) {
+            return tags[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* What tells that a virtual machine is behind the port: libvirt and others set
+ * these when they plug it. */
+static bool
+has_identity(const struct nwf_tag *tags, size_t n_tags)
+{
+    return find_tag(tags, n_tags, NWF_TAG_MAC) || find_tag(tags, n_tags, "iface-id")
+           || find_tag(tags, n_tags, "vm-id");
+}
+
+static int
+add_variable(const char *name, const char *value, struct nwf_binding *binding,
+             struct nwf_error *err)
+{
+    return strlen(value) > NWF_TAG_MAX
+               ? nwf_error_set(err, -E2BIG, "variable %.80s: longer than %d characters", name,
+                               NWF_TAG_MAX)
+               : nwf_params_add_list(&binding->params, name, value, err);
+}
+
+static int
+add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *binding,
+              struct nwf_error *err)
+{
+    const size_t prefix = strlen(NWF_TAG_VARIABLE);
+
+    for (size_t i = 0; i < n_tags; i++) {
+        if (!strncmp(tags[i].key, NWF_TAG_VARIABLE, prefix) && strcmp(tags[i].key, NWF_TAG_STATUS)) {
+            int r = add_variable(tags[i].key + prefix, tags[i].value, binding, err);
+            if (r) {
+                return r;
+            }
+        }
+    }
+    const char *mac = find_tag(tags, n_tags, NWF_TAG_MAC);
+    if (mac && !nwf_params_find(&binding->params, "MAC")) {
+        return add_variable("MAC", mac, binding, err);
+    }
+    return 0;
+}
+
+int
+nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tags,
+                      bool (*filter_exists)(void *aux, const char *name), void *aux,
+                      struct nwf_binding *ret, struct nwf_error *err)
+{
+    const char *filter = find_tag(tags, n_tags, NWF_TAG_FILTER);
+    const char *profile = find_tag(tags, n_tags, NWF_TAG_PROFILE);
+
+    if (!filter && profile && strlen(profile) < NWF_TAG_MAX && filter_exists(aux, profile)) {
+        filter = profile;
+    }
+    *ret = (struct nwf_binding){
+        .port = nwf_strdup(port),
+        .filter = filter ? nwf_strndup(filter, NWF_TAG_MAX) : NULL,
+        .has_identity = has_identity(tags, n_tags),
+    };
+    return filter ? add_variables(tags, n_tags, ret, err) : 0;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Text and memory helpers; see nwf/text.h. */
+#include "nwf/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/vec.h"
+
+void *
+nwf_zalloc(size_t size)
+{
+    void *p = calloc(1, size ? size : 1);
+
+    if (!p) {
+        abort();
+    }
+    return p;
+}
+
+void *
+nwf_memdup(const void *data, size_t size)
+{
+    void *p = nwf_zalloc(size);
+
+    if (size) {
+        memcpy(p, data, size);
+    }
+    return p;
+}
+
+char *
+nwf_strdup(const char *s)
+{
+    return nwf_memdup(s, strlen(s) + 1);
+}
+
+char *
+nwf_strndup(const char *s, size_t n)
+{
+    size_t len = strnlen(s, n);
+    char *copy = nwf_zalloc(len + 1);
+
+    memcpy(copy, s, len);
+    return copy;
+}
+
+char *
+nwf_asprintf(const char *format, ...)
+{
+    va_list args;
+    char *s;
+
+    va_start(args, format);
+    if (vasprintf(&s, format, args) < 0) {
+        abort();
+    }
+    va_end(args);
+    return s;
+}
+
+void *
+nwf_vec_grow(void *data, size_t elem_size, size_t *allocated)
+{
+    size_t n = *allocated ? *allocated * 2 : 8;
+    void *p = reallocarray(data, n, elem_size);
+
+    if (!p) {
+        abort();
+    }
+    *allocated = n;
+    return p;
+}
+
+bool
+nwf_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret_value)
+{
+    bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+    const char *digits = hex ? s + 2 : s + (s[0] == '-');
+    char *end;
+
+    if (hex ? !isxdigit((unsigned char) *digits) : !isdigit((unsigned char) *digits)) {
+        return false;
+    }
+    errno = 0;
+    long long value = strtoll(s, &end, hex ? 16 : 10);
+    if (errno || *end || value < min || value > max) {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+/* Length of the UTF-8 sequence at 's' if it is printable, else 0. */
+static size_t
+printable_len(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+    if (n == 1) {
+        return isprint(s[0]) ? 1 : 0;
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    /* U+0080..U+009F are control characters as well. */
+    return n == 2 && s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n;
+}
+
+char *
+nwf_text_clean(const char *s, size_t max)
+{
+    char *clean = nwf_zalloc(max + 1);
+    size_t used = 0;
+
+    for (const unsigned char *p = (const unsigned char *) s; *p;) {
+        size_t n = printable_len(p);
+        size_t need = n ? n : 4;
+
+        if (used + need > max) {
+            memcpy(clean + (used >= 3 ? used - 3 : 0), "...", used >= 3 ? 3 : 0);
+            break;
+        }
+        if (n) {
+            memcpy(clean + used, p, n);
+        } else {
+            snprintf(clean + used, need + 1, "\\x%02x", *p);
+        }
+        used += need;
+        p += n ? n : 1;
+    }
+    return clean;
+}
+
+bool
+nwf_text_is_name(const char *s, const char *extra, size_t max)
+{
+    size_t n = 0;
+
+    for (; s[n]; n++) {
+        if (n >= max || !((isalnum((unsigned char) s[n]) && (unsigned char) s[n] < 0x80) || strchr(extra, s[n]))) {
+            return false;
+        }
+    }
+    return n > 0;
+}
+
+int
+nwf_text_split(const char *s, const char *separators, int (*each)(const char *word, void *aux),
+               void *aux)
+{
+    char *copy CLEANUP_FREE = nwf_strdup(s);
+    char *save = NULL;
+
+    for (char *word = strtok_r(copy, separators, &save); word;
+         word = strtok_r(NULL, separators, &save)) {
+        int r = each(word, aux);
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
