@@ -14,6 +14,7 @@
 #include "openvswitch/ofp-flow.h"
 
 #include "lib/hash.h"
+#include "lib/packets.h"
 
 static uint32_t
 flow_hash(const struct nwf_flow *flow)
@@ -66,15 +67,33 @@ nwf_flow_set_finish(struct nwf_flow_set *set)
     hmap_destroy(&set->flows);
 }
 
+/* Fields of a frame have "packet_type is Ethernet" for a prerequisite, which Open
+ * vSwitch adds to what it reads; keys compare only if it is there in all. */
+static bool
+is_about_ethernet(const struct match *match)
+{
+    const struct flow *masks = &match->wc.masks;
+
+    return !masks->packet_type
+           && (masks->dl_type || masks->vlans[0].tci || !eth_addr_is_zero(masks->dl_src)
+               || !eth_addr_is_zero(masks->dl_dst));
+}
+
 struct nwf_flow *
 nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
                  const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
 {
     struct nwf_flow *flow = nwf_zalloc(sizeof *flow);
+    struct match normalized;
 
     flow->table = table;
     flow->priority = priority;
     flow->cookie = cookie;
+    if (is_about_ethernet(match)) {
+        normalized = *match;
+        match_set_default_packet_type(&normalized);
+        match = &normalized;
+    }
     minimatch_init(&flow->match, match);
 
     uint32_t hash = flow_hash(flow);
