@@ -49,8 +49,8 @@ int nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n
                           struct nwf_binding *ret, struct nwf_error *err);
 
 /* Reads a <filterbinding> document (libvirt's "virsh nwfilter-binding-create"). */
-int nwf_binding_from_xml(const char *file, const char *data, size_t size,
-                         struct nwf_binding *ret, struct nwf_error *err);
+int nwf_binding_from_xml(const char *file, const char *data, size_t size, struct nwf_binding *ret,
+                         struct nwf_error *err);
 
 /* Reads a JSON policy: an array of objects
  *   {"port": NAME, "mac": MAC, "filter": NAME,

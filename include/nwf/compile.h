@@ -40,15 +40,15 @@ struct nwf_port {
     uint16_t ofport;
     enum nwf_port_role role;
     struct nwf_vlan vlan;
-    NWF_VEC(struct nwf_mac) macs;     /* Guest: delivered to it by its address. */
-    struct nwf_flood_verdicts flood;  /* Guest: set by nwf_compile_guest(). */
+    NWF_VEC(struct nwf_mac) macs;    /* Guest: delivered to it by its address. */
+    struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
 };
 
 struct nwf_bridge {
-    bool audit;         /* Count what would be dropped, and pass it. */
-    bool forward_bpdu;  /* other_config:forward-bpdu. */
-    bool use_normal;    /* Trusted ports need the NORMAL action (bonds, STP, ...). */
-    uint16_t mac_aging; /* Seconds that a learned address is kept. */
+    bool audit;                     /* Count what would be dropped, and pass it. */
+    bool forward_bpdu;              /* other_config:forward-bpdu. */
+    bool use_normal;                /* Trusted ports need the NORMAL action (bonds, STP, ...). */
+    uint16_t mac_aging;             /* Seconds that a learned address is kept. */
     NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
 };
 

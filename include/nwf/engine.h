@@ -17,7 +17,7 @@ struct nwf_plan_port {
     struct nwf_vlan vlan;
     enum nwf_port_role role;
     struct nwf_binding binding;
-    struct nwf_error error; /* Why it is quarantined. */
+    struct nwf_error error;             /* Why it is quarantined. */
     const struct ovsrec_interface *row; /* NULL offline. */
     const char *old_status;             /* What OVSDB says, may be NULL. */
 };
@@ -55,8 +55,7 @@ int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *
                            struct nwf_error *err);
 
 /* The MAC variable's values as addresses. */
-int nwf_plan_macs(const struct nwf_binding *binding, struct nwf_port *port,
-                  struct nwf_error *err);
+int nwf_plan_macs(const struct nwf_binding *binding, struct nwf_port *port, struct nwf_error *err);
 
 struct nwf_sync_options {
     unsigned int timeout_ms;

@@ -11,11 +11,11 @@
 #include "nwf/vec.h"
 
 /* Limits on what comes from outside. */
-#define NWF_NAME_MAX 128          /* Characters of a filter's or variable's name. */
-#define NWF_CHAIN_NAME_MAX 12     /* libvirt: MAX_CHAIN_SUFFIX_SIZE. */
-#define NWF_PRIORITY_MAX 1000     /* Of rules and chains, both signs. */
-#define NWF_PRIORITY_DEFAULT 500  /* Of a rule. */
-#define NWF_ITERATOR_MAX 1000     /* Iterator ids and element numbers. */
+#define NWF_NAME_MAX 128         /* Characters of a filter's or variable's name. */
+#define NWF_CHAIN_NAME_MAX 12    /* libvirt: MAX_CHAIN_SUFFIX_SIZE. */
+#define NWF_PRIORITY_MAX 1000    /* Of rules and chains, both signs. */
+#define NWF_PRIORITY_DEFAULT 500 /* Of a rule. */
+#define NWF_ITERATOR_MAX 1000    /* Iterator ids and element numbers. */
 
 enum nwf_action {
     NWF_ACCEPT,
@@ -38,7 +38,7 @@ const char *nwf_direction_to_string(enum nwf_direction direction);
 /* "$NAME", "$NAME[@ITERATOR]" or "$NAME[ELEMENT]". */
 struct nwf_var {
     char *name;
-    bool fixed;     /* 'n' is an element's number, else an iterator's id. */
+    bool fixed; /* 'n' is an element's number, else an iterator's id. */
     unsigned int n;
 };
 

@@ -25,7 +25,7 @@ struct nwf_flow {
     uint8_t table;
     uint16_t priority;
     struct minimatch match;
-    uint64_t cookie; /* Host byte order. */
+    uint64_t cookie;    /* Host byte order. */
     uint64_t n_packets; /* As the switch counted them; 0 in a computed flow. */
     size_t ofpacts_len;
     struct ofpact *ofpacts; /* Owned. */

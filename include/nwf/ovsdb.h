@@ -26,9 +26,9 @@ enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
 struct nwf_ovs_port {
     const char *name;
     const char *type;
-    uint16_t ofport;     /* 0: none assigned (yet). */
+    uint16_t ofport; /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
-    bool normal_only;    /* Its Port is something that only NORMAL forwards to. */
+    bool normal_only;      /* Its Port is something that only NORMAL forwards to. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
     NWF_VEC(struct nwf_tag) tags;
     const struct ovsrec_interface *row;
@@ -37,13 +37,13 @@ struct nwf_ovs_port {
 struct nwf_ovs_bridge {
     const char *name;
     enum nwf_managed managed;
-    const char *bad_tag;    /* A value of the bridge's tag that means nothing to us. */
-    const char *trusted;    /* Comma-separated, may be NULL. */
-    bool secure;            /* fail_mode. */
-    bool userspace;         /* Datapath "netdev" (or a test's dummy). */
-    bool normal_only;       /* It uses spanning tree or the like. */
+    const char *bad_tag; /* A value of the bridge's tag that means nothing to us. */
+    const char *trusted; /* Comma-separated, may be NULL. */
+    bool secure;         /* fail_mode. */
+    bool userspace;      /* Datapath "netdev" (or a test's dummy). */
+    bool normal_only;    /* It uses spanning tree or the like. */
     bool forward_bpdu;
-    uint16_t mac_aging;     /* Seconds. */
+    uint16_t mac_aging; /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;
     const struct ovsrec_bridge *row;
 };

@@ -9,7 +9,7 @@
 
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
-    NWF_TABLE_FROM_VM = 10,  /* First of NWF_MAX_STAGES. */
+    NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_FORWARD = 100,
     NWF_TABLE_LEARNED = 101,
     NWF_TABLE_KNOWN = 102,
@@ -61,7 +61,7 @@ nwf_cookie(enum nwf_cookie_kind kind, uint16_t port, uint32_t rule)
 static inline enum nwf_cookie_kind
 nwf_cookie_kind(uint64_t cookie)
 {
-    return (enum nwf_cookie_kind) (cookie >> 32 & 0xff);
+    return (enum nwf_cookie_kind)(cookie >> 32 & 0xff);
 }
 
 static inline uint16_t

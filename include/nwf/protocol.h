@@ -76,8 +76,8 @@ const struct nwf_attr_def *nwf_attr_find(const struct nwf_protocol *protocol, co
 /* Chain prefixes (libvirt: a chain is named "root" or by a prefix and a suffix). */
 struct nwf_chain_type {
     const char *prefix;
-    int priority;                       /* Used when the filter gives none. */
-    const struct nwf_protocol *guard;   /* What the jump to it matches; NULL: every frame. */
+    int priority;                     /* Used when the filter gives none. */
+    const struct nwf_protocol *guard; /* What the jump to it matches; NULL: every frame. */
 };
 
 /* The type of the chain called 'name'; NULL when no chain may be called so. */

@@ -38,8 +38,7 @@ struct nwf_stages {
 
 /* Compiles one side of a program.  Errors (what OpenFlow cannot express, or too
  * much of it) name file, line and cause; *stages is empty then. */
-int nwf_stages_build(const struct nwf_side *side, struct nwf_stages *stages,
-                     struct nwf_error *err);
+int nwf_stages_build(const struct nwf_side *side, struct nwf_stages *stages, struct nwf_error *err);
 void nwf_stages_clear(struct nwf_stages *stages);
 
 /* What the stages say of all frames that match 'frames': true and the verdict

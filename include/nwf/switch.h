@@ -21,8 +21,8 @@ void nwf_switch_close(struct nwf_switch *sw);
 DEFINE_CLEANUP(struct nwf_switch, nwf_switch, nwf_switch_close)
 
 /* Adds the flows whose cookie is 'cookie' under 'mask' to *set. */
-int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
-                    struct nwf_flow_set *set, struct nwf_error *err);
+int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
+                    struct nwf_error *err);
 
 /* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before
  * or after all of them.  If the switch rejects one, nothing has changed and the
@@ -31,8 +31,7 @@ int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
                      struct nwf_error *err);
 
 /* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle. */
-int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
-                      struct nwf_error *err);
+int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err);
 
 /* Sets fragment handling to "nx-match", where a first fragment keeps its ports.  The
  * setting is the bridge's, and is lost when ovs-vswitchd restarts. */

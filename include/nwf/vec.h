@@ -20,8 +20,7 @@ void *nwf_vec_grow(void *data, size_t elem_size, size_t *allocated);
 #define nwf_vec_push(vec, ...)                                                                     \
     do {                                                                                           \
         if ((vec)->n == (vec)->allocated) {                                                        \
-            (vec)->data =                                                                          \
-                nwf_vec_grow((vec)->data, sizeof *(vec)->data, &(vec)->allocated);                 \
+            (vec)->data = nwf_vec_grow((vec)->data, sizeof *(vec)->data, &(vec)->allocated);       \
         }                                                                                          \
         (vec)->data[(vec)->n++] = (__VA_ARGS__);                                                   \
     } while (0)

@@ -19,8 +19,8 @@ enum nwf_vlan_mode {
 
 struct nwf_vlan {
     enum nwf_vlan_mode mode;
-    uint16_t tag;                     /* Not for a trunk. */
-    bool limited;                     /* Only 'trunks' are carried, else all VLANs. */
+    uint16_t tag;                      /* Not for a trunk. */
+    bool limited;                      /* Only 'trunks' are carried, else all VLANs. */
     uint64_t trunks[NWF_N_VLANS / 64]; /* A bit a VLAN. */
 };
 

@@ -15,11 +15,12 @@ static int
 binding_from_args(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_error *err)
 {
     if (cli->argc < 2) {
-        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter bind IFACE FILTER "
-                                           "[NAME=VALUE[,VALUE]...] | bind --xml=FILE");
+        return nwf_error_set(err, -EINVAL,
+                             "usage: ovs-nwfilter bind IFACE FILTER "
+                             "[NAME=VALUE[,VALUE]...] | bind --xml=FILE");
     }
-    *binding = (struct nwf_binding){.port = nwf_strdup(cli->argv[0]),
-                                    .filter = nwf_strdup(cli->argv[1])};
+    *binding =
+        (struct nwf_binding){.port = nwf_strdup(cli->argv[0]), .filter = nwf_strdup(cli->argv[1])};
     for (int i = 2; i < cli->argc; i++) {
         const char *equals = strchr(cli->argv[i], '=');
         if (!equals) {
@@ -59,14 +60,14 @@ struct tag_changes {
 static void
 set_tag(struct tag_changes *changes, const struct ovsrec_interface *row, char *key, char *value)
 {
-    nwf_vec_push(changes,
-                 (struct nwf_tag_change){.interface = row, .key = key, .value = value});
+    nwf_vec_push(changes, (struct nwf_tag_change){.interface = row, .key = key, .value = value});
 }
 
 static bool
 is_our_tag(const char *key)
 {
-    return !strcmp(key, NWF_TAG_FILTER) || !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE));
+    return !strcmp(key, NWF_TAG_FILTER)
+           || !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE));
 }
 
 static void
@@ -103,8 +104,8 @@ drop_removals_of_set_keys(struct tag_changes *changes)
     for (size_t i = 0; i < changes->n; i++) {
         bool set_too = false;
         for (size_t j = 0; j < changes->n && !changes->data[i].value; j++) {
-            set_too |= changes->data[j].value
-                       && !strcmp(changes->data[i].key, changes->data[j].key);
+            set_too |=
+                changes->data[j].value && !strcmp(changes->data[i].key, changes->data[j].key);
         }
         if (set_too) {
             free((char *) changes->data[i].key);
@@ -178,7 +179,8 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct tag_changes changes = {.data = NULL};
     struct nwf_ovs_port port;
-    int r = cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
+    int r =
+        cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
 
     if (r || (r = open_port(cli, binding.port, &db, &port, err))) {
         return r;

@@ -147,8 +147,7 @@ nwf_verb_compile(struct nwf_cli *cli, struct nwf_error *err)
     /* Unlike sync, which has to go on with the other ports, a wrong file is wrong. */
     nwf_vec_foreach (port, &plan.ports) {
         if (port->error.text) {
-            return nwf_error_set(err, -EINVAL, "%s: %s", port->name,
-                                 nwf_error_text(&port->error));
+            return nwf_error_set(err, -EINVAL, "%s: %s", port->name, nwf_error_text(&port->error));
         }
     }
     print_flows(&plan);

@@ -33,8 +33,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1, 1,
-     "aT", nwf_verb_manage},
+    {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1,
+     1, "aT", nwf_verb_manage},
     {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, "",
      nwf_verb_unmanage},
     {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX, "x",
@@ -86,8 +86,8 @@ static const struct option_row option_rows[] = {
 static void
 print_option(const struct option_row *o)
 {
-    char *text CLEANUP_FREE = nwf_asprintf("--%s%s%s", o->name, o->argument ? "=" : "",
-                                           o->argument ? o->argument : "");
+    char *text CLEANUP_FREE =
+        nwf_asprintf("--%s%s%s", o->name, o->argument ? "=" : "", o->argument ? o->argument : "");
 
     printf("  %-32s %s\n", text, o->help);
 }
@@ -298,8 +298,7 @@ check_usage(const struct nwf_cli *cli, const struct verb *verb, const struct par
         }
     }
     if (cli->argc < verb->min_args || cli->argc > verb->max_args) {
-        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s %s", verb->name,
-                             verb->operands);
+        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s %s", verb->name, verb->operands);
     }
     return 0;
 }

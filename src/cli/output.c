@@ -49,7 +49,8 @@ print_row(const struct nwf_rows *rows, const char *const *cells, const size_t *w
 {
     for (size_t j = 0; j < rows->n_columns; j++) {
         bool last = j + 1 == rows->n_columns;
-        printf("%-*s%s", last ? 0 : (int) widths[j], *cells[j] ? cells[j] : "-", last ? "\n" : "  ");
+        printf("%-*s%s", last ? 0 : (int) widths[j], *cells[j] ? cells[j] : "-",
+               last ? "\n" : "  ");
     }
 }
 

@@ -53,14 +53,14 @@ add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
             nwf_put_save_tag(&actions);
         }
         nwf_put_load(&actions, MFF_REG4, 1);
-        nwf_put_text(&actions,
-                     "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
-                     "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
-                     "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
-                     NWF_TABLE_LEARNED, bridge->mac_aging,
-                     (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport,
-                                                     NWF_COOKIE_NO_RULE),
-                     LEARNED_MAX);
+        nwf_put_text(
+            &actions,
+            "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
+            "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+            "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
+            NWF_TABLE_LEARNED, bridge->mac_aging,
+            (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, NWF_COOKIE_NO_RULE),
+            LEARNED_MAX);
         nwf_put_goto(&actions, NWF_TABLE_FORWARD);
         match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
@@ -264,10 +264,10 @@ add_deliveries(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         qsort(list.data, list.n, sizeof list.data[0], compare_addresses);
     }
     for (size_t first = 0, end; first < list.n; first = end) {
-        for (end = first + 1; end < list.n
-                              && !memcmp(&list.data[end].mac, &list.data[first].mac,
-                                         sizeof list.data[end].mac)
-                              && list.data[end].vid == list.data[first].vid;
+        for (end = first + 1;
+             end < list.n
+             && !memcmp(&list.data[end].mac, &list.data[first].mac, sizeof list.data[end].mac)
+             && list.data[end].vid == list.data[first].vid;
              end++) {
         }
         add_delivery(&list, first, end, flows);
@@ -311,8 +311,8 @@ add_unknown_port(struct nwf_flow_set *flows)
     nwf_put_save_tag(&actions);
     nwf_put_goto(&actions, NWF_TABLE_FORWARD);
     nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 10,
-                     nwf_cookie(NWF_COOKIE_QUARANTINE, 0, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
+                     nwf_cookie(NWF_COOKIE_QUARANTINE, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
+                     actions.size);
 }
 
 size_t

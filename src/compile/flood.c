@@ -117,7 +117,7 @@ struct flood {
     struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
     struct ofpbuf part;  /* The list being filled. */
     uint32_t n_parts;
-    int form;            /* How frames stand in the part: -1, or bool untagged. */
+    int form; /* How frames stand in the part: -1, or bool untagged. */
     size_t n_visits;
     size_t n_left_out;
 };
@@ -197,10 +197,10 @@ static void
 put_outputs(struct flood *f, bool untagged)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
-        bool output = port->role == NWF_TRUSTED
-                          ? !f->bridge->use_normal
-                          : port->role == NWF_GUEST
-                                && verdict_of(f, port, untagged) == NWF_U_ACCEPT;
+        bool output =
+            port->role == NWF_TRUSTED
+                ? !f->bridge->use_normal
+                : port->role == NWF_GUEST && verdict_of(f, port, untagged) == NWF_U_ACCEPT;
         if (output && receives(f, port) && gets_untagged(f, port) == untagged) {
             put_form(f, untagged);
             nwf_put_output(&f->part, port->ofport);
@@ -244,8 +244,7 @@ match_flood(const struct flood *f, struct match *match)
 /* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames; priority
  * tags go with ANY_VLAN, where every receiver gets frames as they came. */
 static size_t
-add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind,
-          struct nwf_flow_set *flows)
+add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
 {
     struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind, .form = -1};
     uint16_t priority = (uint16_t) ((vid == ANY_VLAN ? 100 : 200) + (kind == KIND_OTHER ? 0 : 10));
@@ -300,8 +299,7 @@ has_guests(const struct nwf_bridge *bridge, uint16_t vid)
 {
     nwf_vec_foreach (port, &bridge->ports) {
         if (port->role == NWF_GUEST
-            && (vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan)
-                                : nwf_vlan_has(&port->vlan, vid))) {
+            && (vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan) : nwf_vlan_has(&port->vlan, vid))) {
             return true;
         }
     }

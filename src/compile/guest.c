@@ -83,8 +83,7 @@ same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nw
 
 static void
 add_stages(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction direction,
-           const struct nwf_side *side, const struct nwf_stages *stages,
-           struct nwf_flow_set *flows)
+           const struct nwf_side *side, const struct nwf_stages *stages, struct nwf_flow_set *flows)
 {
     for (size_t i = 0; i < stages->list.n; i++) {
         const struct nwf_stage *stage = &stages->list.data[i];

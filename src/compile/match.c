@@ -68,14 +68,14 @@ static enum mf_field_id
 field_to_mf(enum nwf_field field)
 {
     static const enum mf_field_id ids[NWF_N_FIELDS] = {
-        [NWF_F_ETH_SRC] = MFF_ETH_SRC,      [NWF_F_ETH_DST] = MFF_ETH_DST,
-        [NWF_F_VLAN_ENCAP] = MFF_ETH_TYPE,  [NWF_F_ARP_OP] = MFF_ARP_OP,
-        [NWF_F_ARP_SHA] = MFF_ARP_SHA,      [NWF_F_ARP_THA] = MFF_ARP_THA,
-        [NWF_F_ARP_SPA] = MFF_ARP_SPA,      [NWF_F_ARP_TPA] = MFF_ARP_TPA,
-        [NWF_F_IP4_SRC] = MFF_IPV4_SRC,     [NWF_F_IP4_DST] = MFF_IPV4_DST,
-        [NWF_F_IP6_SRC] = MFF_IPV6_SRC,     [NWF_F_IP6_DST] = MFF_IPV6_DST,
-        [NWF_F_IP_PROTO] = MFF_IP_PROTO,    [NWF_F_IP_DSCP] = MFF_IP_DSCP_SHIFTED,
-        [NWF_F_PORT_SRC] = MFF_TCP_SRC,     [NWF_F_PORT_DST] = MFF_TCP_DST,
+        [NWF_F_ETH_SRC] = MFF_ETH_SRC,       [NWF_F_ETH_DST] = MFF_ETH_DST,
+        [NWF_F_VLAN_ENCAP] = MFF_ETH_TYPE,   [NWF_F_ARP_OP] = MFF_ARP_OP,
+        [NWF_F_ARP_SHA] = MFF_ARP_SHA,       [NWF_F_ARP_THA] = MFF_ARP_THA,
+        [NWF_F_ARP_SPA] = MFF_ARP_SPA,       [NWF_F_ARP_TPA] = MFF_ARP_TPA,
+        [NWF_F_IP4_SRC] = MFF_IPV4_SRC,      [NWF_F_IP4_DST] = MFF_IPV4_DST,
+        [NWF_F_IP6_SRC] = MFF_IPV6_SRC,      [NWF_F_IP6_DST] = MFF_IPV6_DST,
+        [NWF_F_IP_PROTO] = MFF_IP_PROTO,     [NWF_F_IP_DSCP] = MFF_IP_DSCP_SHIFTED,
+        [NWF_F_PORT_SRC] = MFF_TCP_SRC,      [NWF_F_PORT_DST] = MFF_TCP_DST,
         [NWF_F_ICMP_TYPE] = MFF_ICMPV6_TYPE, [NWF_F_ICMP_CODE] = MFF_ICMPV6_CODE,
     };
 
@@ -127,7 +127,8 @@ nwf_match_implied(const struct nwf_protocol *protocol, struct match *match)
 
 /* Splits first..last of 'width' bits into the fewest value/mask pairs. */
 static void
-add_range(struct nwf_matches *list, enum nwf_field field, uint32_t first, uint32_t last, uint8_t len)
+add_range(struct nwf_matches *list, enum nwf_field field, uint32_t first, uint32_t last,
+          uint8_t len)
 {
     uint32_t width = 8u * len;
 

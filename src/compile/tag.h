@@ -13,7 +13,7 @@
 /* Frames that a port admits, all in one VLAN or each in the VLAN of its tag. */
 struct nwf_admission {
     struct match match;
-    bool fixed;   /* In VLAN 'vid', whatever the (priority) tag. */
+    bool fixed; /* In VLAN 'vid', whatever the (priority) tag. */
     uint16_t vid;
 };
 

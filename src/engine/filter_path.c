@@ -41,8 +41,7 @@ nwf_filter_path_own(void)
 {
     const char *sysconfdir = getenv("OVS_SYSCONFDIR");
 
-    return nwf_asprintf("%s/ovs-nwfilter/filters",
-                        sysconfdir && *sysconfdir ? sysconfdir : "/etc");
+    return nwf_asprintf("%s/ovs-nwfilter/filters", sysconfdir && *sysconfdir ? sysconfdir : "/etc");
 }
 
 void

@@ -39,8 +39,8 @@ nwf_plan_finish(struct nwf_plan *plan)
 }
 
 struct nwf_plan_port *
-nwf_plan_add_port(struct nwf_plan *plan, const char *name, uint16_t ofport,
-                  enum nwf_port_role role, struct nwf_binding *binding)
+nwf_plan_add_port(struct nwf_plan *plan, const char *name, uint16_t ofport, enum nwf_port_role role,
+                  struct nwf_binding *binding)
 {
     struct nwf_plan_port port = {.name = nwf_strdup(name), .ofport = ofport, .role = role};
 

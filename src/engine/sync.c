@@ -41,8 +41,8 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error
 
     nwf_vec_foreach (port, &plan->ports) {
         char *status = new_status(port);
-        bool same = status ? port->old_status && !strcmp(port->old_status, status)
-                           : !port->old_status;
+        bool same =
+            status ? port->old_status && !strcmp(port->old_status, status) : !port->old_status;
         if (same) {
             free(status);
         } else {
@@ -190,10 +190,9 @@ add_normal_flow(struct nwf_switch *sw, struct nwf_error *err)
     if (!r && !nwf_flow_set_count(&all)) {
         match_init_catchall(&match);
         ofpact_put_OUTPUT(&actions)->port = OFPP_NORMAL;
-        nwf_vec_push(&changes, (struct nwf_change){
-                                   NWF_CHANGE_ADD,
-                                   nwf_flow_set_add(&all, 0, 0, 0, &match, actions.data,
-                                                    actions.size)});
+        nwf_vec_push(&changes, (struct nwf_change){NWF_CHANGE_ADD,
+                                                   nwf_flow_set_add(&all, 0, 0, 0, &match,
+                                                                    actions.data, actions.size)});
         r = nwf_switch_apply(sw, &changes, err);
     }
     nwf_vec_clear(&changes);

@@ -51,14 +51,14 @@ note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, stru
     if (var->fixed) {
         return var->n < param->values.n
                    ? 0
-                   : FAIL(line, err, -ENOENT, "$%s[%u]: the list has %zu values", var->name,
-                          var->n, param->values.n);
+                   : FAIL(line, err, -ENOENT, "$%s[%u]: the list has %zu values", var->name, var->n,
+                          param->values.n);
     }
     struct iterator *it = find_iterator(e, var->n);
     if (!it) {
-        nwf_vec_push(&e->iterators, (struct iterator){.id = var->n,
-                                                      .first_name = param->name,
-                                                      .length = param->values.n});
+        nwf_vec_push(
+            &e->iterators,
+            (struct iterator){.id = var->n, .first_name = param->name, .length = param->values.n});
     } else if (it->length != param->values.n) {
         return FAIL(line, err, -EINVAL,
                     "$%s has %zu values and $%s has %zu: lists walked in parallel must have one "
@@ -107,8 +107,8 @@ attr_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
     const struct iterator *it = attr->var.fixed ? NULL : find_iterator(e, attr->var.n);
     size_t i = it ? it->at : attr->var.n;
     const char *text = param->values.data[i];
-    int r = nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names,
-                            text, ret, err);
+    int r = nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names, text,
+                            ret, err);
 
     if (r) {
         nwf_error_wrap(err, "%s:%u: %s: $%s", e->rule->filter->file, line, attr->def->name,
@@ -197,9 +197,8 @@ apply_partner(struct expansion *e, const struct nwf_element *element, const stru
     if ((r = attr_value(e, element->line, attr, &m, err))) {
         return r;
     }
-    return attr->def->role == NWF_ROLE_MASK
-               ? apply_mask(e, element, attr, cond, &m.value, err)
-               : apply_end(e, element, attr, cond, &m.value, err);
+    return attr->def->role == NWF_ROLE_MASK ? apply_mask(e, element, attr, cond, &m.value, err)
+                                            : apply_end(e, element, attr, cond, &m.value, err);
 }
 
 /* libvirt: ports need a protocol that has them, ICMPv6 types need ICMPv6, and
@@ -210,7 +209,8 @@ check_protocol(struct expansion *e, const struct nwf_element *element, struct nw
 {
     static const uint8_t with_ports[] = {6, 17, 132};
     bool ports = find_cond(prule, start, NWF_F_PORT_SRC) || find_cond(prule, start, NWF_F_PORT_DST);
-    bool icmp = find_cond(prule, start, NWF_F_ICMP_TYPE) || find_cond(prule, start, NWF_F_ICMP_CODE);
+    bool icmp =
+        find_cond(prule, start, NWF_F_ICMP_TYPE) || find_cond(prule, start, NWF_F_ICMP_CODE);
     const struct nwf_cond *proto = find_cond(prule, start, NWF_F_IP_PROTO);
 
     if (!ports && !icmp) {
@@ -326,8 +326,7 @@ expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *s
         struct nwf_prule prule = {.rule = e->rule};
         int r = side->rules.n < NWF_PROGRAM_RULES_MAX
                     ? add_conds(e, &prule, err)
-                    : FAIL(e->rule->line, err, -E2BIG, "more than %d rules",
-                           NWF_PROGRAM_RULES_MAX);
+                    : FAIL(e->rule->line, err, -E2BIG, "more than %d rules", NWF_PROGRAM_RULES_MAX);
         /* libvirt: an "inout" rule is written as the guest receives. */
         if (direction == NWF_OUT && e->rule->direction[NWF_IN]) {
             mirror(&prule);

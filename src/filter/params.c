@@ -33,7 +33,7 @@ nwf_params_find(const struct nwf_params *params, const char *name)
     size_t i = lower_bound(params, name);
 
     return i < params->list.n && !strcmp(params->list.data[i].name, name) ? &params->list.data[i]
-                                                                            : NULL;
+                                                                          : NULL;
 }
 
 static struct nwf_param *

@@ -42,8 +42,8 @@ flatten_ref(struct flattening *f, const struct nwf_filter *filter, const struct 
         return r;
     }
     if (++f->n_refs > NWF_PROGRAM_REFS_MAX) {
-        return nwf_error_set(err, -E2BIG, "%s:%u: more than %d references", filter->file,
-                             ref->line, NWF_PROGRAM_REFS_MAX);
+        return nwf_error_set(err, -E2BIG, "%s:%u: more than %d references", filter->file, ref->line,
+                             NWF_PROGRAM_REFS_MAX);
     }
     for (size_t i = 0; i < f->depth; i++) {
         if (f->path[i] == target) {

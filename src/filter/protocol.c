@@ -8,14 +8,14 @@
 #include <string.h>
 
 static const struct nwf_name ethertype_names[] = {
-    {"arp", 0x0806}, {"rarp", 0x8035}, {"ipv4", 0x0800}, {"ipv6", 0x86dd}, {"vlan", 0x8100}, {NULL, 0},
+    {"arp", 0x0806},  {"rarp", 0x8035}, {"ipv4", 0x0800},
+    {"ipv6", 0x86dd}, {"vlan", 0x8100}, {NULL, 0},
 };
 
 static const struct nwf_name arp_op_names[] = {
-    {"Request", 1},       {"Reply", 2},         {"Request_Reverse", 3},
-    {"Reply_Reverse", 4}, {"DRARP_Request", 5}, {"DRARP_Reply", 6},
-    {"DRARP_Error", 7},   {"InARP_Request", 8}, {"ARP_NAK", 9},
-    {NULL, 0},
+    {"Request", 1},       {"Reply", 2},       {"Request_Reverse", 3}, {"Reply_Reverse", 4},
+    {"DRARP_Request", 5}, {"DRARP_Reply", 6}, {"DRARP_Error", 7},     {"InARP_Request", 8},
+    {"ARP_NAK", 9},       {NULL, 0},
 };
 
 static const struct nwf_name ip_proto_names[] = {
@@ -25,28 +25,40 @@ static const struct nwf_name ip_proto_names[] = {
 
 #define ADDRESS(NAME, MASKNAME, TYPE, FIELD)                                                       \
     {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, 0, NULL},                                       \
-    {MASKNAME, NWF_T_##TYPE##MASK, FIELD, NWF_ROLE_MASK, 0, 0, NULL}
+    {                                                                                              \
+        MASKNAME, NWF_T_##TYPE##MASK, FIELD, NWF_ROLE_MASK, 0, 0, NULL                             \
+    }
 #define NUMBER(NAME, TYPE, FIELD, MIN, MAX, NAMES)                                                 \
-    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, MIN, MAX, NAMES}
+    {                                                                                              \
+        NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, MIN, MAX, NAMES                                 \
+    }
 #define RANGE(START, END, TYPE, FIELD, MAX)                                                        \
     {START, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, MAX, NULL},                                    \
-    {END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, 0, MAX, NULL}
-#define COMMENT {"comment", NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
-#define END {NULL, NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
+    {                                                                                              \
+        END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, 0, MAX, NULL                                       \
+    }
+#define COMMENT                                                                                    \
+    {                                                                                              \
+        "comment", NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL                               \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL                                    \
+    }
 
 #define MAC_SRC ADDRESS("srcmacaddr", "srcmacmask", MAC, NWF_F_ETH_SRC)
 #define MAC_DST ADDRESS("dstmacaddr", "dstmacmask", MAC, NWF_F_ETH_DST)
 #define PORTS                                                                                      \
     RANGE("srcportstart", "srcportend", U16, NWF_F_PORT_SRC, 0xffff),                              \
         RANGE("dstportstart", "dstportend", U16, NWF_F_PORT_DST, 0xffff)
-#define STP(NAME, TYPE) {NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL}
+#define STP(NAME, TYPE)                                                                            \
+    {                                                                                              \
+        NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL                         \
+    }
 
 static const struct nwf_attr_def mac_attrs[] = {
-    MAC_SRC,
-    MAC_DST,
-    NUMBER("protocolid", U16, NWF_F_ETH_TYPE, 0x600, 0xffff, ethertype_names),
-    COMMENT,
-    END,
+    MAC_SRC, MAC_DST, NUMBER("protocolid", U16, NWF_F_ETH_TYPE, 0x600, 0xffff, ethertype_names),
+    COMMENT, END,
 };
 
 static const struct nwf_attr_def vlan_attrs[] = {
@@ -127,7 +139,10 @@ static const struct nwf_attr_def ipv6_attrs[] = {
     END,
 };
 
-#define ETHERTYPE(NUM) {.bytes = {(NUM) >> 8, (NUM) &0xff}, .len = 2}
+#define ETHERTYPE(NUM)                                                                             \
+    {                                                                                              \
+        .bytes = {(NUM) >> 8, (NUM) &0xff}, .len = 2                                               \
+    }
 
 enum { P_MAC, P_VLAN, P_STP, P_ARP, P_RARP, P_IP, P_IPV6 };
 
@@ -178,9 +193,9 @@ enum nwf_field
 nwf_field_mirror(enum nwf_field field)
 {
     static const enum nwf_field pairs[][2] = {
-        {NWF_F_ETH_SRC, NWF_F_ETH_DST},   {NWF_F_ARP_SHA, NWF_F_ARP_THA},
-        {NWF_F_ARP_SPA, NWF_F_ARP_TPA},   {NWF_F_IP4_SRC, NWF_F_IP4_DST},
-        {NWF_F_IP6_SRC, NWF_F_IP6_DST},   {NWF_F_PORT_SRC, NWF_F_PORT_DST},
+        {NWF_F_ETH_SRC, NWF_F_ETH_DST}, {NWF_F_ARP_SHA, NWF_F_ARP_THA},
+        {NWF_F_ARP_SPA, NWF_F_ARP_TPA}, {NWF_F_IP4_SRC, NWF_F_IP4_DST},
+        {NWF_F_IP6_SRC, NWF_F_IP6_DST}, {NWF_F_PORT_SRC, NWF_F_PORT_DST},
     };
 
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {

@@ -86,7 +86,9 @@ parse_mac(const char *s, struct nwf_value *ret)
     /* Six groups of one or two hex digits and nothing else. */
     if (strspn(s, "0123456789abcdefABCDEF:") != strlen(s) || strlen(s) > 17
         || sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &octet[0], &octet[1], &octet[2], &octet[3],
-                  &octet[4], &octet[5], &end) != 6 || s[end]) {
+                  &octet[4], &octet[5], &end)
+               != 6
+        || s[end]) {
         return false;
     }
     for (int i = 0; i < 6; i++) {
@@ -215,8 +217,10 @@ nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_n
     case NWF_T_U8:
     case NWF_T_U16:
     case NWF_T_U32:
-        ok = parse_integer(type == NWF_T_U8 ? 1 : type == NWF_T_U16 ? 2 : 4, min, max, names, text,
-                           &m.value);
+        ok = parse_integer(type == NWF_T_U8    ? 1
+                           : type == NWF_T_U16 ? 2
+                                               : 4,
+                           min, max, names, text, &m.value);
         break;
     case NWF_T_MAC:
         ok = parse_prefix(text, 6, &m);

@@ -158,8 +158,7 @@ nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b)
 {
     return a->cookie == b->cookie
            && (ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len)
-               || ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts,
-                                           b->ofpacts_len));
+               || ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len));
 }
 
 void

@@ -32,18 +32,30 @@ static void
 add_columns(struct ovsdb_idl *idl, const char *interface)
 {
     static const struct ovsdb_idl_column *const columns[] = {
-        &ovsrec_interface_col_name,         &ovsrec_interface_col_external_ids,
-        &ovsrec_interface_col_ofport,       &ovsrec_interface_col_type,
-        &ovsrec_port_col_name,              &ovsrec_port_col_interfaces,
-        &ovsrec_port_col_tag,               &ovsrec_port_col_trunks,
-        &ovsrec_port_col_vlan_mode,         &ovsrec_port_col_protected_,
-        &ovsrec_bridge_col_name,            &ovsrec_bridge_col_ports,
-        &ovsrec_bridge_col_external_ids,    &ovsrec_bridge_col_fail_mode,
-        &ovsrec_bridge_col_datapath_type,   &ovsrec_bridge_col_other_config,
-        &ovsrec_bridge_col_stp_enable,      &ovsrec_bridge_col_rstp_enable,
-        &ovsrec_bridge_col_mcast_snooping_enable, &ovsrec_bridge_col_flood_vlans,
-        &ovsrec_bridge_col_mirrors,         &ovsrec_mirror_col_output_port,
-        &ovsrec_open_vswitch_col_bridges,   &ovsrec_open_vswitch_col_next_cfg,
+        &ovsrec_interface_col_name,
+        &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_ofport,
+        &ovsrec_interface_col_type,
+        &ovsrec_port_col_name,
+        &ovsrec_port_col_interfaces,
+        &ovsrec_port_col_tag,
+        &ovsrec_port_col_trunks,
+        &ovsrec_port_col_vlan_mode,
+        &ovsrec_port_col_protected_,
+        &ovsrec_bridge_col_name,
+        &ovsrec_bridge_col_ports,
+        &ovsrec_bridge_col_external_ids,
+        &ovsrec_bridge_col_fail_mode,
+        &ovsrec_bridge_col_datapath_type,
+        &ovsrec_bridge_col_other_config,
+        &ovsrec_bridge_col_stp_enable,
+        &ovsrec_bridge_col_rstp_enable,
+        &ovsrec_bridge_col_mcast_snooping_enable,
+        &ovsrec_bridge_col_flood_vlans,
+        &ovsrec_bridge_col_mirrors,
+        &ovsrec_mirror_col_output_port,
+        &ovsrec_open_vswitch_col_bridges,
+        &ovsrec_open_vswitch_col_next_cfg,
         &ovsrec_open_vswitch_col_cur_cfg,
     };
     size_t n = interface ? 2 : ARRAY_SIZE(columns);
@@ -340,8 +352,7 @@ commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
         poll_block();
     }
     if (!r && status != TXN_SUCCESS && status != TXN_UNCHANGED) {
-        r = nwf_error_set(err, status == TXN_TRY_AGAIN ? -EAGAIN : -EIO, "OVSDB %s: %s",
-                          db->remote,
+        r = nwf_error_set(err, status == TXN_TRY_AGAIN ? -EAGAIN : -EIO, "OVSDB %s: %s", db->remote,
                           status == TXN_ERROR ? ovsdb_idl_txn_get_error(txn)
                                               : ovsdb_idl_txn_status_to_string(status));
     }

@@ -88,8 +88,10 @@ nwf_switch_open(const char *bridge, uint32_t versions, unsigned int timeout_ms,
         r = vconn_connect_block(sw->vconn, timeout_ms);
     }
     if (r == EPROTO) {
-        return nwf_error_set(err, -r, "bridge %s: allows none of the OpenFlow versions 1.3 to 1.5 that are asked for",
-                             bridge);
+        return nwf_error_set(
+            err, -r,
+            "bridge %s: allows none of the OpenFlow versions 1.3 to 1.5 that are asked for",
+            bridge);
     }
     if (r) {
         return fail(sw, err, r, name);

@@ -28,8 +28,7 @@ nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err
     if (pid < 0) {
         return nwf_error_set(err, (int) pid, "%s: %s", pidfile, strerror(-(int) pid));
     }
-    char *path CLEANUP_FREE =
-        nwf_asprintf("%s/ovs-vswitchd.%ld.ctl", ovs_rundir(), (long) pid);
+    char *path CLEANUP_FREE = nwf_asprintf("%s/ovs-vswitchd.%ld.ctl", ovs_rundir(), (long) pid);
     int r = unixctl_client_create(path, &client);
     if (r) {
         return nwf_error_set(err, -r, "%s: %s", path, strerror(r));

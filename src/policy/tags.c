@@ -33,10 +33,9 @@ static int
 add_variable(const char *name, const char *value, struct nwf_binding *binding,
              struct nwf_error *err)
 {
-    return strlen(value) > NWF_TAG_MAX
-               ? nwf_error_set(err, -E2BIG, "variable %.80s: longer than %d characters", name,
-                               NWF_TAG_MAX)
-               : nwf_params_add_list(&binding->params, name, value, err);
+    return strlen(value) > NWF_TAG_MAX ? nwf_error_set(
+               err, -E2BIG, "variable %.80s: longer than %d characters", name, NWF_TAG_MAX)
+                                       : nwf_params_add_list(&binding->params, name, value, err);
 }
 
 static int
@@ -46,7 +45,8 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
     const size_t prefix = strlen(NWF_TAG_VARIABLE);
 
     for (size_t i = 0; i < n_tags; i++) {
-        if (!strncmp(tags[i].key, NWF_TAG_VARIABLE, prefix) && strcmp(tags[i].key, NWF_TAG_STATUS)) {
+        if (!strncmp(tags[i].key, NWF_TAG_VARIABLE, prefix)
+            && strcmp(tags[i].key, NWF_TAG_STATUS)) {
             int r = add_variable(tags[i].key + prefix, tags[i].value, binding, err);
             if (r) {
                 return r;

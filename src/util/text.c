@@ -101,7 +101,12 @@ nwf_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret_value)
 static size_t
 printable_len(const unsigned char *s)
 {
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    size_t n = s[0] < 0x80   ? 1
+               : s[0] < 0xc2 ? 0
+               : s[0] < 0xe0 ? 2
+               : s[0] < 0xf0 ? 3
+               : s[0] < 0xf5 ? 4
+                             : 0;
 
     if (n == 1) {
         return isprint(s[0]) ? 1 : 0;
@@ -146,7 +151,9 @@ nwf_text_is_name(const char *s, const char *extra, size_t max)
     size_t n = 0;
 
     for (; s[n]; n++) {
-        if (n >= max || !((isalnum((unsigned char) s[n]) && (unsigned char) s[n] < 0x80) || strchr(extra, s[n]))) {
+        if (n >= max
+            || !((isalnum((unsigned char) s[n]) && (unsigned char) s[n] < 0x80)
+                 || strchr(extra, s[n]))) {
             return false;
         }
     }
