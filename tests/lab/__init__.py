@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private laboratory for tests: real daemons and real frames, nothing of the host's touched.
+
+netns      private namespaces, processes, bounded waits
+ovs        ovsdb-server and ovs-vswitchd
+libvirt    libvirtd and Linux bridges: the reference implementation of network filters
+wire       ports (veth pairs), and the exchange of frames between them
+frames     frames, byte by byte
+decode     a frame in one line of text
+lab        all of the above under one roof; what most tests import
+
+Only the standard library is used.  A test puts the folder above this one first in its
+sys.path (instead of its own), and starts with
+
+    from lab.lab import Lab, main
+"""

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports, and the exchange of frames between them.
+
+A Port is a veth pair.  Its end NAME goes into a switch (Open vSwitch or a Linux bridge); at the
+other end, NAMEx, the test sends and listens by a raw socket.  All ends stay in one network
+namespace: without addresses, ARP or IPv6 the kernel has nothing of its own to say on them.
+
+Wire.exchange() sends frames and tells for each where it came out.  It knows when to stop waiting:
+after each lot of frames it waits until the switch has read them, and then sends a sentinel between
+two ports that nothing filters.  Whatever the switch lets through is there before the sentinel.
+"""
+
+import collections
+import os
+import select
+import socket
+import struct
+import time
+
+from . import frames
+from .netns import LabError, run
+
+SOL_PACKET = 263
+PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 8, 23
+ETH_P_ALL = 3
+VLAN_VALID, VLAN_TPID_VALID = 0x10, 0x40
+AUXDATA = struct.Struct("=IIIHHHH")  # status, len, snaplen, mac, net, vlan_tci, vlan_tpid
+SO_RCVBUFFORCE = 33
+
+LOT = 128  # frames sent at once; about 270 of the short ones fit a socket's default buffer
+LONGEST_WAIT = 5.0  # seconds, for a lot
+
+
+class Port:
+    """A veth pair, switch end `name`, with a raw socket on the other end."""
+
+    def __init__(self, name):
+        self.name = name
+        self.wire_name = name + "x"
+        run("ip", "-batch", "-", stdin="\n".join([
+            f"link add {name} type veth peer name {self.wire_name}",
+            f"link set {name} arp off up",
+            f"link set {self.wire_name} arp off up"]))
+        for end in (name, self.wire_name):
+            # Frames must stay as they were written: whole checksums, VLAN tags in their place.
+            run("ethtool", "-K", end, "tx", "off", "rx", "off", "tso", "off", "gso", "off",
+                "gro", "off", "txvlan", "off", "rxvlan", "off")
+        self.index = socket.if_nametoindex(name)
+        self.socket = self._open()
+
+    def _open(self):
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        raw.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+        raw.bind((self.wire_name, ETH_P_ALL))
+        return raw
+
+    def send(self, frame):
+        self.socket.send(frame)
+
+    def receive(self):
+        """Return all frames that wait here, their VLAN tags put back."""
+        received = []
+        while True:
+            try:
+                frame, ancillary, _, _ = self.socket.recvmsg(65535, 64)
+            except BlockingIOError:
+                return received
+            for level, kind, data in ancillary:
+                if level == SOL_PACKET and kind == PACKET_AUXDATA:
+                    frame = _with_tag(frame, data)
+            received.append(frame)
+
+    def remove(self):
+        self.socket.close()
+        run("ip", "link", "del", self.name, check=False)
+
+
+def _with_tag(frame, auxdata):
+    """The kernel hands over the outermost 802.1Q or 802.1ad tag beside the frame."""
+    status, _, _, _, _, tci, tpid = AUXDATA.unpack_from(auxdata)
+    if not status & VLAN_VALID:
+        return frame
+    if not status & VLAN_TPID_VALID:
+        tpid = 0x8100
+    return frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
+
+
+class Verdict:
+    """What became of one frame: how often each port got it, and whether it was still the same."""
+
+    __slots__ = ("seen", "mangled")
+
+    def __init__(self):
+        self.seen = collections.Counter()
+        self.mangled = False
+
+    def __repr__(self):
+        seen = ",".join(f"{p}*{n}" if n > 1 else p for p, n in sorted(self.seen.items()))
+        return (seen or "nowhere") + (" mangled" if self.mangled else "")
+
+
+class Wire:
+    """A set of ports on one switch.
+
+    `sentinel` names the two ports (from, to) between which the switch lets everything through.
+    """
+
+    def __init__(self, ports, sentinel):
+        self.ports = {port.name: port for port in ports}
+        self.sentinel = sentinel
+        self.next_id = 0
+        self.poll = select.poll()
+        for port in ports:
+            self.poll.register(port.socket, select.POLLIN)
+
+    def exchange(self, traffic):
+        """Send [(port name, frame)] and return a Verdict for each, in the same order.
+
+        Every frame gets an id of its own, in its last bytes (see frames.stamp).
+        """
+        verdicts = [Verdict() for _ in traffic]
+        self._discard()
+        # One CPU: its queue keeps the frames and the sentinel behind them in order.
+        cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(cpus)})
+        try:
+            for start in range(0, len(traffic), LOT):
+                self._exchange_lot(traffic[start:start + LOT], verdicts[start:start + LOT])
+        finally:
+            os.sched_setaffinity(0, cpus)
+        return verdicts
+
+    def verdict(self, port, frame):
+        return self.exchange([(port, frame)])[0]
+
+    def _exchange_lot(self, lot, verdicts):
+        pending = {}
+        for (port, frame), verdict in zip(lot, verdicts):
+            stamped = frames.stamp(frame, self._new_id())
+            pending[frames.read_stamp(stamped)] = stamped, verdict
+            self.ports[port].send(stamped)
+        self._wait_until_read()
+        self._wait_for_sentinel(pending)
+
+    def _new_id(self):
+        self.next_id = (self.next_id + 1) & 0xffff
+        return self.next_id
+
+    def _wait_until_read(self):
+        """A switch in user space reads from packet sockets; wait until these are empty."""
+        end = time.monotonic() + LONGEST_WAIT
+        indices = {port.index for port in self.ports.values()}
+        while _unread_bytes(indices) > 0:
+            if time.monotonic() > end:
+                raise LabError(f"the switch has not read its ports for {LONGEST_WAIT:g} s")
+            time.sleep(0.0003)
+
+    def _wait_for_sentinel(self, pending):
+        source, target = self.sentinel
+        number = self._new_id()
+        self.ports[source].send(frames.stamp(frames.SENTINEL, number))
+        end = time.monotonic() + LONGEST_WAIT
+        while not self._collect(pending, number, target):
+            if time.monotonic() > end:
+                raise LabError(f"no sentinel from {source} to {target} in {LONGEST_WAIT:g} s")
+            self.poll.poll(100)
+        self._collect(pending, number, target)  # what came to ports looked at just before
+
+    def _collect(self, pending, sentinel, target):
+        """File what has arrived; return whether the sentinel was among it."""
+        arrived = False
+        for name, port in self.ports.items():
+            for frame in port.receive():
+                number = frames.read_stamp(frame)
+                if number in pending:
+                    sent, verdict = pending[number]
+                    verdict.seen[name] += 1
+                    verdict.mangled |= frame != sent
+                elif number == sentinel and name == target:
+                    arrived = True
+        return arrived
+
+    def _discard(self):
+        for port in self.ports.values():
+            port.receive()
+
+
+def _unread_bytes(indices):
+    total = 0
+    with open("/proc/net/packet") as file:
+        next(file)
+        for line in file:
+            fields = line.split()
+            if int(fields[4]) in indices:
+                total += int(fields[6])
+    return total
