@@ -23,6 +23,7 @@
 /* One test of a frame.  A rule matches when all of its conditions hold. */
 struct nwf_cond {
     enum nwf_field field;
+    const struct nwf_attr_def *def; /* Where it comes from; NULL: the element itself. */
     bool negated;
     bool is_range;
     struct nwf_value value; /* Or the first of a range. */

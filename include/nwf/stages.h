@@ -25,6 +25,7 @@ struct nwf_row {
     enum nwf_verdict verdict;
     size_t target; /* If NWF_V_GOTO; greater than the row's own stage. */
     uint32_t rule; /* The deciding rule's id in its side, or NWF_RULE_END. */
+    bool in_doubt; /* A drop, since the switch does not see whether the rule matches. */
 };
 
 /* Every stage ends in a row that matches all. */

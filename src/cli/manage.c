@@ -63,7 +63,12 @@ nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
     }
     nwf_ovsdb_bridges(db, &after);
     bridge = nwf_cli_find_bridge(&after, cli->argv[0], err);
-    return bridge ? nwf_cli_sync_bridge(cli, db, bridge, err) : -ENOENT;
+    if (!bridge) {
+        return -ENOENT;
+    }
+    /* Ports that wait for a filter are no failure of this verb; they have been named. */
+    r = nwf_cli_sync_bridge(cli, db, bridge, err);
+    return r < 0 ? r : NWF_EXIT_OK;
 }
 
 static int

@@ -94,10 +94,11 @@ set_field(struct match *match, enum nwf_field field, const struct nwf_value *val
     memset(&m, 0, sizeof m);
     memcpy(&v, value->bytes, value->len);
     memcpy(&m, mask->bytes, mask->len);
-    if (field == NWF_F_IP_DSCP) {
-        m.u8 &= 0x3f; /* A field of six bits. */
+    /* An empty mask is no condition, which mf_set() takes for all fields; it takes a
+     * partial one for some, and our table and ranges ask it of those only. */
+    if (!mf_set(mf_from_id(field_to_mf(field)), &v, &m, match, &cause)) {
+        abort();
     }
-    mf_set(mf_from_id(field_to_mf(field)), &v, &m, match, &cause);
     free(cause);
 }
 
@@ -125,12 +126,14 @@ nwf_match_implied(const struct nwf_protocol *protocol, struct match *match)
     }
 }
 
-/* Splits first..last of 'width' bits into the fewest value/mask pairs. */
+/* Splits first..last into the fewest value/mask pairs; into single values where the
+ * field cannot be masked. */
 static void
 add_range(struct nwf_matches *list, enum nwf_field field, uint32_t first, uint32_t last,
           uint8_t len)
 {
-    uint32_t width = 8u * len;
+    bool maskable = mf_from_id(field_to_mf(field))->maskable != MFM_NONE;
+    uint32_t width = maskable ? 8u * len : 0;
 
     while (first <= last) {
         uint32_t bits = 0;
@@ -140,6 +143,7 @@ add_range(struct nwf_matches *list, enum nwf_field field, uint32_t first, uint32
         struct match match;
         struct nwf_value value = nwf_value_from_int(first, len);
         struct nwf_value mask = nwf_value_from_int(~((1u << bits) - 1), len);
+
         match_init_catchall(&match);
         set_field(&match, field, &value, &mask);
         nwf_vec_push(list, match);
@@ -215,10 +219,13 @@ cond_to_matches(const struct nwf_cond *cond, struct nwf_matches *list)
 
 /* ---- Rules. ---- */
 
+/* 'cond' may be NULL: the cause is the rule as a whole. */
 static int
-fail(const struct nwf_prule *prule, struct nwf_error *err, int code, const char *cause)
+fail(const struct nwf_prule *prule, struct nwf_error *err, int code, const char *cause,
+     const struct nwf_cond *cond)
 {
-    return nwf_error_set(err, code, "%s:%u: %s", prule->rule->filter->file, prule->rule->line,
+    return nwf_error_set(err, code, "%s:%u: %s%s%s", prule->rule->filter->file, prule->rule->line,
+                         cond && cond->def ? cond->def->name : "", cond && cond->def ? ": " : "",
                          cause);
 }
 
@@ -230,7 +237,7 @@ multiply(struct nwf_matches *list, const struct nwf_matches *other, const struct
     struct nwf_matches product = {.data = NULL};
 
     if (list->n * other->n > RULE_MATCHES_MAX) {
-        return fail(prule, err, -E2BIG, "the ranges of this rule need too many flows");
+        return fail(prule, err, -E2BIG, "the ranges of this rule need too many flows", NULL);
     }
     nwf_vec_foreach (a, list) {
         nwf_vec_foreach (b, other) {
@@ -270,22 +277,12 @@ gratuitous(const struct nwf_prule *prule, struct nwf_cond *ret, struct nwf_error
     if (!spa && !tpa) {
         return fail(prule, err, -EOPNOTSUPP,
                     "gratuitous: OpenFlow does not compare two fields; an arpsrcipaddr or "
-                    "arpdstipaddr of one address beside it makes it possible");
+                    "arpdstipaddr of one address beside it makes it possible",
+                    NULL);
     }
     *ret = spa ? *spa : *tpa;
     ret->field = spa ? NWF_F_ARP_TPA : NWF_F_ARP_SPA;
     return 0;
-}
-
-/* Malformed ARP and ARP for other networks have opcode 0 in Open vSwitch. */
-static void
-except_odd_arp(struct nwf_rule_matches *m)
-{
-    struct match match;
-
-    match_init_catchall(&match);
-    match_set_nw_proto(&match, 0);
-    nwf_vec_push(&m->except, match);
 }
 
 static int
@@ -297,11 +294,10 @@ add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct
     int r = 0;
 
     if (cause) {
-        return fail(prule, err, -EOPNOTSUPP, cause);
+        return fail(prule, err, -EOPNOTSUPP, cause, cond);
     }
     if (cond->field == NWF_F_ARP_HTYPE || cond->field == NWF_F_ARP_PTYPE) {
-        except_odd_arp(m);
-        return 0;
+        return 0; /* "Ethernet" and "IPv4": see handle_unparsed(). */
     }
     if (cond->field == NWF_F_ARP_GRATUITOUS) {
         if ((r = gratuitous(prule, &other, err))) {
@@ -333,6 +329,136 @@ require_ports(struct nwf_rule_matches *m, const struct nwf_prule *prule)
     nwf_vec_foreach (match, &m->any) {
         if (ports) {
             match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
+        }
+    }
+}
+
+/* ---- Frames that Open vSwitch does not look into. ----
+ *
+ * Fields of a packet that is cut short, or of ARP for other networks than Ethernet
+ * and IPv4, read as zero.  A rule must not accept such a frame because zero happens
+ * to satisfy it ("not from 10.0.0.1").  And where libvirt would have looked into an
+ * ARP packet that we cannot look into, a rule that may drop it, or may send it past
+ * the rest of its chain, leaves us in doubt; a frame in doubt is dropped. */
+
+static bool
+is_inner(enum nwf_field field)
+{
+    return (field >= NWF_F_ARP_HTYPE && field <= NWF_F_ICMP_CODE);
+}
+
+static bool
+is_zero(const struct nwf_value *value)
+{
+    struct nwf_value zero = {.len = value->len};
+
+    return nwf_value_equal(value, &zero);
+}
+
+/* Whether the condition holds for a field that reads as zero. */
+static bool
+holds_for_zero(const struct nwf_cond *cond)
+{
+    switch (cond->field) {
+    case NWF_F_ARP_HTYPE:
+    case NWF_F_ARP_PTYPE:
+        return true; /* Of no effect on the match. */
+    default:
+        return is_zero(&cond->value) != cond->negated;
+    }
+}
+
+/* Narrows *match to the frames in question, given the rule's Ethernet type. */
+static void
+match_unparsed(const struct nwf_prule *prule, struct match *match)
+{
+    uint32_t eth_type = nwf_value_to_int(&prule->rule->protocol->implied_value);
+
+    match_set_nw_proto(match, 0);
+    if (eth_type == 0x0800) {
+        match_set_nw_src(match, htonl(0));
+        match_set_nw_dst(match, htonl(0));
+    } else if (eth_type == 0x86dd) {
+        match_set_ipv6_src(match, &in6addr_any);
+        match_set_ipv6_dst(match, &in6addr_any);
+    }
+}
+
+/* The rule without what it says of a packet's inside. */
+static bool
+match_outside(const struct nwf_prule *prule, struct match *match)
+{
+    match_init_catchall(match);
+    nwf_vec_foreach (cond, &prule->conds) {
+        struct nwf_matches list = {.data = NULL};
+        bool possible = true;
+
+        if (!is_inner(cond->field) && !cond->negated) {
+            cond_to_matches(cond, &list);
+            possible = nwf_match_and(match, &list.data[0]);
+        }
+        nwf_vec_clear(&list);
+        if (!possible) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a rule asks of the inside of packets. */
+struct inside {
+    bool asked;
+    bool is_arp;
+    bool zero_satisfies;
+};
+
+static struct inside
+look_inside(const struct nwf_prule *prule)
+{
+    struct inside inside = {.zero_satisfies = true};
+
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (is_inner(cond->field)) {
+            inside.asked = true;
+            inside.is_arp = cond->field <= NWF_F_ARP_GRATUITOUS;
+            inside.zero_satisfies &= holds_for_zero(cond);
+        }
+    }
+    return inside;
+}
+
+static void
+handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule)
+{
+    enum nwf_action action = prule->rule->action;
+    struct inside inside = look_inside(prule);
+    bool in_doubt = inside.is_arp && action != NWF_ACCEPT;
+    struct match match;
+
+    if (inside.asked && !in_doubt && inside.zero_satisfies && action != NWF_DROP
+        && action != NWF_REJECT) {
+        match_init_catchall(&match);
+        match_unparsed(prule, &match);
+        nwf_vec_push(&m->except, match);
+    } else if (inside.asked && in_doubt && match_outside(prule, &match)) {
+        match_unparsed(prule, &match);
+        nwf_vec_push(&m->doubt, match);
+        m->doubt_first = inside.zero_satisfies;
+    }
+}
+
+/* ebtables finds no protocol in IPv6 without a next header (59), not even "not X". */
+static void
+except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (cond->field == NWF_F_IP_PROTO && cond->negated
+            && nwf_value_to_int(&prule->rule->protocol->implied_value) == 0x86dd) {
+            struct match match;
+
+            match_init_catchall(&match);
+            match_set_nw_proto(&match, IPPROTO_NONE);
+            nwf_vec_push(&m->except, match);
         }
     }
 }
@@ -372,6 +498,8 @@ nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
         }
     }
     require_ports(m, prule);
+    handle_unparsed(m, prule);
+    except_no_next_header(m, prule);
     narrow_exceptions(m);
     return 0;
 }
@@ -381,4 +509,5 @@ nwf_rule_matches_finish(struct nwf_rule_matches *m)
 {
     nwf_vec_clear(&m->any);
     nwf_vec_clear(&m->except);
+    nwf_vec_clear(&m->doubt);
 }

@@ -15,9 +15,12 @@ struct nwf_matches {
 };
 
 /* A rule as matches: a frame is the rule's if one of 'any' holds and none of
- * 'except' does.  An 'except' holds its prerequisites itself. */
+ * 'except' does.  An 'except' holds its prerequisites itself.  Frames in 'doubt', of
+ * which Open vSwitch does not see whether they are the rule's, are to be dropped;
+ * 'any' may hold for them too, and if doubt_first that does not count. */
 struct nwf_rule_matches {
-    struct nwf_matches any, except;
+    struct nwf_matches any, except, doubt;
+    bool doubt_first;
 };
 
 int nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,

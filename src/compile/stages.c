@@ -66,6 +66,32 @@ emit(struct builder *b, const struct match *guard, const struct match *match,
     return 0;
 }
 
+static int
+emit_list(struct builder *b, const struct match *guard, const struct nwf_matches *list,
+          enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
+{
+    int r = 0;
+
+    nwf_vec_foreach (match, list) {
+        r = r ? r : emit(b, guard, match, verdict, target, rule, err);
+    }
+    return r;
+}
+
+static int
+emit_doubt(struct builder *b, const struct match *guard, const struct nwf_matches *list,
+           uint32_t rule, struct nwf_error *err)
+{
+    struct nwf_stage *stage = last_stage(b->stages);
+    size_t first = stage->rows.n;
+    int r = emit_list(b, guard, list, NWF_V_DROP, 0, rule, err);
+
+    for (size_t i = first; i < stage->rows.n; i++) {
+        stage->rows.data[i].in_doubt = true;
+    }
+    return r;
+}
+
 /* Ends the open stage: what has no verdict yet goes on in the next. */
 static void
 close_stage(struct nwf_stages *stages)
@@ -101,11 +127,17 @@ emit_rule(struct builder *b, const struct match *guard, uint32_t id, bool *retur
     if (r) {
         return r;
     }
-    nwf_vec_foreach (except, &m.except) {
-        r = r ? r : emit(b, guard, except, NWF_V_GOTO, b->stages->list.n, id, err);
+    if (m.doubt_first) {
+        r = emit_doubt(b, guard, &m.doubt, id, err);
     }
-    nwf_vec_foreach (match, &m.any) {
-        r = r ? r : emit(b, guard, match, verdict, TARGET_BEHIND_CHAIN, id, err);
+    if (!r) {
+        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, err);
+    }
+    if (!r) {
+        r = emit_list(b, guard, &m.any, verdict, TARGET_BEHIND_CHAIN, id, err);
+    }
+    if (!r && !m.doubt_first) {
+        r = emit_doubt(b, guard, &m.doubt, id, err);
     }
     if (!r && m.except.n) {
         close_stage(b->stages);
@@ -269,7 +301,7 @@ fold(struct nwf_stages *stages, size_t i)
     }
 }
 
-/* Drops rows that no frame reaches. */
+/* Drops rows that no frame reaches, and doubts that the next row settles anyway. */
 static void
 prune(struct nwf_stage *stage)
 {
@@ -279,6 +311,11 @@ prune(struct nwf_stage *stage)
         return;
     }
     nwf_vec_foreach (row, &stage->rows) {
+        struct nwf_row *last = pruned.rows.n ? &pruned.rows.data[pruned.rows.n - 1] : NULL;
+        if (last && last->in_doubt && row->verdict == NWF_V_DROP
+            && nwf_match_covers(&row->match, &last->match)) {
+            pruned.rows.n--;
+        }
         push_uncovered(&pruned, row);
     }
     stage_clear(stage);

@@ -146,6 +146,7 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
         }
     }
     nwf_vec_push(&prule->conds, (struct nwf_cond){.field = attr->def->field,
+                                                  .def = attr->def,
                                                   .negated = element->negated,
                                                   .value = m.value,
                                                   .mask = m.mask});
@@ -276,12 +277,23 @@ add_conds(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
     return 0;
 }
 
-static void
-mirror(struct nwf_prule *prule)
+/* What the element itself stands for, such as the group address of STP, has no
+ * other side. */
+static int
+mirror(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
 {
+    bool implies_dst = e->rule->protocol && e->rule->protocol->implied == NWF_F_ETH_DST;
+
     nwf_vec_foreach (cond, &prule->conds) {
-        cond->field = nwf_field_mirror(cond->field);
+        if (implies_dst && cond->def && cond->field == NWF_F_ETH_SRC) {
+            return FAIL(e->rule->line, err, -EINVAL, "<%s> with %s cannot be inout",
+                        e->rule->protocol->name, cond->def->name);
+        }
+        if (cond->def) {
+            cond->field = nwf_field_mirror(cond->field);
+        }
     }
+    return 0;
 }
 
 static bool
@@ -328,8 +340,8 @@ expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *s
                     ? add_conds(e, &prule, err)
                     : FAIL(e->rule->line, err, -E2BIG, "more than %d rules", NWF_PROGRAM_RULES_MAX);
         /* libvirt: an "inout" rule is written as the guest receives. */
-        if (direction == NWF_OUT && e->rule->direction[NWF_IN]) {
-            mirror(&prule);
+        if (!r && direction == NWF_OUT && e->rule->direction[NWF_IN]) {
+            r = mirror(e, &prule, err);
         }
         if (r || is_repeated(side, start, &prule)) {
             nwf_vec_clear(&prule.conds);

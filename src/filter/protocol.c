@@ -23,38 +23,25 @@ static const struct nwf_name ip_proto_names[] = {
     {"icmp", 1}, {"igmp", 2}, {"sctp", 132},    {"icmpv6", 58}, {NULL, 0},
 };
 
+/* clang-format off */
 #define ADDRESS(NAME, MASKNAME, TYPE, FIELD)                                                       \
     {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, 0, NULL},                                       \
-    {                                                                                              \
-        MASKNAME, NWF_T_##TYPE##MASK, FIELD, NWF_ROLE_MASK, 0, 0, NULL                             \
-    }
+    {MASKNAME, NWF_T_##TYPE##MASK, FIELD, NWF_ROLE_MASK, 0, 0, NULL}
 #define NUMBER(NAME, TYPE, FIELD, MIN, MAX, NAMES)                                                 \
-    {                                                                                              \
-        NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, MIN, MAX, NAMES                                 \
-    }
+    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, MIN, MAX, NAMES}
 #define RANGE(START, END, TYPE, FIELD, MAX)                                                        \
     {START, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, MAX, NULL},                                    \
-    {                                                                                              \
-        END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, 0, MAX, NULL                                       \
-    }
-#define COMMENT                                                                                    \
-    {                                                                                              \
-        "comment", NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL                               \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL                                    \
-    }
+    {END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, 0, MAX, NULL}
+#define COMMENT {"comment", NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
+#define END {NULL, NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
 
 #define MAC_SRC ADDRESS("srcmacaddr", "srcmacmask", MAC, NWF_F_ETH_SRC)
 #define MAC_DST ADDRESS("dstmacaddr", "dstmacmask", MAC, NWF_F_ETH_DST)
 #define PORTS                                                                                      \
     RANGE("srcportstart", "srcportend", U16, NWF_F_PORT_SRC, 0xffff),                              \
         RANGE("dstportstart", "dstportend", U16, NWF_F_PORT_DST, 0xffff)
-#define STP(NAME, TYPE)                                                                            \
-    {                                                                                              \
-        NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL                         \
-    }
+#define STP(NAME, TYPE) {NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL}
+/* clang-format on */
 
 static const struct nwf_attr_def mac_attrs[] = {
     MAC_SRC, MAC_DST, NUMBER("protocolid", U16, NWF_F_ETH_TYPE, 0x600, 0xffff, ethertype_names),

@@ -10,7 +10,7 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
-static char *
+static char *__attribute__((format(printf, 1, 0)))
 format_clean(const char *format, va_list args)
 {
     char *raw CLEANUP_FREE = NULL;

@@ -37,7 +37,7 @@ WITH_PORTS = ["tcp", "udp", "sctp"]
 PROTOCOLS = WITH_PORTS + ["icmp", "igmp", "esp", "udplite", "0", "255", "47"]
 PROTOCOLS6 = WITH_PORTS + ["icmpv6", "esp", "59"]
 PROTOCOL_IDS = ["arp", "rarp", "ipv4", "ipv6", "vlan", "0x835", "0x88cc", "0x600", "34997"]
-OPCODES = ["1", "2", "3", "4", "Request", "Reply", "Request_Reverse", "0", "9", "255"]
+OPCODES = ["1", "2", "3", "4", "Request", "Reply", "Request_Reverse", "9", "255"]
 
 PARAMETERS = {"IP": [GUEST.ip], "IPS": [GUEST.ip, SECOND_IP, PEER.ip], "IPV6": [GUEST.ip6],
               "MACS": [STRANGER.mac, PEER.mac], "PORTS": ["80", "67", "547"]}
@@ -47,8 +47,11 @@ def filter_tree(seed, number):
     """(name of the root filter, {name: XML}, parameters)"""
     dice = Dice(f"{seed}/{number}")
     name = f"random-{seed}-{number}"
-    # libvirt fails on filters that give one chain different priorities.
-    priorities = {chain: None if dice.one_in(3) else dice.choice(PRIORITIES) for chain in CHAINS}
+    # libvirt fails on filters that give one chain different priorities, and chains of one priority
+    # it puts in the order of a hash table.  No default priority ends in 5.
+    distinct = dice.sample(range(-995, 1000, 10), len(CHAINS))
+    priorities = {chain: None if dice.one_in(3) and "-" not in chain else priority
+                  for chain, priority in zip(CHAINS, distinct)}
     children = {f"{name}-{letter}": dice.child(f"{name}-{letter}", priorities)
                 for letter in "abcd"[:dice.randint(1, 4)]}
     entries = [f"  <filterref filter='{child}'/>" for child in children]
