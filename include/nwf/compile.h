@@ -35,6 +35,13 @@ struct nwf_flood_verdicts {
     uint8_t of[2][NWF_N_FRAME_KINDS];
 };
 
+/* What a guest's flows are made from, in short. */
+struct nwf_digest {
+    uint8_t bytes[16];
+};
+
+struct nwf_stamp;
+
 /* A port of the bridge as the compiler sees it. */
 struct nwf_port {
     uint16_t ofport;
@@ -55,12 +62,18 @@ struct nwf_bridge {
 /* Frees what *bridge owns. */
 void nwf_bridge_finish(struct nwf_bridge *bridge);
 
-/* Adds the flows that are one guest's own: its way in, its filter in both
- * directions.  Sets port->flood.  On error nothing was added, and the port is to be
- * quarantined. */
+/* Adds the flows that are one guest's own: its way in, stamped with what 'stamp'
+ * says then, and its filter in both directions.  The caller sets stamp->digest; the
+ * rest, and port->flood, is set here.  On error nothing was added, and the port is to
+ * be quarantined. */
 int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
-                      const struct nwf_program *program, struct nwf_flow_set *flows,
-                      struct nwf_error *err);
+                      const struct nwf_program *program, struct nwf_stamp *stamp,
+                      struct nwf_flow_set *flows, struct nwf_error *err);
+
+/* Adds the way in of a guest whose filter's flows are there already, as 'stamp', found
+ * on the switch, says. */
+void nwf_compile_unchanged(struct nwf_port *port, const struct nwf_stamp *stamp,
+                           struct nwf_flow_set *flows);
 
 /* Adds a quarantined port's flows. */
 void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
@@ -73,8 +86,8 @@ void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *p
 size_t nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* Adds the pipeline's fixed flows out of 'text' (flows/pipeline.flows), and a drop
- * at the end of each table of stages that 'flows' uses. */
-int nwf_compile_fixed(const char *name, const char *text, struct nwf_flow_set *flows,
-                      struct nwf_error *err);
+ * at the end of each table of stages in use. */
+int nwf_compile_fixed(const char *name, const char *text, const uint8_t n_stages[NWF_N_DIRECTIONS],
+                      struct nwf_flow_set *flows, struct nwf_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "nwf/binding.h"
 #include "nwf/compile.h"
 #include "nwf/ovsdb.h"
+#include "nwf/stamp.h"
 #include "nwf/store.h"
 
 /* A port as its source describes it. */
@@ -20,6 +21,19 @@ struct nwf_plan_port {
     struct nwf_error error;             /* Why it is quarantined. */
     const struct ovsrec_interface *row; /* NULL offline. */
     const char *old_status;             /* What OVSDB says, may be NULL. */
+    bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
+    struct nwf_stamp stamp; /* If a guest. */
+};
+
+/* Stamps as they are on a switch, ordered by port. */
+struct nwf_port_stamp {
+    uint16_t ofport;
+    struct nwf_stamp stamp;
+};
+
+struct nwf_port_stamps {
+    struct nwf_port_stamp *data;
+    size_t n, allocated;
 };
 
 /* What a bridge's flows should be. */
@@ -47,8 +61,11 @@ void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
                    struct nwf_store *store);
 
 /* Computes the flows.  A guest whose filter fails is quarantined and says why in
- * its 'error'; only a broken installation makes the whole fail. */
-int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store, struct nwf_error *err);
+ * its 'error'; only a broken installation makes the whole fail.  Guests that have
+ * their stamp in 'installed' (may be NULL) are not compiled again: they become
+ * 'unchanged'. */
+int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
+                     const struct nwf_port_stamps *installed, struct nwf_error *err);
 
 /* Instantiates and compiles one binding for nothing but its errors. */
 int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *store,
@@ -61,6 +78,7 @@ struct nwf_sync_options {
     unsigned int timeout_ms;
     uint32_t versions; /* OpenFlow's, a bitmap. */
     bool dry_run;
+    bool full; /* Compare every flow, also of ports that seem unchanged. */
 };
 
 struct nwf_sync_result {
@@ -71,13 +89,17 @@ struct nwf_sync_result {
 typedef void nwf_sync_report_fn(void *aux, const struct nwf_plan *plan,
                                 const struct nwf_change *change);
 
-/* Brings a managed bridge's switch to 'plan' and says in OVSDB how each port fares.
- * Returns 0 when the plan is in force, cached datapath flows included.  In a dry run
- * nothing is changed anywhere. */
+/* Computes 'plan' (which has been read from 'bridge'), brings the bridge's switch to
+ * it, and says in OVSDB how each port fares.  Returns 0 when the plan is in force,
+ * cached datapath flows included.  In a dry run nothing is changed anywhere.
+ *
+ * Unless options->full, the work is in proportion to what has changed: of guests whose
+ * stamps say that their tags, filters and port are as they were, flows are counted and
+ * not compared.  A count that is off makes the run a full one. */
 int nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                    struct nwf_plan *plan, const struct nwf_sync_options *options,
-                    nwf_sync_report_fn *report, void *aux, struct nwf_sync_result *ret,
-                    struct nwf_error *err);
+                    struct nwf_store *store, struct nwf_plan *plan,
+                    const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
+                    struct nwf_sync_result *ret, struct nwf_error *err);
 
 /* Removes all that is ours from the bridge's switch.  With 'add_normal', a flow with
  * the NORMAL action takes the place of our table 0, unless something else is there. */

@@ -44,6 +44,9 @@ struct nwf_flow *nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint1
                                   uint64_t cookie, const struct match *match,
                                   const struct ofpact *ofpacts, size_t ofpacts_len);
 
+/* Removes and frees a flow of the set. */
+void nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow);
+
 const struct nwf_flow *nwf_flow_set_find(const struct nwf_flow_set *set,
                                          const struct nwf_flow *key);
 size_t nwf_flow_set_count(const struct nwf_flow_set *set);

@@ -30,12 +30,13 @@ enum nwf_table {
  *   reg4  1 for a frame from a trusted port, else 0 */
 
 /* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
- * rule is its index in the port's program; 0xffff and above share the last. */
+ * rule is its index in the port's program; 0xffff and above share the last.  Kinds
+ * of rules have bit 0x10, so that a mask tells them from what ports share. */
 enum nwf_cookie_kind {
     NWF_COOKIE_FIXED = 1,      /* Of the pipeline, no port's. */
     NWF_COOKIE_CLASSIFY = 2,   /* A port's way in. */
-    NWF_COOKIE_FROM_VM = 3,    /* A rule of a guest, direction out. */
-    NWF_COOKIE_TO_VM = 4,      /* A rule of a guest, direction in. */
+    NWF_COOKIE_FROM_VM = 0x11, /* A rule of a guest, direction out. */
+    NWF_COOKIE_TO_VM = 0x12,   /* A rule of a guest, direction in. */
     NWF_COOKIE_DELIVER = 5,    /* A guest's addresses. */
     NWF_COOKIE_TRUSTED = 6,    /* Towards a trusted port. */
     NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
@@ -48,6 +49,11 @@ enum nwf_cookie_kind {
 #define NWF_COOKIE_MASK ((UINT64_C(0xffffff) << 40) | (UINT64_C(1) << 39))
 /* Selects learned flows too. */
 #define NWF_COOKIE_ALL_MASK (UINT64_C(0xffffff) << 40)
+
+/* Within NWF_COOKIE_MASK: rules, and all that is no rule. */
+#define NWF_COOKIE_RULE_BIT (UINT64_C(0x10) << 32)
+/* The port of a cookie. */
+#define NWF_COOKIE_PORT_MASK (UINT64_C(0xffff) << 16)
 
 #define NWF_COOKIE_NO_RULE 0xffff
 

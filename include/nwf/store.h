@@ -26,6 +26,12 @@ DEFINE_CLEANUP(struct nwf_store, nwf_store, nwf_store_free)
 int nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter **ret_filter,
                   struct nwf_error *err);
 
+/* Calls each() with the text of 'filter' and of every filter that it refers to, each
+ * once, in an order that depends on nothing else.  References that lead nowhere are
+ * passed over. */
+void nwf_store_closure(struct nwf_store *store, const struct nwf_filter *filter,
+                       void (*each)(void *aux, const char *data, size_t size), void *aux);
+
 /* Parses 'data' as filter text that stands in for what the source would give for
  * its name, e.g. to check a filter before it is installed. */
 int nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_t size,

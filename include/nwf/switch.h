@@ -24,6 +24,10 @@ DEFINE_CLEANUP(struct nwf_switch, nwf_switch, nwf_switch_close)
 int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
                     struct nwf_error *err);
 
+/* Counts the same flows. */
+int nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint64_t *ret_count,
+                     struct nwf_error *err);
+
 /* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before
  * or after all of them.  If the switch rejects one, nothing has changed and the
  * error shows the flow. */

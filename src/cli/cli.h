@@ -27,7 +27,7 @@ struct nwf_cli {
     bool json;
 
     /* Options of single verbs. */
-    bool audit, dry_run, forward_bpdu, verbose;
+    bool audit, dry_run, full, forward_bpdu, verbose;
     const char *xml;
     struct nwf_words trusted, ofports, tags, trunks;
 

@@ -139,7 +139,7 @@ nwf_verb_compile(struct nwf_cli *cli, struct nwf_error *err)
     plan.bridge.forward_bpdu = cli->forward_bpdu;
     int r = fill_plan(cli, &plan, err);
     if (!r) {
-        r = nwf_plan_compute(&plan, cli->store, err);
+        r = nwf_plan_compute(&plan, cli->store, NULL, err);
     }
     if (r) {
         return r;

@@ -42,7 +42,7 @@ static const struct verb verbs[] = {
     {"unbind", "IFACE", "remove a port's tags", 1, 1, "", nwf_verb_unbind},
     {"bindings", "", "list ports with their filter, variables and status", 0, 0, "",
      nwf_verb_bindings},
-    {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, "n",
+    {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, "nA",
      nwf_verb_sync},
     {"diff", "[BRIDGE...]", "show what sync would change; exit 2 if anything", 0, INT_MAX, "",
      nwf_verb_diff},
@@ -73,6 +73,7 @@ static const struct option_row option_rows[] = {
     {'T', "trusted", "PORT[,PORT...]", false, "ports that are never guests"},
     {'x', "xml", "FILE", false, "a <filterbinding> document (- is standard input)"},
     {'n', "dry-run", NULL, false, "only say what would be done"},
+    {'A', "full", NULL, false, "compare every flow, not only those of changed ports"},
     {'o', "ofport", "IFACE=N", false, "a port's OpenFlow number"},
     {'t', "tag", "IFACE=VLAN", false, "an access port's VLAN"},
     {'k', "trunks", "IFACE=VLAN[,VLAN...]", false, "the VLANs of a trunk that does not carry all"},
@@ -189,6 +190,9 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
         break;
     case 'n':
         cli->dry_run = true;
+        break;
+    case 'A':
+        cli->full = true;
         break;
     case 'f':
         cli->forward_bpdu = true;

@@ -94,7 +94,7 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    struct nwf_sync_options options = {cli->timeout_ms, cli->versions, false};
+    struct nwf_sync_options options = {.timeout_ms = cli->timeout_ms, .versions = cli->versions};
     int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
 
     if (r) {

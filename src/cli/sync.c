@@ -94,7 +94,12 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
                     struct nwf_error *err)
 {
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
-    struct nwf_sync_options options = {cli->timeout_ms, cli->versions, cli->dry_run};
+    struct nwf_sync_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+        .dry_run = cli->dry_run,
+        .full = cli->full,
+    };
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
@@ -103,11 +108,8 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
                 bridge->name, bridge->bad_tag);
     }
     nwf_plan_read(&plan, bridge, cli->store);
-    int r = nwf_plan_compute(&plan, cli->store, err);
-    if (!r) {
-        r = nwf_sync_bridge(db, bridge, &plan, &options, cli->dry_run ? print_change : NULL, NULL,
-                            &result, err);
-    }
+    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options,
+                            cli->dry_run ? print_change : NULL, NULL, &result, err);
     if (r) {
         return r;
     }
@@ -179,15 +181,18 @@ diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge 
 {
     struct nwf_error err = NWF_ERROR_INIT;
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
-    struct nwf_sync_options options = {cli->timeout_ms, cli->versions, .dry_run = true};
+    struct nwf_sync_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+        .dry_run = true,
+        .full = true,
+    };
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
-    int r = nwf_plan_compute(&plan, cli->store, &err);
-    if (!r) {
-        r = nwf_sync_bridge(db, bridge, &plan, &options, print_change, NULL, &result, &err);
-    }
+    int r =
+        nwf_sync_bridge(db, bridge, cli->store, &plan, &options, print_change, NULL, &result, &err);
     if (r) {
         nwf_cli_complain(&err);
         nwf_error_clear(&err);

@@ -189,9 +189,12 @@ note_addresses(const struct nwf_port *port, struct addresses *list)
             nwf_vec_push(list, (struct address){*mac, -1, port});
         }
         /* A native VLAN is told apart from the rest by how it leaves. */
-        for (int vid = 0; vid < NWF_N_VLANS; vid++) {
+        if (port->vlan.mode != NWF_VLAN_TRUNK) {
+            nwf_vec_push(list, (struct address){*mac, port->vlan.tag, port});
+        }
+        for (int vid = 0; port->vlan.limited && vid < NWF_N_VLANS; vid++) {
             bool own = port->vlan.mode != NWF_VLAN_TRUNK && vid == port->vlan.tag;
-            if (own || (port->vlan.limited && nwf_vlan_has(&port->vlan, (uint16_t) vid))) {
+            if (!own && nwf_vlan_has(&port->vlan, (uint16_t) vid)) {
                 nwf_vec_push(list, (struct address){*mac, vid, port});
             }
         }
@@ -352,27 +355,17 @@ add_table_end(uint8_t table, struct nwf_flow_set *flows)
 }
 
 int
-nwf_compile_fixed(const char *name, const char *text, struct nwf_flow_set *flows,
-                  struct nwf_error *err)
+nwf_compile_fixed(const char *name, const char *text, const uint8_t n_stages[NWF_N_DIRECTIONS],
+                  struct nwf_flow_set *flows, struct nwf_error *err)
 {
-    bool used[256] = {false};
-    const struct nwf_flow *flow;
     int r = nwf_flow_set_parse(flows, name, text,
                                nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), err);
 
-    if (r) {
-        return r;
+    for (uint8_t i = 0; !r && i < n_stages[NWF_OUT]; i++) {
+        add_table_end(NWF_TABLE_FROM_VM + i, flows);
     }
-    HMAP_FOR_EACH (flow, node, &flows->flows) {
-        used[flow->table] = true;
+    for (uint8_t i = 0; !r && i < n_stages[NWF_IN]; i++) {
+        add_table_end(NWF_TABLE_TO_VM + i, flows);
     }
-    for (int i = 0; i < NWF_MAX_STAGES; i++) {
-        if (used[NWF_TABLE_FROM_VM + i]) {
-            add_table_end((uint8_t) (NWF_TABLE_FROM_VM + i), flows);
-        }
-        if (used[NWF_TABLE_TO_VM + i]) {
-            add_table_end((uint8_t) (NWF_TABLE_TO_VM + i), flows);
-        }
-    }
-    return 0;
+    return r;
 }

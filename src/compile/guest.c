@@ -12,6 +12,7 @@
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
+#include "nwf/stamp.h"
 #include "tag.h"
 
 #define TOP_PRIORITY 65000
@@ -100,7 +101,7 @@ add_stages(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction 
 /* The port's way in: its frames' VLAN is noted, and they go to 'table'. */
 static void
 add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t table,
-               struct nwf_flow_set *flows)
+               const struct nwf_stamp *stamp, struct nwf_flow_set *flows)
 {
     struct nwf_admissions list;
 
@@ -108,6 +109,9 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
     nwf_vec_foreach (admission, &list) {
         NWF_ACTIONS(actions);
 
+        if (stamp) {
+            nwf_stamp_put(stamp, &actions);
+        }
         if (admission->fixed) {
             nwf_put_load(&actions, MFF_REG1, 0x1000u | admission->vid);
         } else {
@@ -124,9 +128,10 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
 
 int
 nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
-                  const struct nwf_program *program, struct nwf_flow_set *flows,
-                  struct nwf_error *err)
+                  const struct nwf_program *program, struct nwf_stamp *stamp,
+                  struct nwf_flow_set *flows, struct nwf_error *err)
 {
+    size_t n_before = nwf_flow_set_count(flows);
     struct nwf_stages from_vm, to_vm;
     int r = nwf_stages_build(&program->side[NWF_OUT], &from_vm, err);
 
@@ -135,14 +140,26 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
     }
     r = nwf_stages_build(&program->side[NWF_IN], &to_vm, err);
     if (!r) {
-        add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, flows);
         add_stages(bridge, port->ofport, NWF_OUT, &program->side[NWF_OUT], &from_vm, flows);
         add_stages(bridge, port->ofport, NWF_IN, &program->side[NWF_IN], &to_vm, flows);
         nwf_flood_judge(&to_vm, &port->flood);
+        stamp->n_flows = (uint32_t) (nwf_flow_set_count(flows) - n_before);
+        stamp->n_stages[NWF_OUT] = (uint8_t) from_vm.list.n;
+        stamp->n_stages[NWF_IN] = (uint8_t) to_vm.list.n;
+        stamp->flood = port->flood;
+        add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
         nwf_stages_clear(&to_vm);
     }
     nwf_stages_clear(&from_vm);
     return r;
+}
+
+void
+nwf_compile_unchanged(struct nwf_port *port, const struct nwf_stamp *stamp,
+                      struct nwf_flow_set *flows)
+{
+    port->flood = stamp->flood;
+    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
 }
 
 void
@@ -154,7 +171,7 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     struct match match;
 
     if (bridge->audit) {
-        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, flows);
+        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, NULL, flows);
         nwf_put_output_receiver(&actions);
     } else {
         match_init_catchall(&match);

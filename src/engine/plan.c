@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "digest.h"
 #include "nwf/engine.h"
 #include "nwf/file.h"
 #include "nwf/filter_path.h"
@@ -167,56 +168,106 @@ nwf_plan_macs(const struct nwf_binding *binding, struct nwf_port *port, struct n
     return 0;
 }
 
-static int
-new_program(const struct nwf_binding *binding, struct nwf_store *store,
-            struct nwf_program **ret_program, struct nwf_error *err)
-{
-    const struct nwf_filter *filter;
-    int r = nwf_store_get(store, binding->filter, &filter, err);
+struct computation {
+    struct nwf_plan *plan;
+    struct nwf_store *store;
+    const struct nwf_port_stamps *installed; /* NULL: compile all. */
+    struct nwf_digests digests;
+    uint8_t n_stages[NWF_N_DIRECTIONS]; /* The most that any guest has. */
+};
 
-    return r ? r : nwf_program_new(store, filter, &binding->params, ret_program, err);
+static int
+compare_stamp(const void *ofport, const void *stamp)
+{
+    return (int) *(const uint16_t *) ofport - (int) ((const struct nwf_port_stamp *) stamp)->ofport;
 }
 
-/* Compiles a guest into 'flows'; the error says everything behind the port's name. */
+/* Whether what is on the switch for this port is what its digest stands for. */
+static bool
+is_installed(const struct computation *c, const struct nwf_plan_port *port,
+             const struct nwf_digest *digest, struct nwf_stamp *ret_stamp)
+{
+    const struct nwf_port_stamp *found =
+        c->installed && c->installed->n
+            ? bsearch(&port->ofport, c->installed->data, c->installed->n,
+                      sizeof c->installed->data[0], compare_stamp)
+            : NULL;
+
+    if (!found || memcmp(&found->stamp.digest, digest, sizeof *digest)) {
+        return false;
+    }
+    *ret_stamp = found->stamp;
+    return true;
+}
+
 static int
-compile_guest(const struct nwf_bridge *bridge, const struct nwf_binding *binding,
-              struct nwf_store *store, struct nwf_port *port, struct nwf_flow_set *flows,
-              struct nwf_error *err)
+compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_port *port,
+               struct nwf_error *err)
 {
     struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
-    int r = nwf_plan_macs(binding, port, err);
+    const struct nwf_filter *filter;
+    int r = nwf_store_get(c->store, from->binding.filter, &filter, err);
 
     if (r) {
         return r;
     }
-    r = new_program(binding, store, &program, err);
-    if (!r) {
-        r = nwf_compile_guest(bridge, port, program, flows, err);
+    struct nwf_digest digest =
+        nwf_digest_port(&c->digests, c->store, &c->plan->bridge, from, filter);
+    if (is_installed(c, from, &digest, &from->stamp)) {
+        from->unchanged = true;
+        nwf_compile_unchanged(port, &from->stamp, &c->plan->flows);
+        return 0;
     }
+    from->stamp.digest = digest;
+    r = nwf_program_new(c->store, filter, &from->binding.params, &program, err);
+    return r ? r
+             : nwf_compile_guest(&c->plan->bridge, port, program, &from->stamp, &c->plan->flows,
+                                 err);
+}
+
+/* Compiles a guest; the error says everything behind the port's name. */
+static int
+compile_guest(struct computation *c, struct nwf_plan_port *from, struct nwf_port *port,
+              struct nwf_error *err)
+{
+    int r = nwf_plan_macs(&from->binding, port, err);
+
     if (r) {
-        nwf_error_wrap(err, "filter %.80s", binding->filter);
+        return r;
     }
-    return r;
+    r = compile_filter(c, from, port, err);
+    if (r) {
+        nwf_error_wrap(err, "filter %.80s", from->binding.filter);
+        return r;
+    }
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        if (from->stamp.n_stages[d] > c->n_stages[d]) {
+            c->n_stages[d] = from->stamp.n_stages[d];
+        }
+    }
+    return 0;
 }
 
 int
 nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *store,
                        struct nwf_error *err)
 {
-    struct nwf_bridge bridge = {.audit = false};
+    struct nwf_plan plan CLEANUP(nwf_plan_finish);
+    struct computation c = {.plan = &plan, .store = store};
+    struct nwf_plan_port from = {.ofport = 1, .binding = *binding}; /* Borrowed. */
     struct nwf_port port = {.ofport = 1};
-    struct nwf_flow_set flows;
 
-    nwf_flow_set_init(&flows);
-    int r = compile_guest(&bridge, binding, store, &port, &flows, err);
-    nwf_flow_set_finish(&flows);
+    nwf_plan_init(&plan, "check");
+    int r = compile_guest(&c, &from, &port, err);
+    nwf_digests_clear(&c.digests);
     nwf_vec_clear(&port.macs);
     return r;
 }
 
 static void
-compute_port(struct nwf_plan *plan, struct nwf_plan_port *from, struct nwf_store *store)
+compute_port(struct computation *c, struct nwf_plan_port *from)
 {
+    struct nwf_plan *plan = c->plan;
     struct nwf_port port = {.ofport = from->ofport, .vlan = from->vlan};
 
     if (!from->ofport) {
@@ -225,20 +276,22 @@ compute_port(struct nwf_plan *plan, struct nwf_plan_port *from, struct nwf_store
         }
         return;
     }
-    if (from->role == NWF_GUEST
-        && compile_guest(&plan->bridge, &from->binding, store, &port, &plan->flows, &from->error)) {
+    if (from->role == NWF_GUEST && compile_guest(c, from, &port, &from->error)) {
         from->role = NWF_QUARANTINED;
     }
     if (from->role == NWF_QUARANTINED) {
         nwf_compile_quarantined(&plan->bridge, &port, &plan->flows);
+        c->n_stages[NWF_IN] = c->n_stages[NWF_IN] ? c->n_stages[NWF_IN] : 1;
     }
     port.role = from->role;
     nwf_vec_push(&plan->bridge.ports, port);
 }
 
 int
-nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store, struct nwf_error *err)
+nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
+                 const struct nwf_port_stamps *installed, struct nwf_error *err)
 {
+    struct computation c = {.plan = plan, .store = store, .installed = installed};
     char *file CLEANUP_FREE = nwf_data_file("pipeline.flows");
     char *text CLEANUP_FREE = NULL;
     size_t size;
@@ -248,8 +301,9 @@ nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store, struct nwf_erro
         return r;
     }
     nwf_vec_foreach (port, &plan->ports) {
-        compute_port(plan, port, store);
+        compute_port(&c, port);
     }
+    nwf_digests_clear(&c.digests);
     plan->n_unreached = nwf_compile_bridge(&plan->bridge, &plan->flows);
-    return nwf_compile_fixed(file, text, &plan->flows, err);
+    return nwf_compile_fixed(file, text, c.n_stages, &plan->flows, err);
 }

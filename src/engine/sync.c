@@ -137,42 +137,201 @@ apply(struct nwf_switch *sw, const struct nwf_plan *plan, const struct nwf_chang
     return r;
 }
 
+/* ---- What is installed. ----
+ *
+ * Flows that ports share, and their ways in with the stamps, are always read.  Those
+ * of filters, most of all flows, are read for ports that have changed. */
+
+#define SHARED_MASK (NWF_COOKIE_MASK | NWF_COOKIE_RULE_BIT)
+#define RULES (NWF_COOKIE_MAGIC | NWF_COOKIE_RULE_BIT)
+
+/* Past this many changed ports, one dump of everything is cheaper than one each. */
+#define PORT_DUMPS_MAX 32
+
+static int
+compare_stamps(const void *a_, const void *b_)
+{
+    const struct nwf_port_stamp *a = a_, *b = b_;
+
+    return (int) a->ofport - (int) b->ofport;
+}
+
+static void
+collect_stamps(const struct nwf_flow_set *installed, struct nwf_port_stamps *ret)
+{
+    const struct nwf_flow *flow;
+
+    HMAP_FOR_EACH (flow, node, &installed->flows) {
+        struct nwf_port_stamp s = {.ofport = nwf_cookie_port(flow->cookie)};
+        if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_CLASSIFY && nwf_stamp_get(flow, &s.stamp)) {
+            nwf_vec_push(ret, s);
+        }
+    }
+    if (ret->n) {
+        qsort(ret->data, ret->n, sizeof ret->data[0], compare_stamps);
+    }
+    /* A port that admits several VLANs has its stamp on each of the flows. */
+    size_t kept = 0;
+    for (size_t i = 0; i < ret->n; i++) {
+        if (!kept || ret->data[kept - 1].ofport != ret->data[i].ofport) {
+            ret->data[kept++] = ret->data[i];
+        }
+    }
+    ret->n = kept;
+}
+
+/* Whether the stamps account for every filter's flow on the switch. */
+static int
+check_count(struct nwf_switch *sw, const struct nwf_port_stamps *stamps, bool *ret_good,
+            struct nwf_error *err)
+{
+    uint64_t expected = 0, found;
+    int r = nwf_switch_count(sw, RULES, SHARED_MASK, &found, err);
+
+    nwf_vec_foreach (s, stamps) {
+        expected += s->stamp.n_flows;
+    }
+    *ret_good = !r && found == expected;
+    return r;
+}
+
+/* By port number: whether the plan keeps the port's filter as it is. */
+static bool *
+list_unchanged(const struct nwf_plan *plan)
+{
+    bool *unchanged = nwf_zalloc(0x10000 * sizeof *unchanged);
+
+    nwf_vec_foreach (port, &plan->ports) {
+        unchanged[port->ofport] |= port->unchanged;
+    }
+    return unchanged;
+}
+
+/* Ports with stamps on the switch that the plan does not keep as they are. */
+static void
+collect_changed(const bool *unchanged, const struct nwf_port_stamps *stamps,
+                struct nwf_port_stamps *ret)
+{
+    nwf_vec_foreach (s, stamps) {
+        if (!unchanged[s->ofport]) {
+            nwf_vec_push(ret, *s);
+        }
+    }
+}
+
+/* Takes out what a dump of all ports has on unchanged ones, which the plan's set has
+ * not either. */
+static void
+remove_unchanged(const bool *unchanged, struct nwf_flow_set *installed)
+{
+    struct nwf_flow *flow, *next;
+
+    HMAP_FOR_EACH_SAFE (flow, next, node, &installed->flows) {
+        if ((flow->cookie & NWF_COOKIE_RULE_BIT) && unchanged[nwf_cookie_port(flow->cookie)]) {
+            nwf_flow_set_remove(installed, flow);
+        }
+    }
+}
+
+/* Reads the filter flows of ports that have changed into 'installed'. */
+static int
+dump_changed(struct nwf_switch *sw, const struct nwf_plan *plan,
+             const struct nwf_port_stamps *stamps, struct nwf_flow_set *installed,
+             struct nwf_error *err)
+{
+    struct nwf_port_stamps changed = {.data = NULL};
+    bool *unchanged CLEANUP_FREE = list_unchanged(plan);
+    int r = 0;
+
+    collect_changed(unchanged, stamps, &changed);
+    if (changed.n <= PORT_DUMPS_MAX) {
+        nwf_vec_foreach (s, &changed) {
+            r = r ? r
+                  : nwf_switch_dump(sw, RULES | (uint64_t) s->ofport << 16,
+                                    SHARED_MASK | NWF_COOKIE_PORT_MASK, installed, err);
+        }
+    } else {
+        r = nwf_switch_dump(sw, RULES, SHARED_MASK, installed, err);
+        remove_unchanged(unchanged, installed);
+    }
+    nwf_vec_clear(&changed);
+    return r;
+}
+
+/* Computes the plan and reads what is to be compared with it. */
+static int
+prepare(struct nwf_switch *sw, struct nwf_store *store, struct nwf_plan *plan, bool full,
+        struct nwf_flow_set *installed, struct nwf_error *err)
+{
+    struct nwf_port_stamps stamps = {.data = NULL};
+    bool incremental = false;
+    int r = nwf_switch_dump(sw, NWF_COOKIE_MAGIC, SHARED_MASK, installed, err);
+
+    if (!r && !full) {
+        collect_stamps(installed, &stamps);
+        r = check_count(sw, &stamps, &incremental, err);
+    }
+    if (!r) {
+        r = nwf_plan_compute(plan, store, incremental ? &stamps : NULL, err);
+    }
+    if (!r) {
+        r = incremental ? dump_changed(sw, plan, &stamps, installed, err)
+                        : nwf_switch_dump(sw, RULES, SHARED_MASK, installed, err);
+    }
+    nwf_vec_clear(&stamps);
+    return r;
+}
+
+static size_t
+count_flows(const struct nwf_plan *plan)
+{
+    size_t n = nwf_flow_set_count(&plan->flows);
+
+    nwf_vec_foreach (port, &plan->ports) {
+        n += port->unchanged ? port->stamp.n_flows : 0;
+    }
+    return n;
+}
+
 int
-nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_plan *plan,
-                const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
-                struct nwf_sync_result *ret, struct nwf_error *err)
+nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_store *store,
+                struct nwf_plan *plan, const struct nwf_sync_options *options,
+                nwf_sync_report_fn *report, void *aux, struct nwf_sync_result *ret,
+                struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
-    struct nwf_flow_set installed;
+    struct nwf_flow_set installed CLEANUP(nwf_flow_set_finish);
     struct nwf_changes changes = {.data = NULL};
     int r = 0;
 
     memset(ret, 0, sizeof *ret);
-    ret->n_flows = nwf_flow_set_count(&plan->flows);
-    if (!bridge->secure && !options->dry_run
-        && (r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err))) {
-        return r;
-    }
-    if ((r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err))) {
-        return r;
-    }
     nwf_flow_set_init(&installed);
-    r = nwf_switch_dump(sw, NWF_COOKIE_MAGIC, NWF_COOKIE_MASK, &installed, err);
+    if (!bridge->secure && !options->dry_run) {
+        r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
+    }
     if (!r) {
-        nwf_flow_diff(&installed, &plan->flows, &changes);
-        nwf_vec_foreach (change, &changes) {
-            count(ret, change);
-            if (report) {
-                report(aux, plan, change);
-            }
+        r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
+    }
+    if (!r) {
+        r = prepare(sw, store, plan, options->full, &installed, err);
+    }
+    if (r) {
+        return r;
+    }
+    ret->n_flows = count_flows(plan);
+    nwf_flow_diff(&installed, &plan->flows, &changes);
+    nwf_vec_foreach (change, &changes) {
+        count(ret, change);
+        if (report) {
+            report(aux, plan, change);
         }
-        if (!options->dry_run) {
-            r = apply(sw, plan, &changes, err);
-        }
+    }
+    if (!options->dry_run) {
+        r = apply(sw, plan, &changes, err);
+        r = r ? r : write_status(db, plan, err);
     }
     nwf_vec_clear(&changes);
-    nwf_flow_set_finish(&installed);
-    return r || options->dry_run ? r : write_status(db, plan, err);
+    return r;
 }
 
 /* A bridge that was "secure" before gets the flow that makes it a switch again. */

@@ -11,6 +11,8 @@
 struct stored {
     char *name;
     struct nwf_filter *filter; /* NULL: 'error' says why. */
+    char *data;                /* The filter's text. */
+    size_t size;
     struct nwf_error error;
 };
 
@@ -38,6 +40,7 @@ nwf_store_free(struct nwf_store *store)
             nwf_filter_free(s->filter);
         }
         nwf_error_clear(&s->error);
+        free(s->data);
         free(s->name);
     }
     nwf_vec_clear(&store->filters);
@@ -56,8 +59,7 @@ find(struct nwf_store *store, const char *name)
 }
 
 static int
-read_and_parse(struct nwf_store *store, const char *name, struct nwf_filter **ret,
-               struct nwf_error *err)
+read_and_parse(struct nwf_store *store, const char *name, struct stored *ret, struct nwf_error *err)
 {
     char *path CLEANUP_FREE = NULL, *data CLEANUP_FREE = NULL;
     size_t size = 0;
@@ -77,7 +79,9 @@ read_and_parse(struct nwf_store *store, const char *name, struct nwf_filter **re
         return nwf_error_set(err, -EINVAL, "%s: holds the filter \"%s\" instead of \"%s\"", path,
                              filter->name, name);
     }
-    *ret = TAKE_PTR(filter);
+    ret->filter = TAKE_PTR(filter);
+    ret->data = TAKE_PTR(data);
+    ret->size = size;
     return 0;
 }
 
@@ -92,7 +96,7 @@ nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter
             return nwf_error_set(err, -E2BIG, "more than %d filters", NWF_STORE_MAX);
         }
         struct stored fresh = {.name = nwf_strdup(name)};
-        read_and_parse(store, name, &fresh.filter, &fresh.error);
+        read_and_parse(store, name, &fresh, &fresh.error);
         nwf_vec_push(&store->filters, fresh);
         s = &store->filters.data[store->filters.n - 1];
     }
@@ -101,6 +105,55 @@ nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter
     }
     *ret_filter = s->filter;
     return 0;
+}
+
+struct closure {
+    struct nwf_store *store;
+    void (*each)(void *aux, const char *data, size_t size);
+    void *aux;
+    NWF_VEC(const struct nwf_filter *) seen;
+};
+
+static bool
+is_seen(const struct closure *c, const struct nwf_filter *filter)
+{
+    nwf_vec_foreach (other, &c->seen) {
+        if (*other == filter) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+visit(struct closure *c, const struct nwf_filter *filter)
+{
+    const struct stored *s = find(c->store, filter->name);
+
+    if (is_seen(c, filter) || !s) {
+        return;
+    }
+    nwf_vec_push(&c->seen, filter);
+    c->each(c->aux, s->data, s->size);
+    nwf_vec_foreach (entry, &filter->entries) {
+        struct nwf_error ignored = NWF_ERROR_INIT;
+        const struct nwf_filter *target;
+
+        if (entry->ref && !nwf_store_get(c->store, entry->ref->filter, &target, &ignored)) {
+            visit(c, target);
+        }
+        nwf_error_clear(&ignored);
+    }
+}
+
+void
+nwf_store_closure(struct nwf_store *store, const struct nwf_filter *filter,
+                  void (*each)(void *aux, const char *data, size_t size), void *aux)
+{
+    struct closure c = {.store = store, .each = each, .aux = aux};
+
+    visit(&c, filter);
+    nwf_vec_clear(&c.seen);
 }
 
 int
@@ -118,8 +171,10 @@ nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_
         nwf_filter_free(filter);
         return nwf_error_set(err, -EEXIST, "%s: filter %s is already in use", file, s->name);
     }
-    nwf_vec_push(&store->filters,
-                 (struct stored){.name = nwf_strdup(filter->name), .filter = filter});
+    nwf_vec_push(&store->filters, (struct stored){.name = nwf_strdup(filter->name),
+                                                  .filter = filter,
+                                                  .data = nwf_memdup(data, size),
+                                                  .size = size});
     *ret_filter = filter;
     return 0;
 }

@@ -108,6 +108,13 @@ nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uin
     return flow;
 }
 
+void
+nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow)
+{
+    hmap_remove(&set->flows, &flow->node);
+    flow_free(flow);
+}
+
 const struct nwf_flow *
 nwf_flow_set_find(const struct nwf_flow_set *set, const struct nwf_flow *key)
 {
@@ -153,11 +160,31 @@ nwf_flow_set_sort(const struct nwf_flow_set *set)
     return sorted;
 }
 
+/* Whether both lists are the same but for the code each action came with, which a
+ * decoded one has and one made here has not.  "False" is not final. */
+static bool
+alike(const struct nwf_flow *flow_a, const struct nwf_flow *flow_b)
+{
+    const struct ofpact *a, *b = flow_b->ofpacts;
+
+    if (flow_a->ofpacts_len != flow_b->ofpacts_len) {
+        return false;
+    }
+    OFPACT_FOR_EACH (a, flow_a->ofpacts, flow_a->ofpacts_len) {
+        if (a->type != b->type || a->len != b->len
+            || memcmp(a + 1, b + 1, a->len - sizeof *a) != 0) {
+            return false;
+        }
+        b = ofpact_next(b);
+    }
+    return true;
+}
+
 bool
 nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b)
 {
     return a->cookie == b->cookie
-           && (ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len)
+           && (alike(a, b)
                || ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len));
 }
 

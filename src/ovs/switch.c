@@ -258,22 +258,53 @@ add_flows(struct nwf_switch *sw, struct ofpbuf *msg, struct nwf_flow_set *set,
     return r == EOF ? 0 : fail(sw, err, r, "reading flows");
 }
 
-int
-nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
-                struct nwf_error *err)
+static struct ofpbuf *
+flows_request(const struct nwf_switch *sw, bool aggregate, uint64_t cookie, uint64_t mask)
 {
     struct ofputil_flow_stats_request request = {
+        .aggregate = aggregate,
         .cookie = htonll(cookie),
         .cookie_mask = htonll(mask),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
         .table_id = OFPTT_ALL,
     };
-    bool more = true;
 
     match_init_catchall(&request.match);
+    return ofputil_encode_flow_stats_request(&request, sw->protocol);
+}
+
+int
+nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint64_t *ret_count,
+                 struct nwf_error *err)
+{
+    struct ofputil_aggregate_stats stats;
+    struct ofpbuf *reply;
+    enum ofptype type;
+
     start_clock(sw);
-    struct ofpbuf *msg = ofputil_encode_flow_stats_request(&request, sw->protocol);
+    int r = transact(sw, flows_request(sw, true, cookie, mask), &reply, err);
+    if (r) {
+        return r;
+    }
+    if (ofptype_decode(&type, reply->data) || type != OFPTYPE_AGGREGATE_STATS_REPLY
+        || ofputil_decode_aggregate_stats_reply(&stats, reply->data)) {
+        r = fail(sw, err, EPROTO, "counting flows");
+    } else {
+        *ret_count = stats.flow_count;
+    }
+    ofpbuf_delete(reply);
+    return r;
+}
+
+int
+nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
+                struct nwf_error *err)
+{
+    bool more = true;
+
+    start_clock(sw);
+    struct ofpbuf *msg = flows_request(sw, false, cookie, mask);
     ovs_be32 xid = ((struct ofp_header *) msg->data)->xid;
     int r = send_message(sw, msg, err);
 

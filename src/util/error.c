@@ -10,7 +10,9 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
-static char *__attribute__((format(printf, 1, 0)))
+static char *format_clean(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static char *
 format_clean(const char *format, va_list args)
 {
     char *raw CLEANUP_FREE = NULL;
