@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PROGRAM = os.environ.get("OVS_NWFILTER", os.path.join(ROOT, "build", "ovs-nwfilter"))
 FILTERS = os.path.join(ROOT, "flows", "filters")
 BRIDGE = "br0"
-BATCH = 250  # ports added in one transaction
+BATCH = 1000  # ports added in one transaction: each writes the bridge's whole list of them
 ADDRESSES = ["10.0.0.1", "10.0.0.2"]  # a port's address is changed from one to the other
 
 

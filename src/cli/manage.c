@@ -37,8 +37,19 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *br
         {.bridge = bridge->row, .key = NWF_BRIDGE_TRUSTED, .value = trusted},
         {.bridge = bridge->row, .key = NWF_BRIDGE_FAIL_MODE, .value = saved},
     };
-    int r = bridge->secure ? 0 : nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
+    int r = 0;
 
+    if (!bridge->secure) {
+        char *name CLEANUP_FREE = nwf_strdup(bridge->name);
+        r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
+        const struct ovsrec_bridge *row = nwf_ovsdb_find_bridge(db, name);
+        if (!r && !row) {
+            r = nwf_error_set(err, -ENOENT, "%s: no such bridge any more", name);
+        }
+        for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+            changes[i].bridge = row;
+        }
+    }
     return r ? r : nwf_ovsdb_write_tags(db, changes, first ? 3 : 2, err);
 }
 
@@ -111,14 +122,14 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     const char *fail_mode = nwf_ovsdb_bridge_tag(bridge->row, NWF_BRIDGE_FAIL_MODE);
     char *saved CLEANUP_FREE = nwf_strdup(fail_mode ? fail_mode : "");
     char *name CLEANUP_FREE = nwf_strdup(bridge->name);
-    const struct ovsrec_bridge *row = bridge->row;
 
     /* The tag goes first, so that nobody puts back what is removed next. */
     if ((r = clear_tags(db, bridge, err))) {
         return r;
     }
     r = nwf_sync_remove(name, !strcmp(saved, "secure"), &options, err);
-    if (!r && strcmp(saved, "secure")) {
+    const struct ovsrec_bridge *row = nwf_ovsdb_find_bridge(db, name);
+    if (!r && row && strcmp(saved, "secure")) {
         r = nwf_ovsdb_set_fail_mode(db, row, *saved ? saved : NULL, err);
     }
     return r ? r : nwf_vswitchd_flush_cache(err);

@@ -117,11 +117,32 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
     return complain_of_ports(&plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
 }
 
+/* A bridge may have been tagged by hand; it is closed before anything else. */
+static int
+secure_and_sync(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+                struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+
+    if (!bridge->secure && !cli->dry_run) {
+        char *name CLEANUP_FREE = nwf_strdup(bridge->name);
+        int r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
+        if (r) {
+            return r;
+        }
+        nwf_ovsdb_bridges(db, &bridges);
+        if (!(bridge = nwf_cli_find_bridge(&bridges, name, err))) {
+            return -ENOENT;
+        }
+    }
+    return nwf_cli_sync_bridge(cli, db, bridge, err);
+}
+
 static int
 sync_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge)
 {
     struct nwf_error err = NWF_ERROR_INIT;
-    int r = nwf_cli_sync_bridge(cli, db, bridge, &err);
+    int r = secure_and_sync(cli, db, bridge, &err);
 
     if (r < 0) {
         nwf_cli_complain(&err);
@@ -131,21 +152,16 @@ sync_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge 
     return r;
 }
 
-/* Calls 'each' for the bridges that the operands name, or all managed ones.  The
- * worst result counts. */
-static int
-for_bridges(struct nwf_cli *cli,
-            int (*each)(struct nwf_cli *, struct nwf_ovsdb *, const struct nwf_ovs_bridge *),
-            struct nwf_error *err)
-{
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    int worst = NWF_EXIT_OK;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+typedef int bridge_fn(struct nwf_cli *cli, struct nwf_ovsdb *db,
+                      const struct nwf_ovs_bridge *bridge);
 
-    if (r) {
-        return r;
-    }
+/* The managed bridges that the operands name, or all. */
+static int
+list_names(const struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_words *ret,
+           struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+
     nwf_ovsdb_bridges(db, &bridges);
     for (int i = 0; i < cli->argc; i++) {
         const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, cli->argv[i], err);
@@ -156,18 +172,54 @@ for_bridges(struct nwf_cli *cli,
             return nwf_error_set(err, -EINVAL, "%s: not managed; see ovs-nwfilter manage",
                                  bridge->name);
         }
+        nwf_vec_push(ret, nwf_strdup(bridge->name));
     }
     nwf_vec_foreach (bridge, &bridges) {
-        bool named = !cli->argc && bridge->managed != NWF_UNMANAGED;
-        for (int i = 0; i < cli->argc; i++) {
-            named |= !strcmp(cli->argv[i], bridge->name);
-        }
-        if (named) {
-            r = each(cli, db, bridge);
-            worst = r == NWF_EXIT_ERROR || worst == NWF_EXIT_OK ? r : worst;
+        if (!cli->argc && bridge->managed != NWF_UNMANAGED) {
+            nwf_vec_push(ret, nwf_strdup(bridge->name));
         }
     }
-    return worst;
+    return 0;
+}
+
+/* Calls each() for one bridge as the database shows it now: what was read before the
+ * last transaction may be gone. */
+static int
+call_for_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, bridge_fn *each)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    nwf_ovsdb_bridges(db, &bridges);
+    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, name, &err);
+    int r = bridge ? each(cli, db, bridge) : NWF_EXIT_ERROR;
+    if (!bridge) {
+        nwf_cli_complain(&err);
+        nwf_error_clear(&err);
+    }
+    return r;
+}
+
+/* Calls each() for the bridges that the operands name, or all managed ones.  The
+ * worst result counts. */
+static int
+for_bridges(struct nwf_cli *cli, bridge_fn *each, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_words names = {.data = NULL};
+    int worst = NWF_EXIT_OK;
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+
+    if (!r) {
+        r = list_names(cli, db, &names, err);
+    }
+    nwf_vec_foreach (name, &names) {
+        int result = r ? NWF_EXIT_OK : call_for_bridge(cli, db, *name, each);
+        worst = result == NWF_EXIT_ERROR || worst == NWF_EXIT_OK ? result : worst;
+        free((char *) *name);
+    }
+    nwf_vec_clear(&names);
+    return r ? r : worst;
 }
 
 int

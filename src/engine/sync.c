@@ -2,7 +2,8 @@
  *
  * From a plan to the switch, fail closed at every step:
  *
- *   1. fail_mode=secure, before there is anything to fail
+ *   1. fail_mode=secure, before there is anything to fail (the caller's to set, since
+ *      it changes the database under what was read from it)
  *   2. settings that flows rely on (fragments, no-flood), before those flows
  *   3. the flows, one atomic bundle
  *   4. no cached datapath flow of the old tables is left
@@ -307,7 +308,7 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
     memset(ret, 0, sizeof *ret);
     nwf_flow_set_init(&installed);
     if (!bridge->secure && !options->dry_run) {
-        r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
+        r = nwf_error_set(err, -EINVAL, "bridge %s: fail_mode is not secure", bridge->name);
     }
     if (!r) {
         r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
