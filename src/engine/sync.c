@@ -10,6 +10,7 @@
  *   5. status, the last: "active" means that all of it is true. */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "nwf/engine.h"
