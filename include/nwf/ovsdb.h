@@ -25,7 +25,6 @@ enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
 /* A row of Interface with what its Port says.  Strings are the database's. */
 struct nwf_ovs_port {
     const char *name;
-    const char *type;
     uint16_t ofport; /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
     bool normal_only;      /* Its Port is something that only NORMAL forwards to. */

@@ -41,10 +41,11 @@ int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, str
  * setting is the bridge's, and is lost when ovs-vswitchd restarts. */
 int nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_error *err);
 
-/* Excludes ports from the floods of NORMAL, or lets them in again: of[ofport].  The
- * setting is lost when ovs-vswitchd restarts. */
-int nwf_switch_set_no_flood(struct nwf_switch *sw, const bool no_flood[0x10000],
-                            struct nwf_error *err);
+/* Excludes ports from the floods of NORMAL, or lets them in again: no_flood[ofport].
+ * Only OpenFlow 1.0 has this setting, so it goes over a connection of its own.  It is
+ * lost when ovs-vswitchd restarts. */
+int nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms,
+                            const bool no_flood[0x10000], struct nwf_error *err);
 
 /* Waits until ovs-vswitchd has done all that was asked before. */
 int nwf_switch_barrier(struct nwf_switch *sw, struct nwf_error *err);

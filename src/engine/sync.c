@@ -79,7 +79,8 @@ is_unconfirmed(const struct nwf_plan *plan)
 /* ---- Switch. ---- */
 
 static int
-set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error *err)
+set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int timeout_ms,
+              struct nwf_error *err)
 {
     bool no_flood[0x10000] = {false};
     int r = nwf_switch_set_frags(sw, err);
@@ -90,7 +91,7 @@ set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_err
     nwf_vec_foreach (port, &plan->bridge.ports) {
         no_flood[port->ofport] = port->role != NWF_TRUSTED;
     }
-    return nwf_switch_set_no_flood(sw, no_flood, err);
+    return nwf_switch_set_no_flood(plan->name, timeout_ms, no_flood, err);
 }
 
 /* Frames that NORMAL learned on a port while it was no guest's would still be
@@ -119,9 +120,9 @@ count(struct nwf_sync_result *result, const struct nwf_change *change)
 
 static int
 apply(struct nwf_switch *sw, const struct nwf_plan *plan, const struct nwf_changes *changes,
-      struct nwf_error *err)
+      unsigned int timeout_ms, struct nwf_error *err)
 {
-    int r = set_up_switch(sw, plan, err);
+    int r = set_up_switch(sw, plan, timeout_ms, err);
 
     if (!r) {
         r = nwf_switch_apply(sw, changes, err);
@@ -329,7 +330,7 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
         }
     }
     if (!options->dry_run) {
-        r = apply(sw, plan, &changes, err);
+        r = apply(sw, plan, &changes, options->timeout_ms, err);
         r = r ? r : write_status(db, plan, err);
     }
     nwf_vec_clear(&changes);
@@ -373,7 +374,7 @@ nwf_sync_remove(const char *bridge, bool add_normal, const struct nwf_sync_optio
         r = nwf_switch_delete(sw, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, err);
     }
     if (!r) {
-        r = nwf_switch_set_no_flood(sw, no_flood, err);
+        r = nwf_switch_set_no_flood(bridge, options->timeout_ms, no_flood, err);
     }
     return r || !add_normal ? r : add_normal_flow(sw, err);
 }

@@ -32,31 +32,19 @@ static void
 add_columns(struct ovsdb_idl *idl, const char *interface)
 {
     static const struct ovsdb_idl_column *const columns[] = {
-        &ovsrec_interface_col_name,
-        &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_name,        &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_ofport,
-        &ovsrec_interface_col_type,
-        &ovsrec_port_col_name,
-        &ovsrec_port_col_interfaces,
-        &ovsrec_port_col_tag,
-        &ovsrec_port_col_trunks,
-        &ovsrec_port_col_vlan_mode,
-        &ovsrec_port_col_protected_,
-        &ovsrec_bridge_col_name,
-        &ovsrec_bridge_col_ports,
-        &ovsrec_bridge_col_external_ids,
-        &ovsrec_bridge_col_fail_mode,
-        &ovsrec_bridge_col_datapath_type,
-        &ovsrec_bridge_col_other_config,
-        &ovsrec_bridge_col_stp_enable,
-        &ovsrec_bridge_col_rstp_enable,
-        &ovsrec_bridge_col_mcast_snooping_enable,
-        &ovsrec_bridge_col_flood_vlans,
-        &ovsrec_bridge_col_mirrors,
-        &ovsrec_mirror_col_output_port,
-        &ovsrec_open_vswitch_col_bridges,
-        &ovsrec_open_vswitch_col_next_cfg,
-        &ovsrec_open_vswitch_col_cur_cfg,
+
+        &ovsrec_port_col_interfaces,       &ovsrec_port_col_tag,
+        &ovsrec_port_col_trunks,           &ovsrec_port_col_vlan_mode,
+        &ovsrec_port_col_protected_,       &ovsrec_bridge_col_name,
+        &ovsrec_bridge_col_ports,          &ovsrec_bridge_col_external_ids,
+        &ovsrec_bridge_col_fail_mode,      &ovsrec_bridge_col_datapath_type,
+        &ovsrec_bridge_col_other_config,   &ovsrec_bridge_col_stp_enable,
+        &ovsrec_bridge_col_rstp_enable,    &ovsrec_bridge_col_mcast_snooping_enable,
+        &ovsrec_bridge_col_flood_vlans,    &ovsrec_bridge_col_mirrors,
+        &ovsrec_mirror_col_output_port,    &ovsrec_open_vswitch_col_bridges,
+        &ovsrec_open_vswitch_col_next_cfg, &ovsrec_open_vswitch_col_cur_cfg,
     };
     size_t n = interface ? 2 : ARRAY_SIZE(columns);
 
@@ -194,7 +182,7 @@ static void
 read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *row,
                struct nwf_ovs_bridge *bridge)
 {
-    struct nwf_ovs_port p = {.name = row->name, .type = row->type, .row = row};
+    struct nwf_ovs_port p = {.name = row->name, .row = row};
     int64_t ofport = row->n_ofport ? *row->ofport : 0;
 
     if ((ofport > 0 && ofport <= NWF_OFPORT_MAX) || ofport == NWF_OFPORT_LOCAL) {

@@ -88,10 +88,8 @@ nwf_switch_open(const char *bridge, uint32_t versions, unsigned int timeout_ms,
         r = vconn_connect_block(sw->vconn, timeout_ms);
     }
     if (r == EPROTO) {
-        return nwf_error_set(
-            err, -r,
-            "bridge %s: allows none of the OpenFlow versions 1.3 to 1.5 that are asked for",
-            bridge);
+        return nwf_error_set(err, -r, "bridge %s: allows none of the OpenFlow versions asked for",
+                             bridge);
     }
     if (r) {
         return fail(sw, err, r, name);
@@ -483,31 +481,53 @@ set_no_flood(struct nwf_switch *sw, const struct ofputil_phy_port *port, bool no
     return is == no_flood ? 0 : send_message(sw, ofputil_encode_port_mod(&pm, sw->protocol), err);
 }
 
-int
-nwf_switch_set_no_flood(struct nwf_switch *sw, const bool no_flood[0x10000], struct nwf_error *err)
+static int
+set_no_floods(struct nwf_switch *sw, const struct ofpbuf *reply, const bool no_flood[0x10000],
+              struct nwf_error *err)
 {
+    struct ofpbuf body = ofpbuf_const_initializer(reply->data, reply->size);
+    struct ofputil_phy_port port;
+    enum ofptype type;
+    int r = 0;
+
+    if (ofptype_decode(&type, reply->data) || type != OFPTYPE_PORT_DESC_STATS_REPLY) {
+        return fail(sw, err, EPROTO, "reading ports");
+    }
+    ofpraw_pull_assert(&body);
+    while (!r && !ofputil_pull_phy_port(sw->version, &body, &port)) {
+        uint32_t n = ofp_to_u16(port.port_no);
+        if (n <= NWF_OFPORT_MAX) {
+            r = set_no_flood(sw, &port, no_flood[n], err);
+        }
+    }
+    return r;
+}
+
+int
+nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms, const bool no_flood[0x10000],
+                        struct nwf_error *err)
+{
+    struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
+    bool more = true;
+    int r = nwf_switch_open(bridge, 1u << OFP10_VERSION, timeout_ms, &sw, err);
+
+    if (r) {
+        nwf_error_wrap(err, "keeping guests out of NORMAL's floods needs OpenFlow 1.0");
+        return r;
+    }
     struct ofpbuf *request = ofputil_encode_port_desc_stats_request(sw->version, OFPP_ANY);
     ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
-    bool more = true;
 
     start_clock(sw);
-    int r = send_message(sw, request, err);
+    r = send_message(sw, request, err);
     while (!r && more) {
-        struct ofputil_phy_port port;
         struct ofpbuf *reply;
 
         if ((r = receive_reply(sw, xid, &reply, err))) {
             return r;
         }
         more = ofpmp_more(reply->data);
-        struct ofpbuf body = ofpbuf_const_initializer(reply->data, reply->size);
-        ofpraw_pull_assert(&body);
-        while (!r && !ofputil_pull_phy_port(sw->version, &body, &port)) {
-            uint32_t n = ofp_to_u16(port.port_no);
-            if (n <= NWF_OFPORT_MAX) {
-                r = set_no_flood(sw, &port, no_flood[n], err);
-            }
-        }
+        r = set_no_floods(sw, reply, no_flood, err);
         ofpbuf_delete(reply);
     }
     return r ? r : nwf_switch_barrier(sw, err);
