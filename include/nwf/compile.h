@@ -47,6 +47,9 @@ struct nwf_port {
     uint16_t ofport;
     enum nwf_port_role role;
     struct nwf_vlan vlan;
+    /* Trusted: the members of its bond, unless the bond's other end knows that it is
+     * one (LACP). */
+    NWF_VEC(uint16_t) bond;
     NWF_VEC(struct nwf_mac) macs;    /* Guest: delivered to it by its address. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
 };

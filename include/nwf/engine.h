@@ -17,6 +17,7 @@ struct nwf_plan_port {
     uint16_t ofport; /* 0: has none. */
     struct nwf_vlan vlan;
     enum nwf_port_role role;
+    NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
     struct nwf_error error;             /* Why it is quarantined. */
     const struct ovsrec_interface *row; /* NULL offline. */

@@ -27,7 +27,10 @@ struct nwf_ovs_port {
     const char *name;
     uint16_t ofport; /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
-    bool normal_only;      /* Its Port is something that only NORMAL forwards to. */
+    bool normal_only; /* Its Port is something that only NORMAL forwards to. */
+    /* Its Port, if a bond without LACP; the same for each of its members. */
+    const struct ovsrec_port *bond;
+    bool is_active_member; /* The one that the bond uses now. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
     NWF_VEC(struct nwf_tag) tags;
     const struct ovsrec_interface *row;

@@ -16,6 +16,7 @@ enum nwf_table {
     NWF_TABLE_FLOOD = 103,
     NWF_TABLE_FLOOD_MORE = 104,
     NWF_TABLE_NORMAL = 105,
+    NWF_TABLE_BOND = 106,
     NWF_TABLE_TO_VM = 110, /* First of NWF_MAX_STAGES. */
 };
 
@@ -27,7 +28,8 @@ enum nwf_table {
  *   reg1  the frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none
  *   reg2  OpenFlow port of the trusted port that has the destination; 0 if unknown
  *   reg3  list of receivers to go on with (NWF_TABLE_FLOOD_MORE)
- *   reg4  1 for a frame from a trusted port, else 0 */
+ *   reg4  1 for a frame from a trusted port, else 0
+ *   reg5  the member of its bond that a frame for many is taken from */
 
 /* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
  * rule is its index in the port's program; 0xffff and above share the last.  Kinds

@@ -24,12 +24,82 @@ void
 nwf_bridge_finish(struct nwf_bridge *bridge)
 {
     nwf_vec_foreach (port, &bridge->ports) {
+        nwf_vec_clear(&port->bond);
         nwf_vec_clear(&port->macs);
     }
     nwf_vec_clear(&bridge->ports);
 }
 
 /* ---- Trusted ports. ---- */
+
+/* Set in the addresses of frames for many (IEEE 802.3, 3.2.3). */
+static const struct eth_addr group_bit = ETH_ADDR_C(01, 00, 00, 00, 00, 00);
+
+/* What is done with every frame of a trusted port before it is forwarded. */
+static void
+put_arrival(const struct nwf_bridge *bridge, const struct nwf_port *port,
+            const struct nwf_admission *admission, struct ofpbuf *actions)
+{
+    /* A NORMAL that puts nothing out, since the address it looks for was learned on
+     * the port the frame came from: it teaches NORMAL what a frame delivered to a guest
+     * would not.  Where NORMAL does not forward, it need not know. */
+    if (bridge->use_normal) {
+        nwf_put_text(actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
+    }
+    if (admission->fixed) {
+        nwf_put_load(actions, MFF_REG1, 0x1000u | admission->vid);
+    } else {
+        nwf_put_save_tag(actions);
+    }
+    nwf_put_load(actions, MFF_REG4, 1);
+    nwf_put_text(
+        actions,
+        "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
+        "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+        "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
+        NWF_TABLE_LEARNED, bridge->mac_aging,
+        (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, NWF_COOKIE_NO_RULE),
+        LEARNED_MAX);
+}
+
+static void
+add_trusted_flow(const struct nwf_port *port, uint8_t table, uint16_t priority,
+                 const struct match *match, const struct ofpbuf *actions,
+                 struct nwf_flow_set *flows)
+{
+    nwf_flow_set_add(flows, table, priority,
+                     nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), match,
+                     actions->data, actions->size);
+}
+
+/* Frames for many that come in by a member of a bond: see flows/pipeline.flows. */
+static void
+add_bond_member(const struct nwf_bridge *bridge, const struct nwf_port *port,
+                const struct nwf_admission *admission, struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(arrival);
+    NWF_ACTIONS(taken);
+    struct match match = admission->match;
+    char *members CLEANUP_FREE = nwf_strdup("");
+
+    nwf_vec_foreach (member, &port->bond) {
+        char *old CLEANUP_FREE = members;
+        members = nwf_asprintf("%s,%u", old, *member);
+    }
+    put_arrival(bridge, port, admission, &arrival);
+    nwf_put_text(&arrival,
+                 "bundle_load(eth_src,0,active_backup,ofport,NXM_NX_REG5[0..15],members:%s)",
+                 members + 1);
+    nwf_put_goto(&arrival, NWF_TABLE_BOND);
+    match_set_dl_dst_masked(&match, group_bit, group_bit);
+    add_trusted_flow(port, NWF_TABLE_CLASSIFY, 110, &match, &arrival, flows);
+
+    match_init_catchall(&match);
+    match_set_in_port(&match, OFP_PORT_C(port->ofport));
+    match_set_reg_masked(&match, 5, port->ofport, 0xffff);
+    nwf_put_resubmit(&taken, NWF_TABLE_FORWARD);
+    add_trusted_flow(port, NWF_TABLE_BOND, 100, &match, &taken, flows);
+}
 
 static void
 add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
@@ -41,31 +111,13 @@ add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
     nwf_vec_foreach (admission, &list) {
         NWF_ACTIONS(actions);
 
-        /* A NORMAL that puts nothing out, since the address it looks for was learned
-         * on the port the frame came from: it teaches NORMAL what a frame delivered
-         * to a guest would not.  Where NORMAL does not forward, it need not know. */
-        if (bridge->use_normal) {
-            nwf_put_text(&actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
-        }
-        if (admission->fixed) {
-            nwf_put_load(&actions, MFF_REG1, 0x1000u | admission->vid);
-        } else {
-            nwf_put_save_tag(&actions);
-        }
-        nwf_put_load(&actions, MFF_REG4, 1);
-        nwf_put_text(
-            &actions,
-            "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
-            "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
-            "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
-            NWF_TABLE_LEARNED, bridge->mac_aging,
-            (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, NWF_COOKIE_NO_RULE),
-            LEARNED_MAX);
-        nwf_put_goto(&actions, NWF_TABLE_FORWARD);
         match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
-        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
-                         nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE),
-                         &admission->match, actions.data, actions.size);
+        put_arrival(bridge, port, admission, &actions);
+        nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+        add_trusted_flow(port, NWF_TABLE_CLASSIFY, 100, &admission->match, &actions, flows);
+        if (port->bond.n) {
+            add_bond_member(bridge, port, admission, flows);
+        }
     }
     nwf_vec_clear(&list);
 }

@@ -29,6 +29,7 @@ void
 nwf_plan_finish(struct nwf_plan *plan)
 {
     nwf_vec_foreach (port, &plan->ports) {
+        nwf_vec_clear(&port->bond);
         nwf_binding_clear(&port->binding);
         nwf_error_clear(&port->error);
         free(port->name);
@@ -99,6 +100,21 @@ quarantine(struct nwf_plan_port *port, const char *cause)
     nwf_error_set(&port->error, -EINVAL, "%s", cause);
 }
 
+/* Lists the members of a port's bond, the active one first: as long as it is alive,
+ * guests and NORMAL take frames for many from the same member. */
+static void
+list_bond(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
+          struct nwf_plan_port *port)
+{
+    for (int active = 1; from->bond && active >= 0; active--) {
+        nwf_vec_foreach (other, &bridge->ports) {
+            if (other->bond == from->bond && other->ofport && other->is_active_member == active) {
+                nwf_vec_push(&port->bond, other->ofport);
+            }
+        }
+    }
+}
+
 static void
 read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
           const struct nwf_ovs_port *from, struct nwf_store *store)
@@ -122,6 +138,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     port->old_status = find_status(from);
     if (port->role == NWF_TRUSTED) {
         plan->bridge.use_normal |= from->normal_only && from->ofport;
+        list_bond(bridge, from, port);
     } else if (r) {
         quarantine(port, nwf_error_text(&err));
     } else if (!bound) {
@@ -284,6 +301,9 @@ compute_port(struct computation *c, struct nwf_plan_port *from)
         c->n_stages[NWF_IN] = c->n_stages[NWF_IN] ? c->n_stages[NWF_IN] : 1;
     }
     port.role = from->role;
+    nwf_vec_foreach (member, &from->bond) {
+        nwf_vec_push(&port.bond, *member);
+    }
     nwf_vec_push(&plan->bridge.ports, port);
 }
 

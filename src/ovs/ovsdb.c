@@ -32,19 +32,34 @@ static void
 add_columns(struct ovsdb_idl *idl, const char *interface)
 {
     static const struct ovsdb_idl_column *const columns[] = {
-        &ovsrec_interface_col_name,        &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_name,
+        &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_ofport,
 
-        &ovsrec_port_col_interfaces,       &ovsrec_port_col_tag,
-        &ovsrec_port_col_trunks,           &ovsrec_port_col_vlan_mode,
-        &ovsrec_port_col_protected_,       &ovsrec_bridge_col_name,
-        &ovsrec_bridge_col_ports,          &ovsrec_bridge_col_external_ids,
-        &ovsrec_bridge_col_fail_mode,      &ovsrec_bridge_col_datapath_type,
-        &ovsrec_bridge_col_other_config,   &ovsrec_bridge_col_stp_enable,
-        &ovsrec_bridge_col_rstp_enable,    &ovsrec_bridge_col_mcast_snooping_enable,
-        &ovsrec_bridge_col_flood_vlans,    &ovsrec_bridge_col_mirrors,
-        &ovsrec_mirror_col_output_port,    &ovsrec_open_vswitch_col_bridges,
-        &ovsrec_open_vswitch_col_next_cfg, &ovsrec_open_vswitch_col_cur_cfg,
+        &ovsrec_port_col_interfaces,
+        &ovsrec_port_col_bond_mode,
+        &ovsrec_port_col_lacp,
+        &ovsrec_port_col_bond_active_slave,
+        &ovsrec_interface_col_mac_in_use,
+        &ovsrec_port_col_tag,
+        &ovsrec_port_col_trunks,
+        &ovsrec_port_col_vlan_mode,
+        &ovsrec_port_col_protected_,
+        &ovsrec_bridge_col_name,
+        &ovsrec_bridge_col_ports,
+        &ovsrec_bridge_col_external_ids,
+        &ovsrec_bridge_col_fail_mode,
+        &ovsrec_bridge_col_datapath_type,
+        &ovsrec_bridge_col_other_config,
+        &ovsrec_bridge_col_stp_enable,
+        &ovsrec_bridge_col_rstp_enable,
+        &ovsrec_bridge_col_mcast_snooping_enable,
+        &ovsrec_bridge_col_flood_vlans,
+        &ovsrec_bridge_col_mirrors,
+        &ovsrec_mirror_col_output_port,
+        &ovsrec_open_vswitch_col_bridges,
+        &ovsrec_open_vswitch_col_next_cfg,
+        &ovsrec_open_vswitch_col_cur_cfg,
     };
     size_t n = interface ? 2 : ARRAY_SIZE(columns);
 
@@ -168,6 +183,13 @@ nwf_ovsdb_interface_tags(const struct ovsrec_interface *row, struct nwf_ovs_port
 }
 
 static bool
+is_plain_bond(const struct ovsrec_port *port)
+{
+    return port->n_interfaces > 1 && (!port->lacp || !strcmp(port->lacp, "off"))
+           && (!port->bond_mode || strcmp(port->bond_mode, "balance-tcp"));
+}
+
+static bool
 is_mirror_output(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port)
 {
     for (size_t i = 0; i < bridge->n_mirrors; i++) {
@@ -190,6 +212,9 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     }
     read_vlan(port, &p.vlan);
     p.normal_only = needs_normal(port);
+    p.bond = is_plain_bond(port) ? port : NULL;
+    p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
+                         && !strcmp(port->bond_active_slave, row->mac_in_use);
     p.is_mirror_output = is_mirror_output(bridge->row, port);
     nwf_ovsdb_interface_tags(row, &p);
     nwf_vec_push(&bridge->ports, p);
