@@ -85,7 +85,7 @@ class World:
             for number in range(self.size + 1, min(self.size + BATCH, size) + 1):
                 words += ["--", "add-port", BRIDGE, f"p{number}", "--", "set", "Interface",
                           f"p{number}", "type=dummy", *self._tags(number)]
-            self.ovs.vsctl("--timeout=120", *words[1:])
+            subprocess.run(["ovs-vsctl", "--timeout=300", *words[1:]], check=True)
             self.size = min(self.size + BATCH, size)
 
     @staticmethod
