@@ -27,6 +27,13 @@ char *nwf_xml_attr(const xmlNode *node, const char *key);
 int nwf_xml_need_attr(const char *name, const xmlNode *node, const char *key, char **ret,
                       struct nwf_error *err);
 
+/* -EINVAL if the element has another attribute than those in 'keys' (separated by
+ * spaces; NULL: any), or one of a namespace. */
+int nwf_xml_only_attrs(const char *name, const xmlNode *node, const char *keys,
+                       struct nwf_error *err);
+/* -EINVAL if there is an element in the element. */
+int nwf_xml_no_elements(const char *name, const xmlNode *node, struct nwf_error *err);
+
 /* Whether 'node' is an element called 'tag'. */
 bool nwf_xml_is(const xmlNode *node, const char *tag);
 

@@ -336,15 +336,26 @@ require_ports(struct nwf_rule_matches *m, const struct nwf_prule *prule)
 /* ---- Frames that Open vSwitch does not look into. ----
  *
  * Fields of a packet that is cut short, or of ARP for other networks than Ethernet
- * and IPv4, read as zero.  A rule must not accept such a frame because zero happens
- * to satisfy it ("not from 10.0.0.1").  And where libvirt would have looked into an
- * ARP packet that we cannot look into, a rule that may drop it, or may send it past
- * the rest of its chain, leaves us in doubt; a frame in doubt is dropped. */
+ * and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
+ * in a first fragment of eight bytes, where libvirt sees them.  A rule must not
+ * accept such a frame because zero happens to satisfy it ("not from 10.0.0.1").  And
+ * where libvirt would have looked into what we cannot look into, a rule that may
+ * drop the frame, or may send it past the rest of its chain, leaves us in doubt; a
+ * frame in doubt is dropped. */
 
-static bool
-is_inner(enum nwf_field field)
+/* How far into a frame one must look for a field. */
+enum layer { LAYER_FRAME, LAYER_PACKET, LAYER_PROTOCOL, LAYER_TRANSPORT };
+
+static enum layer
+layer_of(enum nwf_field field)
 {
-    return (field >= NWF_F_ARP_HTYPE && field <= NWF_F_ICMP_CODE);
+    if (field >= NWF_F_PORT_SRC && field <= NWF_F_ICMP_CODE) {
+        return LAYER_TRANSPORT;
+    }
+    if (field == NWF_F_IP_PROTO) {
+        return LAYER_PROTOCOL;
+    }
+    return field >= NWF_F_ARP_HTYPE && field <= NWF_F_IP_DSCP ? LAYER_PACKET : LAYER_FRAME;
 }
 
 static bool
@@ -368,32 +379,48 @@ holds_for_zero(const struct nwf_cond *cond)
     }
 }
 
-/* Narrows *match to the frames in question, given the rule's Ethernet type. */
-static void
-match_unparsed(const struct nwf_prule *prule, struct match *match)
+static uint32_t
+eth_type_of(const struct nwf_prule *prule)
 {
-    uint32_t eth_type = nwf_value_to_int(&prule->rule->protocol->implied_value);
+    const struct nwf_protocol *protocol = prule->rule->protocol;
 
+    return protocol ? nwf_value_to_int(&protocol->implied_value) : 0;
+}
+
+/* Narrows *match to frames whose 'layer' reads as zero.  No packet that was parsed
+ * has protocol 0: in IPv6 that is a header that another follows; "opcode" of ARP is
+ * the same field. */
+static void
+match_zero(const struct nwf_prule *prule, enum layer layer, struct match *match)
+{
+    const struct nwf_cond *proto = exact_cond(prule, NWF_F_IP_PROTO);
+
+    if (layer == LAYER_TRANSPORT) {
+        match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
+        match_set_tp_src(match, htons(0));
+        match_set_tp_dst(match, htons(0));
+        if (proto && nwf_value_to_int(&proto->value) == IPPROTO_TCP) {
+            match_set_tcp_flags(match, htons(0));
+        }
+        return;
+    }
     match_set_nw_proto(match, 0);
-    if (eth_type == 0x0800) {
+    if (layer == LAYER_PACKET && eth_type_of(prule) == 0x0800) {
         match_set_nw_src(match, htonl(0));
         match_set_nw_dst(match, htonl(0));
-    } else if (eth_type == 0x86dd) {
-        match_set_ipv6_src(match, &in6addr_any);
-        match_set_ipv6_dst(match, &in6addr_any);
     }
 }
 
-/* The rule without what it says of a packet's inside. */
+/* The rule without what it says of 'layer' and what is further inside. */
 static bool
-match_outside(const struct nwf_prule *prule, struct match *match)
+match_outside(const struct nwf_prule *prule, enum layer layer, struct match *match)
 {
     match_init_catchall(match);
     nwf_vec_foreach (cond, &prule->conds) {
         struct nwf_matches list = {.data = NULL};
         bool possible = true;
 
-        if (!is_inner(cond->field) && !cond->negated) {
+        if (layer_of(cond->field) < layer && !cond->negated) {
             cond_to_matches(cond, &list);
             possible = nwf_match_and(match, &list.data[0]);
         }
@@ -405,7 +432,7 @@ match_outside(const struct nwf_prule *prule, struct match *match)
     return true;
 }
 
-/* What a rule asks of the inside of packets. */
+/* What a rule asks of a layer, and of those inside of it. */
 struct inside {
     bool asked;
     bool is_arp;
@@ -413,14 +440,14 @@ struct inside {
 };
 
 static struct inside
-look_inside(const struct nwf_prule *prule)
+look_inside(const struct nwf_prule *prule, enum layer layer)
 {
     struct inside inside = {.zero_satisfies = true};
 
     nwf_vec_foreach (cond, &prule->conds) {
-        if (is_inner(cond->field)) {
+        if (layer_of(cond->field) >= layer) {
             inside.asked = true;
-            inside.is_arp = cond->field <= NWF_F_ARP_GRATUITOUS;
+            inside.is_arp |= cond->field <= NWF_F_ARP_GRATUITOUS;
             inside.zero_satisfies &= holds_for_zero(cond);
         }
     }
@@ -428,22 +455,22 @@ look_inside(const struct nwf_prule *prule)
 }
 
 static void
-handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule)
+handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum layer layer)
 {
     enum nwf_action action = prule->rule->action;
-    struct inside inside = look_inside(prule);
-    bool in_doubt = inside.is_arp && action != NWF_ACCEPT;
+    struct inside inside = look_inside(prule, layer);
+    bool in_doubt = (inside.is_arp || layer == LAYER_TRANSPORT) && action != NWF_ACCEPT;
     struct match match;
 
     if (inside.asked && !in_doubt && inside.zero_satisfies && action != NWF_DROP
         && action != NWF_REJECT) {
         match_init_catchall(&match);
-        match_unparsed(prule, &match);
+        match_zero(prule, layer, &match);
         nwf_vec_push(&m->except, match);
-    } else if (inside.asked && in_doubt && match_outside(prule, &match)) {
-        match_unparsed(prule, &match);
+    } else if (inside.asked && in_doubt && match_outside(prule, layer, &match)) {
+        match_zero(prule, layer, &match);
         nwf_vec_push(&m->doubt, match);
-        m->doubt_first = inside.zero_satisfies;
+        m->doubt_first |= inside.zero_satisfies;
     }
 }
 
@@ -452,8 +479,7 @@ static void
 except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
 {
     nwf_vec_foreach (cond, &prule->conds) {
-        if (cond->field == NWF_F_IP_PROTO && cond->negated
-            && nwf_value_to_int(&prule->rule->protocol->implied_value) == 0x86dd) {
+        if (cond->field == NWF_F_IP_PROTO && cond->negated && eth_type_of(prule) == 0x86dd) {
             struct match match;
 
             match_init_catchall(&match);
@@ -498,9 +524,15 @@ nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
         }
     }
     require_ports(m, prule);
-    handle_unparsed(m, prule);
+    handle_unparsed(m, prule, LAYER_PACKET);
+    if (eth_type_of(prule) == 0x86dd) {
+        /* A packet that ends inside of extension headers has addresses, and no more. */
+        handle_unparsed(m, prule, LAYER_PROTOCOL);
+    }
+    handle_unparsed(m, prule, LAYER_TRANSPORT);
     except_no_next_header(m, prule);
     narrow_exceptions(m);
+    m->doubt_first |= m->except.n > 0; /* Of which zero may satisfy one. */
     return 0;
 }
 

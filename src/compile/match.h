@@ -17,7 +17,7 @@ struct nwf_matches {
 /* A rule as matches: a frame is the rule's if one of 'any' holds and none of
  * 'except' does.  An 'except' holds its prerequisites itself.  Frames in 'doubt', of
  * which Open vSwitch does not see whether they are the rule's, are to be dropped;
- * 'any' may hold for them too, and if doubt_first that does not count. */
+ * 'any' or 'except' may hold for them too, and if doubt_first that does not count. */
 struct nwf_rule_matches {
     struct nwf_matches any, except, doubt;
     bool doubt_first;

@@ -8,9 +8,40 @@
 #include "nwf/program.h"
 #include "nwf/text.h"
 
-/* A value that every attribute of 'type' takes. */
+static bool
+asks_for_icmp(const struct nwf_element *element)
+{
+    nwf_vec_foreach (attr, &element->attrs) {
+        if (attr->def->field == NWF_F_ICMP_TYPE || attr->def->field == NWF_F_ICMP_CODE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A number for the attribute that suits what stands beside it. */
 static const char *
-stand_in(const struct nwf_attr_def *def)
+stand_in_number(const struct nwf_element *element, const struct nwf_attr_def *def)
+{
+    switch (def->field) {
+    case NWF_F_IP_PROTO:
+        return asks_for_icmp(element) ? "58" : "17";
+    case NWF_F_ETH_TYPE:
+    case NWF_F_VLAN_ENCAP:
+        return "0x800";
+    case NWF_F_PORT_SRC:
+    case NWF_F_PORT_DST:
+        return def->role == NWF_ROLE_END ? "65535" : "0";
+    case NWF_F_ICMP_TYPE:
+    case NWF_F_ICMP_CODE:
+        return def->role == NWF_ROLE_END ? "255" : "0";
+    default:
+        return "1";
+    }
+}
+
+static const char *
+stand_in(const struct nwf_element *element, const struct nwf_attr_def *def)
 {
     switch (def->type) {
     case NWF_T_MAC:
@@ -30,15 +61,16 @@ stand_in(const struct nwf_attr_def *def)
     case NWF_T_U8:
     case NWF_T_U16:
     case NWF_T_U32:
-        return def->field == NWF_F_IP_PROTO ? "17" : def->min >= 0x600 ? "0x800" : "6";
+        return stand_in_number(element, def);
     case NWF_T_TEXT:
-        return "text";
+        break;
     }
-    return "0";
+    return "text";
 }
 
 static int
-note_var(const struct nwf_attr *attr, struct nwf_params *needed, struct nwf_error *err)
+note_var(const struct nwf_element *element, const struct nwf_attr *attr, struct nwf_params *needed,
+         struct nwf_error *err)
 {
     size_t want = attr->var.fixed ? attr->var.n + 1 : 1;
 
@@ -47,11 +79,31 @@ note_var(const struct nwf_attr *attr, struct nwf_params *needed, struct nwf_erro
         if (param && param->values.n >= want) {
             return 0;
         }
-        int r = nwf_params_add(needed, attr->var.name, stand_in(attr->def), err);
+        int r = nwf_params_add(needed, attr->var.name, stand_in(element, attr->def), err);
         if (r) {
             return r;
         }
     }
+}
+
+/* Lists that are walked in parallel must have one length. */
+static int
+level(struct nwf_params *needed, struct nwf_error *err)
+{
+    size_t longest = 0;
+
+    nwf_vec_foreach (param, &needed->list) {
+        longest = param->values.n > longest ? param->values.n : longest;
+    }
+    nwf_vec_foreach (param, &needed->list) {
+        while (param->values.n < longest) {
+            int r = nwf_params_add(needed, param->name, param->values.data[0], err);
+            if (r) {
+                return r;
+            }
+        }
+    }
+    return 0;
 }
 
 static int
@@ -79,7 +131,7 @@ note_vars(struct nwf_store *store, const struct nwf_filter *filter, struct nwf_p
         }
         nwf_vec_foreach (element, &entry->rule->elements) {
             nwf_vec_foreach (attr, &element->attrs) {
-                if (attr->is_var && (r = note_var(attr, needed, err))) {
+                if (attr->is_var && (r = note_var(element, attr, needed, err))) {
                     return r;
                 }
             }
@@ -93,6 +145,7 @@ nwf_filter_stand_ins(struct nwf_store *store, const struct nwf_filter *filter,
                      struct nwf_params *ret_params, struct nwf_error *err)
 {
     size_t n_refs = 0;
+    int r = note_vars(store, filter, ret_params, 0, &n_refs, err);
 
-    return note_vars(store, filter, ret_params, 0, &n_refs, err);
+    return r ? r : level(ret_params, err);
 }

@@ -114,10 +114,25 @@ parse_attr(const char *file, unsigned int line, const struct nwf_protocol *proto
 }
 
 static int
+parse_element_attr(const char *file, unsigned int line, const struct nwf_protocol *protocol,
+                   const char *name, const char *text, struct nwf_element *element,
+                   struct nwf_error *err)
+{
+    if (strcmp(name, "match")) {
+        return parse_attr(file, line, protocol, name, text, element, err);
+    }
+    element->negated = !strcmp(text, "no");
+    return element->negated || !strcmp(text, "yes")
+               ? 0
+               : FAIL(file, line, err, "match: \"%.80s\" is neither yes nor no", text);
+}
+
+static int
 parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, struct nwf_error *err)
 {
     unsigned int line = nwf_xml_line(node);
     const struct nwf_protocol *protocol = nwf_protocol_find((const char *) node->name);
+    int r;
 
     if (!protocol) {
         return FAIL(file, line, err, "unknown element <%.80s>", (const char *) node->name);
@@ -134,21 +149,14 @@ parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, stru
     nwf_vec_push(&rule->elements, (struct nwf_element){.line = line});
     struct nwf_element *element = &rule->elements.data[rule->elements.n - 1];
 
+    if ((r = nwf_xml_only_attrs(file, node, NULL, err))
+        || (r = nwf_xml_no_elements(file, node, err))) {
+        return r;
+    }
     for (const xmlAttr *a = node->properties; a; a = a->next) {
         const char *name = (const char *) a->name;
         char *text CLEANUP_FREE = nwf_xml_attr(node, name);
-        int r = 0;
-
-        if (!text) {
-            r = FAIL(file, line, err, "attribute %.80s has a namespace", name);
-        } else if (strcmp(name, "match")) {
-            r = parse_attr(file, line, protocol, name, text, element, err);
-        } else if (!strcmp(text, "no")) {
-            element->negated = true;
-        } else if (strcmp(text, "yes")) {
-            r = FAIL(file, line, err, "match: \"%.80s\" is neither yes nor no", text);
-        }
-        if (r) {
+        if ((r = parse_element_attr(file, line, protocol, name, text, element, err))) {
             return r;
         }
     }
@@ -186,10 +194,7 @@ parse_rule_attr(const char *file, unsigned int line, const char *name, const cha
         rule->priority = (int) n;
         return 0;
     }
-    if (!strcmp(name, "statematch")) {
-        return 0; /* Of no effect on the Ethernet layer. */
-    }
-    return FAIL(file, line, err, "<rule> has no attribute %.80s", name);
+    return 0; /* statematch: of no effect on the Ethernet layer. */
 }
 
 static int
@@ -203,10 +208,13 @@ parse_rule(const struct nwf_filter *filter, const xmlNode *node, struct nwf_rule
     rule->filter = filter;
     rule->line = nwf_xml_line(node);
     rule->priority = NWF_PRIORITY_DEFAULT;
+    int r = nwf_xml_only_attrs(file, node, "action direction priority statematch", err);
+    if (r) {
+        return r;
+    }
     for (const xmlAttr *a = node->properties; a; a = a->next) {
         char *text CLEANUP_FREE = nwf_xml_attr(node, (const char *) a->name);
-        int r = parse_rule_attr(file, rule->line, (const char *) a->name, text ? text : "", rule,
-                                &has_action, err);
+        r = parse_rule_attr(file, rule->line, (const char *) a->name, text, rule, &has_action, err);
         if (r) {
             return r;
         }
@@ -216,11 +224,8 @@ parse_rule(const struct nwf_filter *filter, const xmlNode *node, struct nwf_rule
                     has_action ? "direction" : "action");
     }
     for (const xmlNode *child = node->children; child; child = child->next) {
-        if (child->type == XML_ELEMENT_NODE) {
-            int r = parse_element(file, child, rule, err);
-            if (r) {
-                return r;
-            }
+        if (child->type == XML_ELEMENT_NODE && (r = parse_element(file, child, rule, err))) {
+            return r;
         }
     }
     *ret_rule = TAKE_PTR(rule);
@@ -253,7 +258,9 @@ nwf_filter_parse_params(const char *file, const struct _xmlNode *node, struct nw
             return FAIL(file, nwf_xml_line(child), err, "unknown element <%.80s>",
                         (const char *) child->name);
         }
-        if ((r = nwf_xml_need_attr(file, child, "name", &name, err))
+        if ((r = nwf_xml_only_attrs(file, child, "name value", err))
+            || (r = nwf_xml_no_elements(file, child, err))
+            || (r = nwf_xml_need_attr(file, child, "name", &name, err))
             || (r = nwf_xml_need_attr(file, child, "value", &value, err))) {
             return r;
         }
@@ -273,7 +280,8 @@ parse_ref(const struct nwf_filter *filter, const xmlNode *node, struct nwf_ref *
     int r;
 
     ref->line = nwf_xml_line(node);
-    if ((r = nwf_xml_need_attr(filter->file, node, "filter", &ref->filter, err))
+    if ((r = nwf_xml_only_attrs(filter->file, node, "filter", err))
+        || (r = nwf_xml_need_attr(filter->file, node, "filter", &ref->filter, err))
         || (r = nwf_filter_parse_params(filter->file, node, &ref->params, err))) {
         return r;
     }
@@ -330,19 +338,6 @@ parse_chain(struct nwf_filter *filter, const xmlNode *node, struct nwf_error *er
     return 0;
 }
 
-static int
-check_filter_attrs(const struct nwf_filter *filter, const xmlNode *node, struct nwf_error *err)
-{
-    for (const xmlAttr *a = node->properties; a; a = a->next) {
-        const char *name = (const char *) a->name;
-        if (strcmp(name, "name") && strcmp(name, "chain") && strcmp(name, "priority")) {
-            return FAIL(filter->file, nwf_xml_line(node), err, "<filter> has no attribute %.80s",
-                        name);
-        }
-    }
-    return 0;
-}
-
 int
 nwf_filter_parse(const char *file, const char *data, size_t size, struct nwf_filter **ret_filter,
                  struct nwf_error *err)
@@ -361,7 +356,8 @@ nwf_filter_parse(const char *file, const char *data, size_t size, struct nwf_fil
                     (const char *) root->name);
     }
     if ((r = nwf_xml_need_attr(file, root, "name", &filter->name, err))
-        || (r = check_filter_attrs(filter, root, err)) || (r = parse_chain(filter, root, err))) {
+        || (r = nwf_xml_only_attrs(file, root, "name chain priority", err))
+        || (r = parse_chain(filter, root, err))) {
         return r;
     }
     if (!nwf_text_is_name(filter->name, "_.-", NWF_NAME_MAX)) {

@@ -89,6 +89,53 @@ nwf_xml_need_attr(const char *name, const xmlNode *node, const char *key, char *
     return 0;
 }
 
+/* Whether 'word' is one of the words of 'list'. */
+static bool
+is_word_of(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *p = list; *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        if (n == len && !memcmp(p, word, n)) {
+            return true;
+        }
+        p += n;
+    }
+    return false;
+}
+
+int
+nwf_xml_only_attrs(const char *name, const xmlNode *node, const char *keys, struct nwf_error *err)
+{
+    for (const xmlAttr *a = node->properties; a; a = a->next) {
+        const char *key = (const char *) a->name;
+
+        if (a->ns) {
+            return nwf_error_set(err, -EINVAL, "%s:%u: attribute %.80s has a namespace", name,
+                                 nwf_xml_line(node), key);
+        }
+        if (keys && !is_word_of(keys, key)) {
+            return nwf_error_set(err, -EINVAL, "%s:%u: <%.80s> has no attribute %.80s", name,
+                                 nwf_xml_line(node), (const char *) node->name, key);
+        }
+    }
+    return 0;
+}
+
+int
+nwf_xml_no_elements(const char *name, const xmlNode *node, struct nwf_error *err)
+{
+    for (const xmlNode *child = node->children; child; child = child->next) {
+        if (child->type == XML_ELEMENT_NODE) {
+            return nwf_error_set(err, -EINVAL, "%s:%u: <%.80s> in <%.80s>", name,
+                                 nwf_xml_line(child), (const char *) child->name,
+                                 (const char *) node->name);
+        }
+    }
+    return 0;
+}
+
 bool
 nwf_xml_is(const xmlNode *node, const char *tag)
 {

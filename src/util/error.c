@@ -53,7 +53,7 @@ nwf_error_wrap(struct nwf_error *err, const char *format, ...)
 
     char *joined CLEANUP_FREE = nwf_asprintf("%s: %s", context, nwf_error_text(err));
     free(err->text);
-    err->text = nwf_strndup(joined, NWF_ERROR_MAX);
+    err->text = nwf_text_clean(joined, NWF_ERROR_MAX);
     return err->code;
 }
 

@@ -97,27 +97,47 @@ nwf_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret_value)
     return true;
 }
 
-/* Length of the UTF-8 sequence at 's' if it is printable, else 0. */
+/* Length of the UTF-8 sequence (RFC 3629) at 's' if it is a printable character,
+ * else 0. */
 static size_t
 printable_len(const unsigned char *s)
 {
-    size_t n = s[0] < 0x80   ? 1
-               : s[0] < 0xc2 ? 0
-               : s[0] < 0xe0 ? 2
-               : s[0] < 0xf0 ? 3
-               : s[0] < 0xf5 ? 4
-                             : 0;
+    /* By the sequence's length: its first byte's mark, and the least character that
+     * needs so many bytes; U+0080..U+009F are control characters. */
+    static const struct {
+        unsigned char mask, mark;
+        uint32_t least;
+    } forms[] = {{0x80, 0, ' '}, {0xe0, 0xc0, 0xa0}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
 
-    if (n == 1) {
-        return isprint(s[0]) ? 1 : 0;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
+    for (size_t n = 1; n <= 4; n++) {
+        uint32_t c = s[0] & ~forms[n - 1].mask & 0xff;
+
+        if ((s[0] & forms[n - 1].mask) != forms[n - 1].mark) {
+            continue;
         }
+        for (size_t i = 1; i < n; i++) {
+            if ((s[i] & 0xc0) != 0x80) {
+                return 0;
+            }
+            c = c << 6 | (s[i] & 0x3f);
+        }
+        bool is_surrogate = c >= 0xd800 && c < 0xe000;
+        return c >= forms[n - 1].least && c <= 0x10ffff && !is_surrogate && c != 0x7f ? n : 0;
     }
-    /* U+0080..U+009F are control characters as well. */
-    return n == 2 && s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n;
+    return 0;
+}
+
+/* Puts "..." at the end of what is there, between two characters. */
+static void
+mark_cut(char *text, size_t used)
+{
+    if (used >= 3) {
+        size_t end = used - 3;
+        while (end > 0 && (text[end] & 0xc0) == 0x80) {
+            end--;
+        }
+        memcpy(text + end, "...", 4);
+    }
 }
 
 char *
@@ -131,7 +151,7 @@ nwf_text_clean(const char *s, size_t max)
         size_t need = n ? n : 4;
 
         if (used + need > max) {
-            memcpy(clean + (used >= 3 ? used - 3 : 0), "...", used >= 3 ? 3 : 0);
+            mark_cut(clean, used);
             break;
         }
         if (n) {

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the system tests share: a bridge with stations on it, the program, and checks.
+
+    def test(world):
+        world.trusted("uplink")
+        world.guest("vnet0", 1, "clean-traffic", IP="10.0.0.1")
+        world.manage()
+        world.expect("its ARP passes", "vnet0", world.arp("vnet0"), ["uplink"])
+
+    if __name__ == "__main__":
+        run(test)
+
+Station n has the address 52:54:00:00:00:n (a trusted port's 02:00:00:00:00:n) and 10.0.0.n.
+Every check prints one line; a check that fails does not stop the test, which ends with status 1.
+Sentinels (see lab/wire.py) travel on a bridge of their own, which nothing here manages.
+"""
+
+import collections
+import json
+import os
+import socket
+import subprocess
+
+from lab import frames as f
+from lab.decode import describe
+from lab.lab import main
+from lab.netns import WORK, LabError
+from lab.wire import Port, Wire
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM = os.environ.get("OVS_NWFILTER") or os.path.join(ROOT, "build", "ovs-nwfilter")
+FILTERS = f"{WORK}/filters"  # the tests' own
+
+Result = collections.namedtuple("Result", "status out err")
+Station = collections.namedtuple("Station", "mac ip")
+
+
+def nwfilter(*words, stdin=None, timeout=60, env=None):
+    """Run the program; return its status and its two outputs."""
+    done = subprocess.run((PROGRAM, f"--filter-dir={FILTERS}") + words, text=True, timeout=timeout,
+                          input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=None if env is None else os.environ | env, errors="surrogateescape")
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def define(name, text):
+    """Put a filter where the program looks first; text is the file, or what is in <filter>."""
+    if not text.startswith("<"):
+        raise ValueError(text)
+    if not text.startswith("<filter name"):
+        text = f"<filter name='{name}' chain='root'>{text}</filter>"
+    with open(f"{FILTERS}/{name}.xml", "w") as file:
+        file.write(text)
+
+
+def retag(frame, tags):
+    """The frame with these VLAN tags (see frames.eth) in place of its own."""
+    at = 12
+    while frame[at:at + 2] in (b"\x81\0", b"\x88\xa8"):
+        at += 4
+    empty = f.eth(f.MAC_ZERO, f.MAC_ZERO, b"", 0, tags)
+    return frame[:12] + empty[12:12 + 4 * len(tags)] + frame[at:]
+
+
+class TellingWire(Wire):
+    """A wire that remembers what each port got of the frames of the last exchange."""
+
+    def exchange(self, traffic):
+        self.got = collections.defaultdict(list)
+        return super().exchange(traffic)
+
+    def _collect(self, pending, sentinel, target):
+        arrived = False
+        for name, port in self.ports.items():
+            for frame in port.receive():
+                number = f.read_stamp(frame)
+                if number in pending:
+                    pending[number][1].seen[name] += 1
+                    self.got[name].append(f.stamp(frame, 0))
+                elif number == sentinel and name == target:
+                    arrived = True
+        return arrived
+
+
+class World:
+    def __init__(self, lab, **columns):
+        self.ovs = lab.ovs
+        self.bridge = "br0"
+        self.stations = {}
+        self.ports = {}
+        self.failures = 0
+        self._wire = None
+        os.makedirs(FILTERS, exist_ok=True)
+        self.ovs.add_bridge("clock")
+        self.clock = [self.ovs.add_guest("clock", name) for name in ("tick", "tock")]
+        self.ovs.add_bridge(self.bridge, **columns)
+
+    # --- stations
+
+    def trusted(self, name, number, **columns):
+        """A port without a guest's identity.  columns: of its Port row, and ofport_request."""
+        return self._plug(name, Station(f"02:00:00:00:00:{number:02x}", f"10.0.0.{number}"),
+                          columns, {})
+
+    def guest(self, name, number, filter_name=None, columns=None, **variables):
+        """A guest's port, tagged as libvirt tags it; bound by tags if there is a filter."""
+        station = Station(f"52:54:00:00:00:{number:02x}", f"10.0.0.{number}")
+        tags = {"attached-mac": station.mac, "iface-id": f"iface-{number}"}
+        if filter_name:
+            tags["nwfilter"] = filter_name
+        tags.update({f"nwfilter-{key}": value for key, value in variables.items()})
+        return self._plug(name, station, dict(columns or {}), tags)
+
+    def _plug(self, name, station, columns, tags):
+        """Returns the OpenFlow number."""
+        port = Port(name)
+        request = columns.pop("ofport_request", None)
+        interface = [f"ofport_request={request}"] if request else []
+        interface += [f'external_ids:{key}="{value}"' for key, value in tags.items()]
+        self.ovs.vsctl("add-port", self.bridge, name,
+                       *[f"{column}={value}" for column, value in columns.items()],
+                       *(["--", "set", "Interface", name] + interface if interface else []))
+        self.stations[name] = station
+        self.ports[name] = port
+        self._wire = None
+        return self.ovs.ofport(name)
+
+    def unplug(self, *names):
+        self.ovs.vsctl(*(word for name in names for word in ("--", "del-port", name)))
+        for name in names:
+            self.ports.pop(name).remove()
+        self._wire = None
+
+    def set_tags(self, name, **tags):
+        """Set external_ids of the interface; None removes one."""
+        for key, value in tags.items():
+            key = key.replace("_", "-")
+            words = ["remove", "Interface", name, "external_ids", key] if value is None else \
+                ["set", "Interface", name, f'external_ids:{key}="{value}"']
+            self.ovs.vsctl(*words)
+
+    def status(self, name):
+        ids = self.ovs.vsctl("--format=json", "--columns=external_ids", "list", "Interface", name)
+        return dict(json.loads(ids)["data"][0][0][1]).get("nwfilter-status")
+
+    # --- frames, as stations rightly send them unless told otherwise
+
+    def mac(self, who):
+        return self.stations[who].mac if who in self.stations else who
+
+    def ip(self, sender, to=f.BROADCAST, mac=None, src=None, dst="10.0.0.255", body=None, tags=()):
+        return f.eth(self.mac(to), self.mac(mac or sender),
+                     f.ipv4(src or self.stations[sender].ip, dst, body or f.udp(5000, 5001)),
+                     tags=tags)
+
+    def arp(self, sender, to=f.BROADCAST, sha=None, spa=None, op=f.REQUEST, tags=()):
+        station = self.stations[sender]
+        return f.eth(self.mac(to), station.mac,
+                     f.arp(op, sha or station.mac, spa or station.ip, f.MAC_ZERO, "10.0.0.250"),
+                     tags=tags)
+
+    def ipv6(self, sender, to="33:33:00:00:00:01", tags=()):
+        return f.eth(self.mac(to), self.mac(sender),
+                     f.ipv6("fe80::1", "ff02::1", f.udp(5000, 5001)), tags=tags)
+
+    # --- the program
+
+    def sync(self, *options, status=0):
+        return self._run(status, "sync", *options)
+
+    def manage(self, *options, status=0):
+        return self._run(status, "manage", self.bridge, *options)
+
+    def bind(self, name, filter_name, *variables):
+        return self._run(0, "bind", name, filter_name, *variables)
+
+    def _run(self, status, *words):
+        result = nwfilter(*words)
+        if result.status != status:
+            raise LabError(f"{' '.join(words)}: exit {result.status}, not {status}: {result.err}")
+        return result
+
+    # --- checks
+
+    @property
+    def wire(self):
+        if not self._wire:
+            self._wire = TellingWire(list(self.ports.values()) + self.clock, ("tick", "tock"))
+        return self._wire
+
+    def check(self, what, good, why=""):
+        print(f"{'ok    ' if good else 'FAILED'} {what}{'' if good or not why else ': ' + str(why)}",
+              flush=True)
+        self.failures += not good
+        return good
+
+    def verdict(self, sender, frame, receivers):
+        """What is wrong with where the frame goes, or None.
+
+        receivers: names of the ports that must get it, once and unchanged; or a dict of such
+        names with the VLAN tags that the frame must have there."""
+        tags = receivers if isinstance(receivers, dict) else dict.fromkeys(receivers)
+        expected = {name: [f.stamp(frame if t is None else retag(frame, t), 0)]
+                    for name, t in tags.items() if name != sender}
+        for _ in range(2):  # an upcall; a cached flow
+            self.wire.exchange([(sender, frame)])
+            if self.wire.got != expected:
+                return (f"{sender}: {describe(frame)}: reached {_show(self.wire.got, frame)}, "
+                        f"not {_show(expected, frame)}")
+        return None
+
+    def expect(self, what, sender, frame, receivers):
+        """One frame, one check."""
+        wrong = self.verdict(sender, frame, receivers)
+        return self.check(what, not wrong, wrong)
+
+    def expect_all(self, what, rows):
+        """Rows of (sender, frame, receivers), one check."""
+        wrong = [wrong for wrong in (self.verdict(*row) for row in rows) if wrong]
+        return self.check(f"{what} ({len(rows)} frames)", not wrong, "\n    ".join([""] + wrong))
+
+
+def _show(got, sent):
+    """The names of ports, with the frame where it is not as it was sent, or is there twice."""
+    def port(name, copies):
+        as_sent = copies == [f.stamp(sent, 0)]
+        return name if as_sent else f"{name} ({', '.join(map(describe, copies))})"
+    return ", ".join(port(*item) for item in sorted(got.items())) or "nowhere"
+
+
+def run(test, **columns):
+    """Run test(world) in a laboratory of its own and exit."""
+    def in_lab(lab):
+        world = World(lab, **columns)
+        test(world)
+        return 1 if world.failures else 0
+    main(in_lab, ovs=True)
+
+
+def transact(*operations):
+    """Change the database directly, where a command line has no room."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect("/run/openvswitch/db.sock")
+        server.sendall(json.dumps({"method": "transact", "id": 0,
+                                   "params": ["Open_vSwitch", *operations]}).encode())
+        answer = server.recv(1 << 20).decode()
+    if '"error":null' not in answer or '"details"' in answer:
+        raise LabError(f"transact: {answer}")
