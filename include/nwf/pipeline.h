@@ -43,6 +43,7 @@ enum nwf_cookie_kind {
     NWF_COOKIE_TRUSTED = 6,    /* Towards a trusted port. */
     NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
     NWF_COOKIE_QUARANTINE = 8, /* A port that nothing passes. */
+    NWF_COOKIE_PENDING = 9,    /* Matches nothing; while it is there, cached flows may be old. */
     NWF_COOKIE_LEARNED = 0x81, /* Made by the switch itself (learn action). */
 };
 

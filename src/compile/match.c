@@ -337,7 +337,8 @@ require_ports(struct nwf_rule_matches *m, const struct nwf_prule *prule)
  *
  * Fields of a packet that is cut short, or of ARP for other networks than Ethernet
  * and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
- * in a first fragment of eight bytes, where libvirt sees them.  A rule must not
+ * in a first fragment of eight bytes, and the protocol of IPv6 that ends inside of an
+ * extension header, where libvirt sees them.  A rule must not
  * accept such a frame because zero happens to satisfy it ("not from 10.0.0.1").  And
  * where libvirt would have looked into what we cannot look into, a rule that may
  * drop the frame, or may send it past the rest of its chain, leaves us in doubt; a
@@ -374,6 +375,8 @@ holds_for_zero(const struct nwf_cond *cond)
     case NWF_F_ARP_HTYPE:
     case NWF_F_ARP_PTYPE:
         return true; /* Of no effect on the match. */
+    case NWF_F_ARP_GRATUITOUS:
+        return true; /* Both addresses are the one that is given beside it. */
     default:
         return is_zero(&cond->value) != cond->negated;
     }
@@ -459,7 +462,7 @@ handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum 
 {
     enum nwf_action action = prule->rule->action;
     struct inside inside = look_inside(prule, layer);
-    bool in_doubt = (inside.is_arp || layer == LAYER_TRANSPORT) && action != NWF_ACCEPT;
+    bool in_doubt = (inside.is_arp || layer >= LAYER_PROTOCOL) && action != NWF_ACCEPT;
     struct match match;
 
     if (inside.asked && !in_doubt && inside.zero_satisfies && action != NWF_DROP

@@ -21,14 +21,15 @@
 
 /* ---- Status. ---- */
 
+/* 'doubt' is why no guest is known to be protected; NULL: they are. */
 static char *
-new_status(const struct nwf_plan_port *port)
+new_status(const struct nwf_plan_port *port, const char *doubt)
 {
     switch (port->role) {
     case NWF_TRUSTED:
         return NULL;
     case NWF_GUEST:
-        return nwf_strdup("active");
+        return doubt ? nwf_asprintf("error: %s", doubt) : nwf_strdup("active");
     case NWF_QUARANTINED:
         return nwf_asprintf("error: %s", nwf_error_text(&port->error));
     }
@@ -36,13 +37,14 @@ new_status(const struct nwf_plan_port *port)
 }
 
 static int
-write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err)
+write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doubt,
+             struct nwf_error *err)
 {
     NWF_VEC(struct nwf_tag_change) changes = {.data = NULL};
     int r = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        char *status = new_status(port);
+        char *status = new_status(port, doubt);
         bool same =
             status ? port->old_status && !strcmp(port->old_status, status) : !port->old_status;
         if (same) {
@@ -61,19 +63,6 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error
     }
     nwf_vec_clear(&changes);
     return r;
-}
-
-/* Whether some guest is not known to be protected: an earlier run may have ended
- * between its bundle and the cache. */
-static bool
-is_unconfirmed(const struct nwf_plan *plan)
-{
-    nwf_vec_foreach (port, &plan->ports) {
-        if (port->role == NWF_GUEST && (!port->old_status || strcmp(port->old_status, "active"))) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- Switch. ---- */
@@ -118,26 +107,56 @@ count(struct nwf_sync_result *result, const struct nwf_change *change)
     }
 }
 
+#define PENDING nwf_cookie(NWF_COOKIE_PENDING, 0, NWF_COOKIE_NO_RULE)
+
+/* The bundle brings a flow of its own that matches nothing, and that goes when cached
+ * flows have gone.  A run that finds it follows one that did not come so far. */
 static int
-apply(struct nwf_switch *sw, const struct nwf_plan *plan, const struct nwf_changes *changes,
-      unsigned int timeout_ms, struct nwf_error *err)
+send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error *err)
+{
+    struct nwf_flow_set pending CLEANUP(nwf_flow_set_finish);
+    struct match match;
+
+    nwf_flow_set_init(&pending);
+    match_init_catchall(&match);
+    match_set_reg(&match, 0, UINT32_MAX);
+    nwf_vec_push(changes, (struct nwf_change){NWF_CHANGE_ADD,
+                                              nwf_flow_set_add(&pending, NWF_TABLE_CLASSIFY, 0,
+                                                               PENDING, &match, NULL, 0)});
+    return nwf_switch_apply(sw, changes, err);
+}
+
+static int
+flush_caches(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error *err)
+{
+    int r = forget_addresses(plan, err);
+
+    r = r ? r : nwf_vswitchd_flush_cache(err);
+    r = r ? r : nwf_switch_delete(sw, PENDING, UINT64_MAX, err);
+    if (r) {
+        nwf_error_wrap(err, "cached flows of the old policy may be left");
+    }
+    return r;
+}
+
+static int
+apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
+      struct nwf_changes *changes, unsigned int timeout_ms, struct nwf_error *err)
 {
     int r = set_up_switch(sw, plan, timeout_ms, err);
 
-    if (!r) {
-        r = nwf_switch_apply(sw, changes, err);
-    }
-    if (!r && (changes->n || is_unconfirmed(plan))) {
-        r = forget_addresses(plan, err);
-        if (!r) {
-            r = nwf_vswitchd_flush_cache(err);
-        }
+    if (!r && changes->n) {
+        r = send_bundle(sw, changes, err);
         if (r) {
-            nwf_error_wrap(err, "bridge %s: cached flows of the old policy may be left",
-                           plan->name);
+            return r;
+        }
+        r = flush_caches(sw, plan, err);
+        if (r) {
+            (void) write_status(db, plan, nwf_error_text(err), NULL);
+            nwf_error_wrap(err, "bridge %s", plan->name);
         }
     }
-    return r;
+    return r ? r : write_status(db, plan, NULL, err);
 }
 
 /* ---- What is installed. ----
@@ -330,8 +349,7 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
         }
     }
     if (!options->dry_run) {
-        r = apply(sw, plan, &changes, options->timeout_ms, err);
-        r = r ? r : write_status(db, plan, err);
+        r = apply(sw, db, plan, &changes, options->timeout_ms, err);
     }
     nwf_vec_clear(&changes);
     return r;

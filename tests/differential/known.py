@@ -36,4 +36,29 @@ def _is_unparsed(frame):
             return True
         htype, ptype, hlen, plen, op = struct.unpack_from("!HHBBH", body)
         return (htype, ptype, hlen, plen) != (1, IPV4, 6, 4) or not 1 <= op <= 255
-    return ethertype == IPV4 and len(body) < 20 or ethertype == IPV6 and len(body) < 40
+    if ethertype == IPV4:
+        return len(body) < 20 or _is_empty(body[9], body[(body[0] & 15) * 4:])
+    return ethertype == IPV6 and (len(body) < 40 or _is_cut_ipv6(body[6], body[40:]))
+
+
+def _is_cut_ipv6(proto, rest):
+    """Whether the packet ends inside of its extension headers, or has an empty transport."""
+    while proto in (0, 43, 44, 51, 60):
+        if len(rest) < 8:
+            return True
+        length = 8 if proto == 44 else rest[1] * 4 + 8 if proto == 51 else rest[1] * 8 + 8
+        if proto == 44 and struct.unpack_from("!H", rest, 2)[0] >> 3:
+            return False
+        if len(rest) < length:
+            return True
+        proto, rest = rest[0], rest[length:]
+    return _is_empty(proto, rest)
+
+
+def _is_empty(proto, transport):
+    """Whether what Open vSwitch reads of the transport header is all zeros."""
+    shortest = {6: 20, 17: 8, 132: 12, 58: 8}.get(proto)
+    if shortest is None:
+        return False
+    used = transport[:2] if proto == 58 else transport[:4] + (transport[12:14] if proto == 6 else b"")
+    return len(transport) < shortest or not any(used)

@@ -85,9 +85,6 @@ arp_field(const struct frame *f, enum nwf_field field, struct nwf_value *ret)
 static bool
 protocol_field(const struct frame *f, struct nwf_value *ret)
 {
-    if (is_ipv6(f) && f->oddity == CUT_EXTENSION) {
-        return false;
-    }
     return take_number(
         ret, is_ipv6(f) && f->fragment == LATER_FRAGMENT ? IPPROTO_FRAGMENT : f->proto, 1);
 }

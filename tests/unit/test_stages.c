@@ -340,6 +340,11 @@ static const struct written_row written[] = {
              RULE("accept", "<arp gratuitous='true' arpsrcipaddr='10.0.0.1'/>")
                  RULE("drop", "<arp/>"))},
      ""},
+    {"gratuitous ARP of the address that a packet cut short seems to have",
+     {FILTER("a", "",
+             RULE("accept", "<arp gratuitous='true' arpdstipaddr='0.0.0.0'/>")
+                 RULE("drop", "<arp/>"))},
+     ""},
     {"reverse ARP",
      {FILTER("a", "",
              RULE("drop", "<rarp opcode='3' arpsrcmacaddr='02:00:00:00:00:01'/>")
@@ -394,7 +399,7 @@ test_written(void **state)
 
 /* ---- Random filters. ---- */
 
-#define N_PROGRAMS 4000
+#define N_PROGRAMS 10000
 #define N_FRAMES 60
 
 static void
