@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A whole bridge's flows: each of a guest's own flows is tied to its port, a flood
+ * reaches whom it shall and nobody twice, whatever the number of guests, VLANs are
+ * admitted as Open vSwitch does it, and every flow fits into a message. */
+#include <config.h>
+
+#include "support.h"
+
+#include <errno.h>
+
+#include "nwf/compile.h"
+#include "nwf/flow.h"
+#include "nwf/pipeline.h"
+#include "nwf/stamp.h"
+#include "nwf/text.h"
+#include "openvswitch/match.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofpbuf.h"
+#include "tag.h"
+
+#include "lib/flow.h"
+
+/* ---- Bridges to compile. ---- */
+
+static const struct text_filter filters[] = {
+    {"open", "<filter name='open'/>"},
+    {"shut", "<filter name='shut'><rule action='drop' direction='inout'/></filter>"},
+    /* Some frames of every kind pass. */
+    {"some", "<filter name='some'><rule action='drop' direction='inout'>"
+             "<mac srcmacaddr='02:00:00:00:00:99'/></rule>"
+             "<rule action='drop' direction='in'><ip match='no' srcipaddr='10.0.0.1'/></rule>"
+             "<rule action='accept' direction='in'><mac match='no' protocolid='ipv4'/></rule>"
+             "</filter>"},
+    {NULL, NULL},
+};
+
+struct built {
+    struct nwf_bridge bridge;
+    struct nwf_flow_set flows;
+    size_t n_unreached;
+};
+
+static void
+add_port(struct built *b, uint16_t ofport, enum nwf_port_role role, struct nwf_vlan vlan,
+         const char *filter)
+{
+    struct nwf_port port = {.ofport = ofport, .role = role, .vlan = vlan};
+    struct nwf_store *store CLEANUP(nwf_store_cleanup) = store_of(filters);
+    struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
+    struct nwf_params params = {.list.data = NULL};
+    struct nwf_error err = NWF_ERROR_INIT;
+    const struct nwf_filter *root;
+    struct nwf_stamp stamp;
+
+    memset(&stamp, 0, sizeof stamp);
+    if (role == NWF_GUEST) {
+        nwf_vec_push(&port.macs, (struct nwf_mac){{0x52, 0x54, 0, 0, (uint8_t) (ofport >> 8),
+                                                   (uint8_t) ofport}});
+        expect_ok(nwf_store_get(store, filter, &root, &err), &err);
+        expect_ok(nwf_program_new(store, root, &params, &program, &err), &err);
+        expect_ok(nwf_compile_guest(&b->bridge, &port, program, &stamp, &b->flows, &err), &err);
+    } else if (role == NWF_QUARANTINED) {
+        nwf_compile_quarantined(&b->bridge, &port, &b->flows);
+    }
+    nwf_vec_push(&b->bridge.ports, port);
+}
+
+static void
+start(struct built *b)
+{
+    memset(b, 0, sizeof *b);
+    b->bridge.mac_aging = 300;
+    nwf_flow_set_init(&b->flows);
+}
+
+static void
+finish(struct built *b)
+{
+    b->n_unreached = nwf_compile_bridge(&b->bridge, &b->flows);
+}
+
+static void
+built_free(struct built *b)
+{
+    nwf_bridge_finish(&b->bridge);
+    nwf_flow_set_finish(&b->flows);
+}
+
+static const struct nwf_vlan any_vlan = {.mode = NWF_VLAN_TRUNK};
+
+static struct nwf_vlan
+access_vlan(uint16_t vid)
+{
+    return (struct nwf_vlan){.mode = NWF_VLAN_ACCESS, .tag = vid};
+}
+
+/* ---- A flood, walked. ---- */
+
+struct reached {
+    unsigned int outputs[0x10000], visits[0x10000];
+};
+
+static const struct nwf_flow *
+look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *frame)
+{
+    const struct nwf_flow *flow, *best = NULL;
+
+    HMAP_FOR_EACH (flow, node, &flows->flows) {
+        if (flow->table == table && (!best || flow->priority > best->priority)
+            && minimatch_matches_flow(&flow->match, frame)) {
+            best = flow;
+        }
+    }
+    return best;
+}
+
+static void
+walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct reached *ret)
+{
+    const struct nwf_flow *flow = look_up(flows, table, frame);
+    const struct ofpact *a;
+
+    expect(flow, "table %u has no flow", table);
+    OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+        if (a->type == OFPACT_OUTPUT) {
+            ret->outputs[ofp_to_u16(ofpact_get_OUTPUT(a)->port)]++;
+        } else if (a->type == OFPACT_SET_FIELD) {
+            const struct ofpact_set_field *load = ofpact_get_SET_FIELD(a);
+            frame->regs[load->field->id - MFF_REG0] = ntohl(load->value->be32);
+        } else if (a->type == OFPACT_RESUBMIT
+                   && ofpact_get_RESUBMIT(a)->table_id == NWF_TABLE_TO_VM) {
+            ret->visits[frame->regs[0]]++;
+        } else if (a->type == OFPACT_RESUBMIT) {
+            walk(flows, ofpact_get_RESUBMIT(a)->table_id, frame, ret);
+        }
+    }
+}
+
+static struct reached
+flood(const struct built *b, uint16_t vid, uint16_t eth_type)
+{
+    struct reached reached;
+    struct match match;
+    struct flow frame;
+
+    memset(&reached, 0, sizeof reached);
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(eth_type));
+    match_set_reg(&match, 1, vid ? 0x1000u | vid : 0);
+    match_set_default_packet_type(&match);
+    frame = match.flow;
+    walk(&b->flows, NWF_TABLE_FLOOD, &frame, &reached);
+    return reached;
+}
+
+/* ---- Tests. ---- */
+
+/* Invariant 6: one port's odd filter never widens another's megaflows. */
+static void
+test_flows_are_a_ports_own(void **state)
+{
+    const struct nwf_flow *flow;
+    size_t n_rules = 0;
+    struct built b;
+
+    (void) state;
+    start(&b);
+    add_port(&b, 3, NWF_GUEST, any_vlan, "some");
+    add_port(&b, 4, NWF_GUEST, access_vlan(5), "open");
+    add_port(&b, 5, NWF_GUEST, any_vlan, "shut");
+    add_port(&b, 6, NWF_QUARANTINED, any_vlan, NULL);
+    finish(&b);
+    HMAP_FOR_EACH (flow, node, &b.flows.flows) {
+        uint16_t port = nwf_cookie_port(flow->cookie);
+        struct match match;
+
+        minimatch_expand(&flow->match, &match);
+        if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_TO_VM) {
+            assert_int_equal(match.wc.masks.regs[0], UINT32_MAX);
+            assert_int_equal(match.flow.regs[0], port);
+            n_rules++;
+        } else if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_FROM_VM
+                   || nwf_cookie_kind(flow->cookie) == NWF_COOKIE_CLASSIFY) {
+            assert_int_equal(match.wc.masks.in_port.ofp_port, u16_to_ofp(UINT16_MAX));
+            assert_int_equal(ofp_to_u16(match.flow.in_port.ofp_port), port);
+            n_rules++;
+        }
+    }
+    assert_true(n_rules > 12);
+    built_free(&b);
+}
+
+static void
+test_flood_reaches(void **state)
+{
+    struct built b;
+
+    (void) state;
+    start(&b);
+    add_port(&b, 1, NWF_TRUSTED, any_vlan, NULL);
+    add_port(&b, 2, NWF_TRUSTED, access_vlan(6), NULL);
+    add_port(&b, 3, NWF_GUEST, any_vlan, "some");
+    add_port(&b, 4, NWF_GUEST, access_vlan(5), "open");
+    add_port(&b, 5, NWF_GUEST, any_vlan, "shut");
+    add_port(&b, 6, NWF_QUARANTINED, any_vlan, NULL);
+    finish(&b);
+    static const struct {
+        uint16_t vid, eth_type;
+        const char *outputs, *visits; /* Port numbers. */
+    } rows[] = {
+        {0, 0x0800, "1", "35"},  {0, 0x0806, "1", "35"},  {5, 0x0800, "14", "35"},
+        {5, 0x0806, "14", "35"}, {6, 0x86dd, "12", "35"}, {7, 0x8847, "1", "35"},
+    };
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct reached reached = flood(&b, rows[i].vid, rows[i].eth_type);
+        for (char port = '1'; port <= '6'; port++) {
+            expect(reached.outputs[port - '0'] == (strchr(rows[i].outputs, port) != NULL),
+                   "row %zu: port %c is output to %u times", i, port, reached.outputs[port - '0']);
+            expect(reached.visits[port - '0'] == (strchr(rows[i].visits, port) != NULL),
+                   "row %zu: port %c is visited %u times", i, port, reached.visits[port - '0']);
+        }
+    }
+    built_free(&b);
+}
+
+/* What fits into a message of 64 kB, in every version that is used. */
+static void
+check_encoding(const struct built *b)
+{
+    static const enum ofputil_protocol protocols[] = {OFPUTIL_P_OF13_OXM, OFPUTIL_P_OF14_OXM,
+                                                      OFPUTIL_P_OF15_OXM};
+    const struct nwf_flow *flow;
+
+    HMAP_FOR_EACH (flow, node, &b->flows.flows) {
+        for (size_t i = 0; i < N_ROWS(protocols); i++) {
+            struct ofputil_flow_mod fm = {
+                .match = flow->match,
+                .priority = flow->priority,
+                .table_id = flow->table,
+                .command = OFPFC_ADD,
+                .buffer_id = UINT32_MAX,
+                .out_port = OFPP_ANY,
+                .out_group = OFPG_ANY,
+                .ofpacts = flow->ofpacts,
+                .ofpacts_len = flow->ofpacts_len,
+            };
+            struct ofpbuf *message = ofputil_encode_flow_mod(&fm, protocols[i]);
+            expect(message->size < 0xff00, "a message of %u bytes", message->size);
+            ofpbuf_delete(message);
+        }
+    }
+}
+
+/* Long lists are in parts; everybody gets a frame once. */
+static void
+test_many_guests(void **state)
+{
+    static const struct {
+        const char *filter;
+        uint16_t n;
+        size_t n_unreached;
+    } rows[] = {
+        {"open", 3000, 0}, {"some", 1000, 0},
+        {"some", 1024, 0}, {"some", 1500, 1500 - 1024}, /* And that is said. */
+        {"shut", 3000, 0},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct built b;
+
+        start(&b);
+        add_port(&b, 1, NWF_TRUSTED, any_vlan, NULL);
+        for (uint16_t port = 0; port < rows[i].n; port++) {
+            add_port(&b, (uint16_t) (100 + port), NWF_GUEST, any_vlan, rows[i].filter);
+        }
+        finish(&b);
+        assert_int_equal(b.n_unreached, rows[i].n_unreached);
+        struct reached reached = flood(&b, 0, 0x0806);
+        size_t n = 0;
+        for (uint16_t port = 0; port < rows[i].n; port++) {
+            unsigned int times = reached.outputs[100 + port] + reached.visits[100 + port];
+            expect(times <= 1, "port %u is reached %u times", port, times);
+            n += times;
+        }
+        assert_int_equal(reached.outputs[1], 1);
+        assert_int_equal(n, !strcmp(rows[i].filter, "shut") ? 1024 : rows[i].n - b.n_unreached);
+        check_encoding(&b);
+        built_free(&b);
+    }
+}
+
+/* One address owned by two guests goes to both. */
+static void
+test_shared_address(void **state)
+{
+    struct nwf_mac mac = {{0x52, 0x54, 0, 0, 0, 3}};
+    struct match match;
+    struct built b;
+
+    (void) state;
+    start(&b);
+    add_port(&b, 3, NWF_GUEST, any_vlan, "some");
+    add_port(&b, 4, NWF_GUEST, access_vlan(5), "open");
+    nwf_vec_push(&b.bridge.ports.data[1].macs, mac);
+    finish(&b);
+    for (uint16_t vid = 4; vid <= 5; vid++) {
+        const struct nwf_flow *flow;
+        const struct ofpact *a;
+        size_t n = 0;
+
+        match_init_catchall(&match);
+        match_set_dl_dst(&match, (struct eth_addr){.ea = {0x52, 0x54, 0, 0, 0, 3}});
+        match_set_reg(&match, 1, 0x1000u | vid);
+        match_set_default_packet_type(&match);
+        flow = look_up(&b.flows, NWF_TABLE_FORWARD, &match.flow);
+        assert_non_null(flow);
+        OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+            n += a->type == OFPACT_SET_FIELD && ofpact_get_SET_FIELD(a)->field->id == MFF_REG0;
+        }
+        assert_int_equal(n, vid == 5 ? 2 : 1);
+    }
+    built_free(&b);
+}
+
+/* ---- VLANs. ---- */
+
+static struct nwf_vlan
+vlan_of(enum nwf_vlan_mode mode, uint16_t tag, const char *trunks)
+{
+    struct nwf_vlan vlan = {.mode = mode, .tag = tag};
+
+    for (const char *p = trunks; *p; p += strspn(p, ",")) {
+        nwf_vlan_add_trunk(&vlan, (uint16_t) strtoul(p, (char **) &p, 10));
+    }
+    return vlan;
+}
+
+/* The VLAN that a frame with this TCI is in; -1 when the port does not take it. */
+static int
+admitted(const struct nwf_admissions *list, uint16_t tci)
+{
+    struct match frame;
+    int vid = -1;
+
+    match_init_catchall(&frame);
+    match_set_dl_tci(&frame, htons(tci));
+    nwf_vec_foreach (admission, list) {
+        const union flow_vlan_hdr *mask = &admission->match.wc.masks.vlans[0];
+        const union flow_vlan_hdr *value = &admission->match.flow.vlans[0];
+        if (((htons(tci) ^ value->tci) & mask->tci) == 0) {
+            assert_int_equal(vid, -1); /* Not two flows for one frame. */
+            vid = admission->fixed ? admission->vid : tci & 0xfff;
+        }
+    }
+    return vid;
+}
+
+/* ovs-vswitchd.conf.db(5), table Port, column vlan_mode. */
+static void
+test_vlans(void **state)
+{
+    static const struct {
+        enum nwf_vlan_mode mode;
+        uint16_t tag;
+        const char *trunks;
+        int of_untagged, of_priority, of_5, of_6; /* The frame's VLAN, or -1. */
+        bool leaves_5_untagged;
+    } rows[] = {
+        {NWF_VLAN_TRUNK, 0, "", 0, 0, 5, 6, false},
+        {NWF_VLAN_TRUNK, 0, "5", -1, -1, 5, -1, false},
+        {NWF_VLAN_TRUNK, 0, "0,5", 0, 0, 5, -1, false},
+        {NWF_VLAN_TRUNK, 0, "6,7", -1, -1, -1, 6, false},
+        {NWF_VLAN_ACCESS, 5, "", 5, 5, -1, -1, true},
+        {NWF_VLAN_ACCESS, 6, "", 6, 6, -1, -1, false},
+        {NWF_VLAN_NATIVE_TAGGED, 5, "", 5, 5, 5, 6, false},
+        {NWF_VLAN_NATIVE_TAGGED, 5, "6", 5, 5, 5, 6, false},
+        {NWF_VLAN_NATIVE_TAGGED, 5, "7", 5, 5, 5, -1, false},
+        {NWF_VLAN_NATIVE_UNTAGGED, 5, "", 5, 5, 5, 6, true},
+        {NWF_VLAN_NATIVE_UNTAGGED, 6, "5", 6, 6, 5, 6, false},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_vlan vlan = vlan_of(rows[i].mode, rows[i].tag, rows[i].trunks);
+        struct nwf_admissions list;
+
+        nwf_vlan_admissions(&vlan, &list);
+        expect(admitted(&list, 0) == rows[i].of_untagged, "row %zu: untagged", i);
+        expect(admitted(&list, 0x3000) == rows[i].of_priority, "row %zu: priority tag", i);
+        expect(admitted(&list, 0x7005) == rows[i].of_5, "row %zu: VLAN 5", i);
+        expect(admitted(&list, 0x1006) == rows[i].of_6, "row %zu: VLAN 6", i);
+        expect(nwf_vlan_has(&vlan, 5) == (rows[i].of_5 == 5 || rows[i].of_untagged == 5),
+               "row %zu: member of VLAN 5", i);
+        expect(nwf_vlan_is_untagged(&vlan, 5) == rows[i].leaves_5_untagged, "row %zu: leaves", i);
+        nwf_vec_clear(&list);
+    }
+}
+
+/* Every set of VLANs is admitted, and nothing beside it. */
+static void
+test_trunk_sets(void **state)
+{
+    struct dice dice = dice_seed(4);
+
+    (void) state;
+    for (int i = 0; i < 40; i++) {
+        struct nwf_vlan vlan = {.mode = NWF_VLAN_TRUNK, .limited = true};
+        struct nwf_admissions list;
+
+        for (int n = 0; n < 4; n++) {
+            uint32_t first = dice_roll(&dice, NWF_N_VLANS), len = dice_roll(&dice, 300);
+            for (uint32_t vid = first; vid < NWF_N_VLANS && vid < first + len; vid++) {
+                nwf_vlan_add_trunk(&vlan, (uint16_t) vid);
+            }
+        }
+        nwf_vlan_admissions(&vlan, &list);
+        for (uint16_t vid = 1; vid < NWF_N_VLANS; vid++) {
+            expect((admitted(&list, (uint16_t) (0x1000 | vid)) == vid) == nwf_vlan_has(&vlan, vid),
+                   "VLAN %u", vid);
+        }
+        nwf_vec_clear(&list);
+    }
+}
+
+/* ---- Stamps. ---- */
+
+static void
+test_stamps(void **state)
+{
+    struct nwf_stamp stamp, read;
+    struct ofpbuf actions;
+    struct nwf_flow flow;
+
+    (void) state;
+    memset(&stamp, 0, sizeof stamp);
+    memset(&flow, 0, sizeof flow);
+    memcpy(stamp.digest.bytes, "0123456789abcdef", 16);
+    stamp.n_flows = 0x01020304;
+    stamp.n_stages[NWF_OUT] = NWF_MAX_STAGES;
+    stamp.n_stages[NWF_IN] = 1;
+    for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
+        stamp.flood.of[0][kind] = (uint8_t) (kind % 3);
+        stamp.flood.of[1][kind] = (uint8_t) ((kind + 1) % 3);
+    }
+    ofpbuf_init(&actions, 0);
+    nwf_stamp_put(&stamp, &actions);
+    flow.ofpacts = actions.data;
+    flow.ofpacts_len = actions.size;
+    assert_true(nwf_stamp_get(&flow, &read));
+    assert_memory_equal(&read, &stamp, sizeof read);
+    /* Somebody else's note, or one of another version, is no stamp. */
+    struct ofpact_note *note = ofpact_get_NOTE(flow.ofpacts);
+    note->data[0] ^= 1;
+    assert_false(nwf_stamp_get(&flow, &read));
+    note->data[0] ^= 1;
+    note->data[21] = NWF_MAX_STAGES + 1;
+    assert_false(nwf_stamp_get(&flow, &read));
+    note->data[21] = 1;
+    note->data[23] = 0xff;
+    assert_false(nwf_stamp_get(&flow, &read));
+    note->length--;
+    assert_false(nwf_stamp_get(&flow, &read));
+    ofpbuf_uninit(&actions);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flows_are_a_ports_own),
+        cmocka_unit_test(test_flood_reaches),
+        cmocka_unit_test(test_many_guests),
+        cmocka_unit_test(test_shared_address),
+        cmocka_unit_test(test_vlans),
+        cmocka_unit_test(test_trunk_sets),
+        cmocka_unit_test(test_stamps),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
