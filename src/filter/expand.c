@@ -308,11 +308,22 @@ has_negation(const struct nwf_rule *rule)
 }
 
 static bool
+same_cond(const struct nwf_cond *a, const struct nwf_cond *b)
+{
+    return a->field == b->field && a->def == b->def && a->negated == b->negated
+           && a->is_range == b->is_range && nwf_value_equal(&a->value, &b->value)
+           && nwf_value_equal(&a->mask, &b->mask) && nwf_value_equal(&a->last, &b->last);
+}
+
+static bool
 same_conds(const struct nwf_prule *a, const struct nwf_prule *b)
 {
-    /* Structs that were zeroed before they were filled: bytes compare. */
-    return a->conds.n == b->conds.n
-           && !memcmp(a->conds.data, b->conds.data, a->conds.n * sizeof a->conds.data[0]);
+    for (size_t i = 0; i < a->conds.n && a->conds.n == b->conds.n; i++) {
+        if (!same_cond(&a->conds.data[i], &b->conds.data[i])) {
+            return false;
+        }
+    }
+    return a->conds.n == b->conds.n;
 }
 
 /* A repeated value is skipped.  Only a negated rule, which costs a table of its
