@@ -25,13 +25,21 @@ enum nwf_verdict {
     NWF_V_MARK,  /* The same, with the connection marked as answered. */
 };
 
+/* What a row has to do with its rule. */
+enum nwf_why {
+    NWF_WHY_RULE,      /* The rule matches. */
+    NWF_WHY_EXCEPTION, /* It does not, since a negated condition holds. */
+    NWF_WHY_DOUBT,     /* Open vSwitch does not see whether it does. */
+    NWF_WHY_HOST,      /* No rule: what the host sends is not the IP layer's. */
+};
+
 struct nwf_row {
     struct match match;
     enum nwf_verdict verdict;
     size_t target; /* Unless it accepts or drops; greater than the row's own stage. */
     uint32_t rule; /* The deciding rule's id in its side, or NWF_RULE_END. */
-    bool in_doubt; /* A drop, since the switch does not see whether the rule matches. */
-    bool commit;   /* An accept that begins a connection. */
+    enum nwf_why why;
+    bool commit; /* An accept that begins a connection. */
     struct {
         unsigned int reg;
         uint32_t value;

@@ -119,7 +119,7 @@ prune(struct nwf_stage *stage)
     }
     nwf_vec_foreach (row, &stage->rows) {
         struct nwf_row *last = pruned.rows.n ? &pruned.rows.data[pruned.rows.n - 1] : NULL;
-        if (last && last->in_doubt && row->verdict == NWF_V_DROP
+        if (last && last->why == NWF_WHY_DOUBT && row->verdict == NWF_V_DROP
             && nwf_match_covers(&row->match, &last->match)) {
             pruned.rows.n--;
         }

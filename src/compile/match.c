@@ -44,6 +44,21 @@ nwf_match_and(struct match *match, const struct match *other)
 }
 
 bool
+nwf_match_holds(const struct match *match, const struct flow *frame)
+{
+    const uint64_t *value = (const uint64_t *) &match->flow;
+    const uint64_t *mask = (const uint64_t *) &match->wc.masks;
+    const uint64_t *seen = (const uint64_t *) frame;
+
+    for (size_t i = 0; i < MATCH_WORDS; i++) {
+        if ((value[i] ^ seen[i]) & mask[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
 nwf_match_covers(const struct match *outer, const struct match *inner)
 {
     const uint64_t *value = (const uint64_t *) &outer->flow;

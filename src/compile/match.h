@@ -36,6 +36,9 @@ void nwf_match_set_eth_type(struct match *match, uint16_t eth_type);
 /* Narrows *match to the frames that are in 'other' too; false when none is. */
 bool nwf_match_and(struct match *match, const struct match *other);
 
+/* Whether a frame is in 'match'. */
+bool nwf_match_holds(const struct match *match, const struct flow *frame);
+
 /* Whether all of 'inner' is in 'outer'. */
 bool nwf_match_covers(const struct match *outer, const struct match *inner);
 

@@ -66,26 +66,18 @@ nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct 
 
 static int
 emit_list(struct nwf_builder *b, const struct match *guard, const struct nwf_matches *list,
-          enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
+          enum nwf_verdict verdict, size_t target, uint32_t rule, enum nwf_why why,
+          struct nwf_error *err)
 {
+    struct nwf_stage *stage = nwf_builder_last(b);
+    size_t first = stage->rows.n;
     int r = 0;
 
     nwf_vec_foreach (match, list) {
         r = r ? r : nwf_builder_emit(b, guard, match, verdict, target, rule, err);
     }
-    return r;
-}
-
-static int
-emit_doubt(struct nwf_builder *b, const struct match *guard, const struct nwf_matches *list,
-           uint32_t rule, struct nwf_error *err)
-{
-    struct nwf_stage *stage = nwf_builder_last(b);
-    size_t first = stage->rows.n;
-    int r = emit_list(b, guard, list, NWF_V_DROP, 0, rule, err);
-
     for (size_t i = first; i < stage->rows.n; i++) {
-        stage->rows.data[i].in_doubt = true;
+        stage->rows.data[i].why = why;
     }
     return r;
 }
@@ -134,16 +126,17 @@ nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t
         return r;
     }
     if (m.doubt_first) {
-        r = emit_doubt(b, guard, &m.doubt, id, err);
+        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
     }
     if (!r) {
-        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, err);
+        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, NWF_WHY_EXCEPTION,
+                      err);
     }
     if (!r) {
-        r = emit_list(b, guard, &m.any, verdict, NWF_TARGET_BEHIND_CHAIN, id, err);
+        r = emit_list(b, guard, &m.any, verdict, NWF_TARGET_BEHIND_CHAIN, id, NWF_WHY_RULE, err);
     }
     if (!r && !m.doubt_first) {
-        r = emit_doubt(b, guard, &m.doubt, id, err);
+        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
     }
     if (!r && m.except.n) {
         nwf_builder_close_stage(b);

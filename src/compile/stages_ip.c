@@ -163,6 +163,7 @@ emit_rules(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
         match_init_catchall(&match);
         match_set_in_port(&match, OFPP_LOCAL);
         r = emit(b, &match, NWF_V_ACCEPT, 0, err);
+        nwf_builder_last(b)->rows.data[0].why = NWF_WHY_HOST;
     }
     for (size_t i = 0; !r && i < b->side->ip[family].n; i++) {
         r = nwf_builder_emit_rule(b, NULL, (uint32_t) b->side->ip[family].data[i], &returns, err);

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "flood.h"
+#include "match.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
 #include "nwf/text.h"
@@ -22,26 +23,11 @@
 
 /* ---- Stages, evaluated. ---- */
 
-static bool
-match_holds(const struct match *match, const struct flow *flow)
-{
-    const uint64_t *value = (const uint64_t *) &match->flow;
-    const uint64_t *mask = (const uint64_t *) &match->wc.masks;
-    const uint64_t *seen = (const uint64_t *) flow;
-
-    for (size_t i = 0; i < sizeof *flow / sizeof *value; i++) {
-        if ((value[i] ^ seen[i]) & mask[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static const struct nwf_row *
 first_row(const struct nwf_stage *stage, const struct flow *flow)
 {
     nwf_vec_foreach (row, &stage->rows) {
-        if (match_holds(&row->match, flow)) {
+        if (nwf_match_holds(&row->match, flow)) {
             return row;
         }
     }
