@@ -104,6 +104,12 @@ bool nwf_program_is_stateful(const struct nwf_program *program);
 int nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
                     enum nwf_direction direction, struct nwf_side *side, struct nwf_error *err);
 
+/* Calls note() for each rule of 'filter', and of what it refers to, that deserves a remark:
+ * it means something else under libvirt, or less than it seems to. */
+typedef void nwf_filter_note_fn(void *aux, const char *file, unsigned int line, const char *text);
+void nwf_filter_notes(struct nwf_store *store, const struct nwf_filter *filter,
+                      nwf_filter_note_fn *note, void *aux);
+
 /* Adds to *ret_params the variables that 'filter' and what it refers to use, with
  * values that stand in for real ones. */
 int nwf_filter_stand_ins(struct nwf_store *store, const struct nwf_filter *filter,

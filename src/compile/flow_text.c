@@ -75,6 +75,9 @@ parse_field(struct parse *p, const char *name, const char *value)
     if (r) {
         return r;
     }
+    if (!mf_is_all_wild(mf, &p->match.wc)) {
+        return FAIL(p, "%s is there twice", mf->name);
+    }
     char *cause CLEANUP_FREE = ofp_parse_field(mf, value, NULL, &p->match, &usable);
     nwf_vec_push(&p->fields, mf);
     return cause ? fail(p, cause) : 0;
@@ -92,11 +95,25 @@ parse_word(struct parse *p, const char *name, const char *value)
     if (*value) {
         return FAIL(p, "%s takes no value", name);
     }
+    if (p->match.wc.masks.dl_type) {
+        return FAIL(p, "%s: there is a protocol already", name);
+    }
     match_set_dl_type(&p->match, htons(protocol->dl_type));
     if (protocol->nw_proto) {
         match_set_nw_proto(&p->match, protocol->nw_proto);
     }
     return 0;
+}
+
+/* As to ovs-ofctl, "icmp_type" can be that of ICMPv6. */
+static bool
+has_prerequisites(const struct mf_field *mf, const struct match *all)
+{
+    enum mf_field_id other = mf->id == MFF_ICMPV4_TYPE   ? MFF_ICMPV6_TYPE
+                             : mf->id == MFF_ICMPV4_CODE ? MFF_ICMPV6_CODE
+                                                         : mf->id;
+
+    return mf_are_match_prereqs_ok(mf, all) || mf_are_match_prereqs_ok(mf_from_id(other), all);
 }
 
 /* A field says nothing in frames that do not have it. */
@@ -109,7 +126,7 @@ check_prerequisites(struct parse *p, const struct match *beside)
         return fail(p, "it contradicts what stands beside it");
     }
     nwf_vec_foreach (mf, &p->fields) {
-        if (!mf_are_match_prereqs_ok(*mf, &all)) {
+        if (!has_prerequisites(*mf, &all)) {
             return FAIL(p, "%s: its prerequisites are missing, such as \"ip\" or \"arp\"",
                         (*mf)->name);
         }
