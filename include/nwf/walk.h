@@ -10,6 +10,11 @@
 struct nwf_walk_ct {
     uint32_t state; /* OVS_CS_F_* bits, "trk" included. */
     bool answered;  /* Whether its connection has been answered before. */
+    /* Ports (or ICMP type and code) as its connection began; without them, the packet's own
+     * are taken, which a later fragment has not. */
+    bool has_ports;
+    uint16_t src_port, dst_port;
+    uint8_t proto;
 };
 
 struct nwf_step {

@@ -240,7 +240,7 @@ to_connection(enum nwf_field field, enum view view, bool ipv6, const struct matc
     case NWF_F_IP_PROTO:
         return true; /* match_view() has it. */
     default:
-        return false; /* TCP flags are no connection's. */
+        return false; /* Rules with TCP flags have no such view. */
     }
 }
 
@@ -307,17 +307,19 @@ add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracke
           struct nwf_error *err)
 {
     struct nwf_matches base = m->any;
-    bool asked = false;
+    bool asked = false, flags = false;
     int r = 0;
 
     nwf_vec_foreach (cond, &prule->conds) {
         asked |= is_by_view(prule, cond, tracked);
+        flags |= cond->field == NWF_F_TCP_FLAGS;
     }
     if (!asked) {
         return 0;
     }
     memset(&m->any, 0, sizeof m->any);
-    for (int view = 0; !r && view < (tracked ? N_VIEWS : VIEW_HEADER + 1); view++) {
+    /* TCP flags are a packet's and no connection's. */
+    for (int view = 0; !r && view < (tracked && !flags ? N_VIEWS : VIEW_HEADER + 1); view++) {
         r = add_view(&base, prule, tracked, (enum view) view, m, err);
     }
     nwf_vec_clear(&base);

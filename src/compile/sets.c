@@ -139,6 +139,19 @@ count_matches(const struct nwf_cond *cond)
     return n;
 }
 
+static bool
+has_sets(const struct nwf_sets *sets, size_t rule)
+{
+    size_t n_conds = sets->side->rules.data[rule].conds.n;
+
+    for (size_t i = 0; i < n_conds; i++) {
+        if (sets->of_cond.data[sets->first_cond.data[rule] + i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Lists that stand beside each other multiply. */
 static void
 choose_for_product(struct nwf_sets *sets, size_t rule)
@@ -146,6 +159,9 @@ choose_for_product(struct nwf_sets *sets, size_t rule)
     const struct nwf_prule *prule = &sets->side->rules.data[rule];
     size_t product = 1, largest = 1;
 
+    if (!has_sets(sets, rule)) {
+        return;
+    }
     nwf_vec_foreach (cond, &prule->conds) {
         size_t n = count_matches(cond);
         product = product < SIZE_MAX / n ? product * n : SIZE_MAX;

@@ -24,6 +24,15 @@ is_zero(const struct nwf_value *value)
     return nwf_value_equal(value, &zero);
 }
 
+/* Open vSwitch reads an IPv6 packet's DSCP with its protocol, behind the extension headers. */
+static enum nwf_depth
+depth_of(const struct nwf_prule *prule, const struct nwf_cond *cond)
+{
+    return cond->field == NWF_F_IP_DSCP && nwf_rule_eth_type(prule) == 0x86dd
+               ? NWF_DEPTH_PROTOCOL
+               : nwf_field_depth(cond->field);
+}
+
 /* Whether the condition holds for a field that reads as zero. */
 static bool
 holds_for_zero(const struct nwf_cond *cond)
@@ -82,7 +91,7 @@ match_outside(const struct nwf_prule *prule, enum nwf_depth layer, const struct 
     nwf_vec_foreach (cond, &prule->conds) {
         struct nwf_matches list = {.data = NULL};
 
-        if (nwf_field_depth(cond->field) < layer && !cond->negated && cond->field != NWF_F_MATCH) {
+        if (depth_of(prule, cond) < layer && !cond->negated && cond->field != NWF_F_MATCH) {
             nwf_rule_cond_matches(prule, cond, sets, &list);
             fits = fits && nwf_matches_multiply(ret, &list);
         }
@@ -106,7 +115,7 @@ look_inside(const struct nwf_prule *prule, enum nwf_depth layer)
     struct inside inside = {.zero_satisfies = true};
 
     nwf_vec_foreach (cond, &prule->conds) {
-        if (nwf_field_depth(cond->field) >= layer) {
+        if (depth_of(prule, cond) >= layer) {
             inside.asked = true;
             inside.is_arp |= cond->field <= NWF_F_ARP_GRATUITOUS;
             inside.zero_satisfies &= holds_for_zero(cond);

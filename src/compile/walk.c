@@ -28,7 +28,11 @@ track(struct flow *packet, const struct nwf_walk_ct *ct)
 
     packet->ct_state = (uint8_t) ct->state;
     packet->ct_mark = ct->answered ? NWF_CT_MARK_ANSWERED : 0;
-    if (!(ct->state & CS_INVALID)) {
+    if (ct->has_ports) {
+        packet->ct_nw_proto = ct->proto;
+        packet->ct_tp_src = htons(ct->src_port);
+        packet->ct_tp_dst = htons(ct->dst_port);
+    } else if (!(ct->state & CS_INVALID)) {
         packet->ct_nw_proto = packet->nw_proto;
         packet->ct_tp_src = reply ? packet->tp_dst : packet->tp_src;
         packet->ct_tp_dst = reply ? packet->tp_src : packet->tp_dst;

@@ -141,7 +141,7 @@ put_ipv6(struct dp_packet *p, const struct frame *f)
 {
     bool cut = f->oddity == CUT_EXTENSION, fragment = f->fragment != WHOLE;
 
-    put16(p, 0x6000);
+    put16(p, (uint16_t) (0x6000 | f->dscp << 6));
     put16(p, 0);
     put16(p, (uint16_t) ((cut ? 8 : transport_size(f)) + (fragment ? 8 : 0)));
     put8(p, fragment ? IPPROTO_FRAGMENT : cut ? IPPROTO_DSTOPTS : f->proto);
@@ -300,6 +300,32 @@ is_transport_zero(const struct frame *f)
                                       : f->proto != IPPROTO_TCP && !f->src_port && !f->dst_port;
 }
 
+bool
+frame_is_untracked(const struct frame *f)
+{
+    bool type = (f->icmp_type >= 130 && f->icmp_type <= 136) || f->icmp_type == 143;
+
+    return f->eth_type == ETH_IPV6 && f->proto == IPPROTO_ICMPV6 && type
+           && f->fragment != LATER_FRAGMENT;
+}
+
+/* A later fragment is of a connection that its packet's header fits. */
+static void
+roll_connection(struct dice *dice, struct frame *f)
+{
+    bool is_later = f->fragment == LATER_FRAGMENT;
+    bool is_icmp = f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6;
+
+    f->connection = (enum connection) dice_roll(dice, is_later ? CONN_RELATED : N_CONNECTIONS);
+    if (f->oddity == CUT_SHORT || f->oddity == CUT_EXTENSION) {
+        f->connection = CONN_INVALID; /* Conntrack does not look into it either. */
+    }
+    f->from_host = !dice_roll(dice, 8);
+    if (is_later && is_icmp && f->connection == CONN_ANSWER) {
+        f->icmp_type = f->eth_type == ETH_IPV6 ? 129 : 0;
+    }
+}
+
 void
 frame_roll(struct dice *dice, struct frame *ret)
 {
@@ -322,6 +348,7 @@ frame_roll(struct dice *dice, struct frame *ret)
         roll_arp(dice, ret);
     } else {
         roll_ip(dice, ret);
+        roll_connection(dice, ret);
         if (ret->oddity == CLEAR && is_transport_zero(ret)) {
             ret->oddity = ZERO_TRANSPORT;
         }
@@ -361,5 +388,6 @@ frame_format(const struct frame *f, struct ds *s)
         format_hex(s, "ip_dst", f->ip_dst, n);
         ds_put_format(s, " proto=%u dscp=%u fragment=%d ports=%u,%u icmp=%u,%u", f->proto, f->dscp,
                       f->fragment, f->src_port, f->dst_port, f->icmp_type, f->icmp_code);
+        ds_put_format(s, " connection=%d%s", f->connection, f->from_host ? " from the host" : "");
     }
 }

@@ -28,6 +28,16 @@ enum oddity {
     N_ODDITIES,
 };
 
+/* What becomes of a packet in conntrack. */
+enum connection {
+    CONN_NEW,     /* It begins a connection, or goes on with one that nobody has answered. */
+    CONN_AGAIN,   /* From the one who began, after an answer. */
+    CONN_ANSWER,  /* To the one who began. */
+    CONN_RELATED, /* An ICMP error about a connection. */
+    CONN_INVALID,
+    N_CONNECTIONS,
+};
+
 struct frame {
     enum oddity oddity;
     uint8_t src[6], dst[6];
@@ -43,7 +53,13 @@ struct frame {
     enum fragment fragment;
     uint16_t src_port, dst_port;
     uint8_t icmp_type, icmp_code;
+
+    enum connection connection;
+    bool from_host; /* The host itself sent it. */
 };
+
+/* Whether Linux leaves the packet out of conntrack: neighbour discovery and the like. */
+bool frame_is_untracked(const struct frame *frame);
 
 bool frame_is_arp(const struct frame *frame); /* Or RARP. */
 

@@ -9,7 +9,12 @@
 const char random_filter_variables[] =
     "MACS=02:00:00:00:00:01,02:00:00:00:01:02,02:00:00:00:00:01 "
     "IPS=10.0.0.1,192.0.2.200,0.0.0.0 IP6S=fe80::1,2001:db8::1,:: "
-    "PORTS=22,80,80 TYPES=0x800,0x86dd,0x835 OPS=1,2,9 VIDS=0,5,5 DSCPS=0,46,10";
+    "PORTS=22,80,80 TYPES=0x800,0x86dd,0x835 OPS=1,2,9 VIDS=0,5,5 DSCPS=0,46,10 "
+    /* Long ones, walked alone, and with prefixes inside of prefixes. */
+    "LONG=10.0.0.1,10.0.0.0/24,10.0.0.2,10.0.0.8,10.0.0.0/28,192.0.2.0/25,192.0.2.200,10.0.1.1,"
+    "10.0.1.0/31,10.1.0.0/16,10.2.0.1,10.2.0.2,10.2.0.3,10.2.0.4,10.2.0.5,10.2.0.6,224.0.0.0/4 "
+    "LONG2=10.0.0.2,10.0.1.0/24,10.3.0.1,10.3.0.2,10.3.0.3,10.3.0.4,10.3.0.5,10.3.0.6,10.3.0.7,"
+    "10.3.0.8,10.3.0.9,10.3.0.10,10.3.0.11,10.3.0.12,10.3.0.13,10.3.0.14,0.0.0.0";
 
 static const char *const mac_masks[] = {
     "ff:ff:ff:ff:ff:ff", "ff:ff:ff:ff:00:00", "ff:00:00:00:00:00", "0:0:0:0:0:0", NULL,
@@ -218,11 +223,113 @@ put_elements(struct dice *dice, struct ds *s)
     } while (one_in(dice, 4));
 }
 
+/* ---- The IP layers. ---- */
+
+/* A range that is one: first and last in order. */
+static void
+put_ip_range(struct dice *dice, struct ds *s, const char *side, bool ipv6)
+{
+    static const char *const v4[][2] = {
+        {"10.0.0.1", "10.0.0.1"},         {"10.0.0.0", "10.0.1.0"},
+        {"0.0.0.0", "255.255.255.255"},   {"10.0.0.2", "192.0.2.199"},
+        {"224.0.0.0", "255.255.255.255"},
+    };
+    static const char *const v6[][2] = {
+        {"fe80::", "fe80::1"},
+        {"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+        {"2001:db8::1", "2001:db8:8000::"},
+        {"::1", "fe80::2"},
+    };
+    const char *const *range =
+        ipv6 ? v6[dice_roll(dice, N_ROWS(v6))] : v4[dice_roll(dice, N_ROWS(v4))];
+
+    ds_put_format(s, " %sipfrom='%s' %sipto='%s'", side, range[0], side, range[1]);
+}
+
+static void
+put_ip_addresses(struct dice *dice, struct ds *s, bool ipv6, bool negated)
+{
+    static const char *const sides[] = {"src", "dst"};
+
+    for (size_t i = 0; i < N_ROWS(sides); i++) {
+        if (one_in(dice, 6)) {
+            put_ip_range(dice, s, sides[i], ipv6);
+        } else if (!ipv6 && !negated && one_in(dice, 4)) {
+            ds_put_format(s, " %sipaddr='$LONG%s[@%zu]'", sides[i], one_in(dice, 2) ? "2" : "",
+                          7 + i);
+        } else {
+            put_address(dice, s, sides[i], ipv6 ? &ip6_kind : &ip_kind, true);
+        }
+    }
+    if (one_in(dice, 8)) {
+        put_address(dice, s, "src", &mac_kind, false);
+    }
+    if (one_in(dice, 8)) {
+        put_attr(dice, s, "dscp", pool_dscps, "DSCPS");
+    }
+}
+
+static void
+put_ip_element(struct dice *dice, struct ds *s)
+{
+    static const char *const protocols[] = {
+        "all", "all", "tcp", "tcp", "udp", "udp", "sctp", "icmp", "icmp", "igmp", "udplite", NULL,
+    };
+    static const char *const states[] = {
+        "NEW",     "ESTABLISHED", "NEW,ESTABLISHED",     "RELATED",
+        "INVALID", "NONE",        "ESTABLISHED,RELATED", "NEW,ESTABLISHED,RELATED,INVALID",
+        NULL,
+    };
+    static const char *const flags[] = {"SYN/SYN", "ALL/SYN", "SYN,ACK/ACK", "FIN/NONE", NULL};
+    const char *protocol = pool_pick(dice, protocols);
+    bool ipv6 = strcmp(protocol, "igmp") && one_in(dice, 3), is_icmp = !strcmp(protocol, "icmp");
+    bool negated = one_in(dice, 8);
+
+    ds_put_format(s, "<%s%s%s", protocol, ipv6 ? is_icmp ? "v6" : "-ipv6" : "",
+                  negated ? " match='no'" : "");
+    put_ip_addresses(dice, s, ipv6, negated);
+    if (!strcmp(protocol, "tcp") || !strcmp(protocol, "udp") || !strcmp(protocol, "sctp")) {
+        put_range(dice, s, "srcportstart", "srcportend", pool_ports, NULL);
+        put_range(dice, s, "dstportstart", "dstportend", pool_ports, "PORTS");
+    }
+    if (!strcmp(protocol, "tcp") && one_in(dice, 4)) {
+        put_attr(dice, s, "flags", flags, NULL);
+    }
+    if (is_icmp && one_in(dice, 2)) {
+        put_attr(dice, s, "type", pool_icmp_types, NULL);
+        if (one_in(dice, 2)) {
+            put_attr(dice, s, "code", pool_icmp_codes, NULL);
+        }
+    }
+    if (!negated && one_in(dice, 3)) {
+        put_attr(dice, s, "state", states, NULL);
+    }
+    ds_put_cstr(s, "/>");
+}
+
+static void
+put_ip_rules(struct dice *dice, struct ds *s)
+{
+    for (uint32_t n = dice_roll(dice, 6); n > 0; n--) {
+        ds_put_format(s, "<rule action='%s' direction='%s' priority='%s'%s>",
+                      pool_pick(dice, actions), pool_pick(dice, directions),
+                      pool_pick(dice, priorities), one_in(dice, 6) ? " statematch='0'" : "");
+        put_ip_element(dice, s);
+        ds_put_cstr(s, "</rule>\n");
+    }
+}
+
 /* ---- Filters. ---- */
 
 static void
-put_rules(struct dice *dice, struct ds *s)
+put_rules(struct dice *dice, bool with_ip, struct ds *s)
 {
+    if (with_ip) {
+        put_ip_rules(dice, s);
+    }
+    if (with_ip && dice_roll(dice, 4)) {
+        return;
+    }
     for (uint32_t n = dice_roll(dice, 5); n > 0; n--) {
         ds_put_format(s, "<rule action='%s' direction='%s' priority='%s'>",
                       pool_pick(dice, actions), pool_pick(dice, directions),
@@ -235,7 +342,7 @@ put_rules(struct dice *dice, struct ds *s)
 }
 
 static void
-put_filter(struct dice *dice, size_t index, size_t n, struct ds *s)
+put_filter(struct dice *dice, bool with_ip, size_t index, size_t n, struct ds *s)
 {
     ds_put_format(s, "<filter name='f%zu' chain='%s'", index,
                   index ? pool_pick(dice, chains) : "root");
@@ -243,18 +350,18 @@ put_filter(struct dice *dice, size_t index, size_t n, struct ds *s)
         ds_put_format(s, " priority='%s'", pool_pick(dice, priorities));
     }
     ds_put_cstr(s, ">\n");
-    put_rules(dice, s);
+    put_rules(dice, with_ip, s);
     for (size_t i = 1; index == 0 && i < n; i++) {
         ds_put_format(s, "<filterref filter='f%zu'/>\n", i);
     }
     if (index == 0) {
-        put_rules(dice, s);
+        put_rules(dice, with_ip, s);
     }
     ds_put_cstr(s, "</filter>\n");
 }
 
 void
-random_filter_roll(struct dice *dice, struct random_filter *ret)
+random_filter_roll(struct dice *dice, bool with_ip, struct random_filter *ret)
 {
     static const char *const names[RANDOM_FILTERS_MAX] = {"f0", "f1", "f2", "f3", "f4", "f5"};
 
@@ -262,7 +369,7 @@ random_filter_roll(struct dice *dice, struct random_filter *ret)
     ret->n = 1 + dice_roll(dice, RANDOM_FILTERS_MAX);
     for (size_t i = 0; i < ret->n; i++) {
         ds_init(&ret->documents[i]);
-        put_filter(dice, i, ret->n, &ret->documents[i]);
+        put_filter(dice, with_ip, i, ret->n, &ret->documents[i]);
         ret->filters[i] = (struct text_filter){names[i], ds_cstr(&ret->documents[i])};
     }
 }

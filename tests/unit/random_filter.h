@@ -20,7 +20,8 @@ struct random_filter {
     size_t n;
 };
 
-void random_filter_roll(struct dice *dice, struct random_filter *ret);
+/* 'with_ip': with rules of the IP layers, and more of them than of the other. */
+void random_filter_roll(struct dice *dice, bool with_ip, struct random_filter *ret);
 void random_filter_free(struct random_filter *filter);
 void random_filter_print(const struct random_filter *filter);
 

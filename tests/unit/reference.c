@@ -116,6 +116,8 @@ ip_field(const struct frame *f, enum nwf_field field, struct nwf_value *ret)
         return has_transport && take_number(ret, f->icmp_type, 1);
     case NWF_F_ICMP_CODE:
         return has_transport && take_number(ret, f->icmp_code, 1);
+    case NWF_F_TCP_FLAGS: /* SYN, always; see put_transport() in frame.c. */
+        return has_transport && take_number(ret, 2, 2);
     default:
         return false;
     }
@@ -124,18 +126,32 @@ ip_field(const struct frame *f, enum nwf_field field, struct nwf_value *ret)
 /* ---- Conditions and rules. ---- */
 
 static bool
-is_in(const struct nwf_cond *cond, const struct nwf_value *value)
+is_under(const struct nwf_masked *m, const struct nwf_value *value)
 {
-    if (cond->is_range) {
-        return memcmp(value->bytes, cond->value.bytes, value->len) >= 0
-               && memcmp(value->bytes, cond->last.bytes, value->len) <= 0;
-    }
     for (int i = 0; i < value->len; i++) {
-        if ((value->bytes[i] ^ cond->value.bytes[i]) & cond->mask.bytes[i]) {
+        if ((value->bytes[i] ^ m->value.bytes[i]) & m->mask.bytes[i]) {
             return false;
         }
     }
     return true;
+}
+
+static bool
+is_in(const struct nwf_cond *cond, const struct nwf_value *value)
+{
+    nwf_vec_foreach (m, &cond->list) {
+        if (is_under(m, value)) {
+            return true;
+        }
+    }
+    if (cond->list.n) {
+        return false;
+    }
+    if (cond->is_range) {
+        return memcmp(value->bytes, cond->value.bytes, value->len) >= 0
+               && memcmp(value->bytes, cond->last.bytes, value->len) <= 0;
+    }
+    return is_under(&(struct nwf_masked){cond->value, cond->mask}, value);
 }
 
 static bool
@@ -239,4 +255,91 @@ reference_verdict(const struct nwf_side *side, const struct frame *frame)
         }
     }
     return (struct verdict){.accepted = true, .rule = NWF_RULE_END};
+}
+
+/* ---- The IP layers. ---- */
+
+static bool
+is_stateful(const struct nwf_program *program, enum nwf_family family)
+{
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        const struct nwf_side *side = &program->side[d];
+        for (size_t i = 0; i < side->ip[family].n; i++) {
+            if (side->rules.data[side->ip[family].data[i]].states) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
+state_fits(const struct nwf_prule *prule, const struct frame *f)
+{
+    static const uint8_t states[N_CONNECTIONS] = {
+        [CONN_NEW] = NWF_STATE_NEW,
+        [CONN_AGAIN] = NWF_STATE_ESTABLISHED,
+        [CONN_ANSWER] = NWF_STATE_ESTABLISHED,
+        [CONN_RELATED] = NWF_STATE_RELATED,
+        [CONN_INVALID] = NWF_STATE_INVALID,
+    };
+    bool is_answer = f->connection == CONN_ANSWER;
+
+    if (!prule->states) {
+        return true;
+    }
+    return !frame_is_untracked(f) && (prule->states & states[f->connection])
+           && (prule->ct_direction == NWF_CT_ANY
+               || (prule->ct_direction == NWF_CT_REPLY) == is_answer);
+}
+
+static bool
+asks_for_flags(const struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (cond->field == NWF_F_TCP_FLAGS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where packets are tracked, they are looked at whole.  (Of flags in a later fragment
+ * nothing is known.) */
+static bool
+ip_rule_matches(const struct nwf_prule *prule, const struct frame *frame, bool tracked)
+{
+    struct frame whole = *frame;
+    bool is_later = frame->fragment == LATER_FRAGMENT;
+
+    if (tracked) {
+        whole.fragment = WHOLE;
+    }
+    return state_fits(prule, frame) && !(tracked && is_later && asks_for_flags(prule))
+           && rule_matches(prule, &whole);
+}
+
+struct verdict
+reference_verdict_of_all(const struct nwf_program *program, enum nwf_direction direction,
+                         const struct frame *frame)
+{
+    const struct nwf_side *side = &program->side[direction];
+    struct verdict v = reference_verdict(side, frame);
+    enum nwf_family family = is_ipv6(frame) ? NWF_FAMILY_IPV6 : NWF_FAMILY_IPV4;
+
+    if (!v.accepted || frame->tagged || (frame->eth_type != 0x0800 && !is_ipv6(frame))
+        || (direction == NWF_IN && frame->from_host)) {
+        return v;
+    }
+    for (size_t i = 0; i < side->ip[family].n; i++) {
+        uint32_t id = (uint32_t) side->ip[family].data[i];
+        const struct nwf_prule *prule = &side->rules.data[id];
+        enum nwf_action action = prule->rule->action;
+
+        if (action != NWF_CONTINUE && ip_rule_matches(prule, frame, is_stateful(program, family))) {
+            return (struct verdict){.accepted = action != NWF_DROP && action != NWF_REJECT,
+                                    .rule = id};
+        }
+    }
+    return v;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a filter says of a frame, by libvirt's and ebtables' rules alone: the judge over
+ * What a filter says of a frame, by libvirt's, ebtables' and iptables' rules alone: the judge over
  * everything that the compiler does to a filter.  It knows neither matches nor stages,
  * and looks at a frame's fields as they are, seen by Open vSwitch or not. */
 #ifndef TEST_REFERENCE_H
@@ -14,6 +14,9 @@ struct verdict {
     uint32_t rule; /* The deciding rule's id, or NWF_RULE_END. */
 };
 
+/* Of the Ethernet layer alone, and of all. */
 struct verdict reference_verdict(const struct nwf_side *side, const struct frame *frame);
+struct verdict reference_verdict_of_all(const struct nwf_program *program,
+                                        enum nwf_direction direction, const struct frame *frame);
 
 #endif

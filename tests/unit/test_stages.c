@@ -14,45 +14,30 @@
 
 #include <errno.h>
 
+#include "builder.h"
 #include "flood.h"
-#include "match.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
 #include "nwf/text.h"
+#include "nwf/walk.h"
 #include "openvswitch/match.h"
 
 /* ---- Stages, evaluated. ---- */
 
-static const struct nwf_row *
-first_row(const struct nwf_stage *stage, const struct flow *flow)
-{
-    nwf_vec_foreach (row, &stage->rows) {
-        if (nwf_match_holds(&row->match, flow)) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
 static struct verdict
 stages_verdict(const struct nwf_stages *stages, const struct flow *flow)
 {
-    size_t i = 0;
+    static const struct nwf_walk_ct untracked;
+    struct nwf_walk walk;
 
-    for (;;) {
-        const struct nwf_row *row = first_row(&stages->list.data[i], flow);
-        if (!row) {
-            fail_msg("stage %zu has no row for a frame", i);
-            break;
-        }
-        if (row->verdict != NWF_V_GOTO) {
-            return (struct verdict){.accepted = row->verdict == NWF_V_ACCEPT, .rule = row->rule};
-        }
-        expect(row->target > i && row->target < stages->list.n, "stage %zu goes to %zu", i,
-               row->target);
-        i = row->target;
+    nwf_walk(stages, flow, &untracked, &walk);
+    const struct nwf_row *row = walk.steps.data[walk.steps.n - 1].row;
+    nwf_vec_foreach (step, &walk.steps) {
+        expect(!nwf_row_has_target(step->row) || step->row->target > step->stage,
+               "stage %zu goes to %zu", step->stage, step->row->target);
     }
-    return (struct verdict){.accepted = true};
+    nwf_walk_clear(&walk);
+    return (struct verdict){.accepted = row->verdict == NWF_V_ACCEPT, .rule = row->rule};
 }
 
 /* What holds for stages whatever they stand for. */
@@ -400,7 +385,7 @@ test_random(void **state)
         struct random_filter filter;
         struct compiled c;
 
-        random_filter_roll(&dice, &filter);
+        random_filter_roll(&dice, false, &filter);
         int r = compile(filter.filters, random_filter_variables, &c, &err);
         if (!r) {
             n_compiled++;
