@@ -5,9 +5,11 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "nwf-config.h"
@@ -402,6 +404,20 @@ nwf_cli_complain(const struct nwf_error *err)
     fprintf(stderr, "ovs-nwfilter: %s\n", nwf_error_text(err));
 }
 
+/* Keeps files and sockets that are opened later from becoming standard output or error,
+ * and getting what is meant for those.  Writing to a closed one stays an error. */
+static void
+occupy_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+                _exit(NWF_EXIT_ERROR);
+            }
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -411,6 +427,7 @@ main(int argc, char **argv)
         .versions = NWF_OPENFLOW_VERSIONS,
     };
 
+    occupy_standard_descriptors();
     set_program_name(argv[0]);
     /* Errors are ours to report, in one line; the library's log is for -v. */
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
