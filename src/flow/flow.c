@@ -217,6 +217,8 @@ parse_line(struct nwf_flow_set *set, const char *line, uint64_t cookie, char **r
         return -EINVAL;
     }
     minimatch_expand(&fm.match, &match);
+    /* The parser masks bits that the field has not, and a switch's answer does not. */
+    match.wc.masks.nw_frag &= FLOW_NW_FRAG_MASK;
     nwf_flow_set_add(set, fm.table_id, (uint16_t) fm.priority, cookie, &match, fm.ofpacts,
                      fm.ofpacts_len);
     minimatch_destroy(&fm.match);
