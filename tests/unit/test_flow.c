@@ -65,7 +65,11 @@ test_diff(void **state)
         /* One thing said in two ways. */
         {"dl_type=0x800 actions=drop", "ip actions=drop", "+0 ~0 -0"},
         {"ip,nw_proto=6,tp_dst=22 actions=drop", "tcp,tcp_dst=22 actions=drop", "+0 ~0 -0"},
-        {"reg1=5 actions=load:1->NXM_NX_REG0[]", "reg1=5 actions=set_field:1->reg0", "+0 ~1 -0"},
+        {"reg1=5 actions=load:1->NXM_NX_REG0[]", "reg1=5 actions=set_field:1->reg0", "+0 ~0 -0"},
+        {"actions=load:0->NXM_OF_VLAN_TCI[]", "actions=set_field:0->vlan_tci", "+0 ~0 -0"},
+        {"actions=set_field:5->reg0", "actions=set_field:5/7->reg0", "+0 ~1 -0"},
+        {"actions=set_field:5->reg0", "actions=set_field:5->reg1", "+0 ~1 -0"},
+        {"actions=set_field:5->reg0", "actions=set_field:6->reg0", "+0 ~1 -0"},
         /* Of two flows with one key the first stays. */
         {"ip actions=drop\nip actions=output:1", "ip actions=drop", "+0 ~0 -0"},
     };
