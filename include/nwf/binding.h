@@ -34,6 +34,7 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 #define NWF_TAG_FILTER "nwfilter"
 #define NWF_TAG_VARIABLE "nwfilter-"
 #define NWF_TAG_STATUS "nwfilter-status"
+#define NWF_TAG_ZONE "nwfilter-ct-zone" /* Written by us, as the status is. */
 #define NWF_TAG_PROFILE "port-profile"
 #define NWF_TAG_MAC "attached-mac"
 

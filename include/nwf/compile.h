@@ -51,6 +51,7 @@ struct nwf_port {
      * one (LACP). */
     NWF_VEC(uint16_t) bond;
     NWF_VEC(struct nwf_mac) macs;    /* Guest: delivered to it by its address. */
+    uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
 };
 

@@ -22,6 +22,9 @@ struct nwf_plan_port {
     struct nwf_error error;             /* Why it is quarantined. */
     const struct ovsrec_interface *row; /* NULL offline. */
     const char *old_status;             /* What OVSDB says, may be NULL. */
+    const char *old_zone;               /* The same of the zone. */
+    uint16_t zone;                      /* Of conntrack; 0: none. */
+    bool new_zone;                      /* Another one used it, or may have. */
     bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
     struct nwf_stamp stamp; /* If a guest. */
 };
@@ -46,6 +49,7 @@ struct nwf_plan {
         size_t n, allocated;
     } ports;
     struct nwf_flow_set flows;
+    uint8_t *zones;     /* By number: how many ports of the host use it. */
     size_t n_unreached; /* See nwf_compile_bridge(). */
 };
 
@@ -67,6 +71,11 @@ void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
  * 'unchanged'. */
 int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
                      const struct nwf_port_stamps *installed, struct nwf_error *err);
+
+/* Conntrack zones are the host's, not a bridge's.  Ports of one bridge come by theirs by
+ * their number, in the upper half, which other users of conntrack seldom reach, unless
+ * that zone is taken; OVSDB keeps it for them (NWF_TAG_ZONE). */
+#define NWF_ZONE_FIRST 0x8000
 
 /* Instantiates and compiles one binding for nothing but its errors. */
 int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *store,

@@ -42,11 +42,16 @@ struct nwf_var {
     unsigned int n;
 };
 
+struct nwf_vars {
+    struct nwf_var *data;
+    size_t n, allocated;
+};
+
 struct nwf_attr {
     const struct nwf_attr_def *def;
-    bool is_var;
-    struct nwf_var var;        /* If is_var. */
-    struct nwf_masked literal; /* Otherwise. */
+    struct nwf_vars vars;      /* One, unless the type is NWF_T_MATCH; none: a literal. */
+    struct nwf_masked literal; /* If there are none. */
+    char *text;                /* NWF_T_MATCH and NWF_T_TEXT; owned. */
 };
 
 /* One protocol element of a rule. */
@@ -62,6 +67,7 @@ struct nwf_rule {
     enum nwf_action action;
     bool direction[NWF_N_DIRECTIONS];
     int priority;
+    bool statematch;                     /* Whether connections are tracked for it (IP layers). */
     const struct nwf_protocol *protocol; /* NULL: no protocol element. */
     NWF_VEC(struct nwf_element) elements;
 };
@@ -100,5 +106,11 @@ int nwf_filter_parse_params(const char *file, const struct _xmlNode *node,
 
 /* Parses "$NAME..."; 'text' begins with '$'. */
 int nwf_var_parse(const char *text, struct nwf_var *ret_var, struct nwf_error *err);
+
+/* Characters that the variable at the start of 'text' takes there. */
+size_t nwf_var_length(const char *text);
+
+/* Whether the rule is one of libvirt's IP layers and not of its Ethernet layer. */
+bool nwf_rule_is_ip(const struct nwf_rule *rule);
 
 #endif

@@ -71,6 +71,10 @@ void nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges);
 const struct ovsrec_interface *nwf_ovsdb_find_interface(struct nwf_ovsdb *db, const char *name);
 const struct ovsrec_bridge *nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name);
 
+/* Counts by number, up to 255, the Interfaces of all bridges that say they use a conntrack
+ * zone. */
+void nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000]);
+
 /* A key of external_ids to set, or to remove if 'value' is NULL. */
 struct nwf_tag_change {
     const struct ovsrec_interface *interface; /* Or: */

@@ -7,7 +7,12 @@
  * chain whose guard matches is walked in turn; its rules accept, drop, or return
  * to the root list behind the chain, and a frame that reaches the chain's end is
  * accepted (ebtables' policy for user-defined chains).  So is one that reaches
- * the end of the root list. */
+ * the end of the root list.
+ *
+ * A frame that is accepted there, and is untagged IPv4 or IPv6, walks the list of its IP
+ * layer if that has rules (libvirt's iptables chains): the first rule that matches
+ * accepts or drops it, and at the list's end it is accepted.  There a rule may ask for
+ * the state of the packet's connection. */
 #ifndef NWF_PROGRAM_H
 #define NWF_PROGRAM_H
 
@@ -20,6 +25,9 @@
 /* Nesting of references. */
 #define NWF_PROGRAM_DEPTH_MAX 32
 
+enum nwf_family { NWF_FAMILY_IPV4, NWF_FAMILY_IPV6 };
+#define NWF_N_FAMILIES 2
+
 /* One test of a frame.  A rule matches when all of its conditions hold. */
 struct nwf_cond {
     enum nwf_field field;
@@ -29,11 +37,23 @@ struct nwf_cond {
     struct nwf_value value; /* Or the first of a range. */
     struct nwf_value mask;  /* If !is_range. */
     struct nwf_value last;  /* If is_range; inclusive. */
+    char *text;             /* NWF_F_MATCH: what Open vSwitch is asked; owned. */
+    /* Not empty: one of these must hold, instead of value and mask.  Never negated. */
+    struct nwf_masked_list list;
 };
+
+/* Lists of so many values stay lists; shorter ones become a rule a value, each with a
+ * counter of its own. */
+#define NWF_LIST_MIN 16
+
+/* Which way a packet goes, seen from the one that began its connection. */
+enum nwf_ct_direction { NWF_CT_ANY, NWF_CT_ORIGINAL, NWF_CT_REPLY };
 
 struct nwf_prule {
     const struct nwf_rule *rule; /* Where it comes from. */
     NWF_VEC(struct nwf_cond) conds;
+    uint8_t states; /* The connection's: enum nwf_state bits; 0: whatever it is. */
+    enum nwf_ct_direction ct_direction; /* If 'states' is not 0. */
 };
 
 struct nwf_pchain {
@@ -53,6 +73,10 @@ struct nwf_side {
     NWF_VEC(struct nwf_prule) rules; /* A rule's index is its id. */
     NWF_VEC(struct nwf_pchain) chains;
     NWF_VEC(struct nwf_item) root;
+    struct {
+        size_t *data; /* Into 'rules'. */
+        size_t n, allocated;
+    } ip[NWF_N_FAMILIES]; /* By enum nwf_family. */
 };
 
 struct nwf_program {
@@ -64,13 +88,27 @@ struct nwf_program {
 int nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
                     const struct nwf_params *params, struct nwf_program **ret_program,
                     struct nwf_error *err);
+/* Frees what *prule owns. */
+void nwf_prule_clear(struct nwf_prule *prule);
+
 void nwf_program_free(struct nwf_program *program);
 DEFINE_CLEANUP(struct nwf_program, nwf_program, nwf_program_free)
+
+/* Whether a rule asks for the state of a packet's connection: then the packets of the
+ * port are to be tracked. */
+bool nwf_prule_is_stateful(const struct nwf_prule *prule);
+bool nwf_program_is_stateful(const struct nwf_program *program);
 
 /* Adds the instances of 'rule' under 'params' to 'side': one for each combination
  * of its variables' values.  Used by nwf_program_new(). */
 int nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
                     enum nwf_direction direction, struct nwf_side *side, struct nwf_error *err);
+
+/* Calls note() for each rule of 'filter', and of what it refers to, that deserves a remark:
+ * it means something else under libvirt, or less than it seems to. */
+typedef void nwf_filter_note_fn(void *aux, const char *file, unsigned int line, const char *text);
+void nwf_filter_notes(struct nwf_store *store, const struct nwf_filter *filter,
+                      nwf_filter_note_fn *note, void *aux);
 
 /* Adds to *ret_params the variables that 'filter' and what it refers to use, with
  * values that stand in for real ones. */

@@ -36,7 +36,13 @@ enum nwf_field {
     NWF_F_PORT_DST,
     NWF_F_ICMP_TYPE,
     NWF_F_ICMP_CODE,
-    NWF_F_STP, /* Anything inside of a BPDU. */
+    NWF_F_TCP_FLAGS,
+    NWF_F_STATE, /* Of the connection that a packet belongs to. */
+    NWF_F_MATCH, /* Whatever the text of <flow> says. */
+    NWF_F_STP,   /* Anything inside of a BPDU. */
+    NWF_F_TCP_OPTION,
+    NWF_F_CONNLIMIT, /* How many connections there are. */
+    NWF_F_IPSET,
     NWF_N_FIELDS,
 };
 
@@ -60,11 +66,23 @@ struct nwf_attr_def {
     const struct nwf_name *names; /* Integers only; NULL for none. */
 };
 
+/* Which of the two layers a rule works on.  libvirt puts the first into ebtables, where
+ * chains count; the others into iptables and ip6tables, of which each port has one list,
+ * and which track connections. */
+enum nwf_layer {
+    NWF_ETHERNET,
+    NWF_IPV4,
+    NWF_IPV6,
+};
+
 struct nwf_protocol {
     const char *name;                 /* The element's, e.g. "ip". */
     enum nwf_field implied;           /* Condition that the element stands for: */
     struct nwf_value implied_value;   /* its value, exact. */
-    const struct nwf_attr_def *attrs; /* Ends with a NULL name; NULL: refused by name. */
+    const struct nwf_attr_def *attrs; /* Ends with a NULL name. */
+    enum nwf_layer layer;
+    bool has_ip_proto; /* The element stands for an IP protocol as well: */
+    uint8_t ip_proto;
 };
 
 /* NULL when there is no such element. */
@@ -72,6 +90,9 @@ const struct nwf_protocol *nwf_protocol_find(const char *name);
 /* The 'i'th element of the table; NULL at its end. */
 const struct nwf_protocol *nwf_protocol_get(size_t i);
 const struct nwf_attr_def *nwf_attr_find(const struct nwf_protocol *protocol, const char *name);
+
+/* The element that takes a match in Open vSwitch's words: ours, unknown to libvirt. */
+bool nwf_protocol_is_flow(const struct nwf_protocol *protocol);
 
 /* Chain prefixes (libvirt: a chain is named "root" or by a prefix and a suffix). */
 struct nwf_chain_type {

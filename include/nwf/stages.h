@@ -3,8 +3,10 @@
  * A direction of a program as a row of stages: what OpenFlow's tables can hold.
  *
  * A stage is a list of rows, the first that matches decides: accept, drop, or go
- * on in a later stage.  "return" and negated rules need "later"; all the rest of
- * a filter is one list.  Stages know no port; the caller adds it to each match. */
+ * on in a later stage.  "return" and negated rules need "later", and so do the IP
+ * layers behind the Ethernet layer, with conntrack in between if any rule asks for a
+ * connection's state; all the rest of a filter is one list.  Stages know no port; the
+ * caller adds it to each match. */
 #ifndef NWF_STAGES_H
 #define NWF_STAGES_H
 
@@ -17,15 +19,32 @@
 enum nwf_verdict {
     NWF_V_ACCEPT,
     NWF_V_DROP,
-    NWF_V_GOTO, /* Goes on in stage 'target'. */
+    NWF_V_GOTO,  /* Goes on in stage 'target'. */
+    NWF_V_SET,   /* The same, with a register set. */
+    NWF_V_TRACK, /* The same, behind conntrack in the port's zone. */
+    NWF_V_MARK,  /* The same, with the connection marked as answered. */
+};
+
+/* What a row has to do with its rule. */
+enum nwf_why {
+    NWF_WHY_RULE,      /* The rule matches. */
+    NWF_WHY_EXCEPTION, /* It does not, since a negated condition holds. */
+    NWF_WHY_DOUBT,     /* Open vSwitch does not see whether it does. */
+    NWF_WHY_HOST,      /* No rule: what the host sends is not the IP layer's. */
 };
 
 struct nwf_row {
     struct match match;
     enum nwf_verdict verdict;
-    size_t target; /* If NWF_V_GOTO; greater than the row's own stage. */
+    size_t target; /* Unless it accepts or drops; greater than the row's own stage. */
     uint32_t rule; /* The deciding rule's id in its side, or NWF_RULE_END. */
-    bool in_doubt; /* A drop, since the switch does not see whether the rule matches. */
+    enum nwf_why why;
+    bool commit; /* An accept that begins a connection. */
+    struct {
+        unsigned int reg;
+        uint32_t value;
+        unsigned int level; /* Rows of one level need no order among them. */
+    } set;                  /* If NWF_V_SET. */
 };
 
 /* Every stage ends in a row that matches all. */
@@ -37,9 +56,13 @@ struct nwf_stages {
     NWF_VEC(struct nwf_stage) list;
 };
 
-/* Compiles one side of a program.  Errors (what OpenFlow cannot express, or too
+/* The connection mark's bit for "an answer was seen". */
+#define NWF_CT_MARK_ANSWERED 1
+
+/* Compiles one direction of a program.  Errors (what OpenFlow cannot express, or too
  * much of it) name file, line and cause; *stages is empty then. */
-int nwf_stages_build(const struct nwf_side *side, struct nwf_stages *stages, struct nwf_error *err);
+int nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
+                     struct nwf_stages *stages, struct nwf_error *err);
 void nwf_stages_clear(struct nwf_stages *stages);
 
 /* What the stages say of all frames that match 'frames': true and the verdict

@@ -37,6 +37,9 @@ int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
 /* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle. */
 int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err);
 
+/* Forgets the connections of a conntrack zone. */
+int nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *err);
+
 /* Sets fragment handling to "nx-match", where a first fragment keeps its ports.  The
  * setting is the bridge's, and is lost when ovs-vswitchd restarts. */
 int nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_error *err);

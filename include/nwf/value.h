@@ -5,6 +5,7 @@
 #define NWF_VALUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "nwf/error.h"
@@ -28,7 +29,19 @@ enum nwf_type {
     NWF_T_IP6,
     NWF_T_IP6MASK,
     NWF_T_BOOL,
+    NWF_T_TCP_FLAGS, /* "MASK/FLAGS", lists of names; 2 bytes. */
+    NWF_T_STATES,    /* A list of connection states; 1 byte of enum nwf_state bits. */
     NWF_T_TEXT,
+    NWF_T_MATCH, /* Text with variables anywhere in it. */
+};
+
+/* Of a connection, as iptables' conntrack match names them (iptables-extensions(8)). */
+enum nwf_state {
+    NWF_STATE_NEW = 1,
+    NWF_STATE_ESTABLISHED = 2,
+    NWF_STATE_RELATED = 4,
+    NWF_STATE_INVALID = 8,
+    NWF_STATE_NONE = 16, /* Whatever it is. */
 };
 
 struct nwf_name {
@@ -40,6 +53,11 @@ struct nwf_name {
 struct nwf_masked {
     struct nwf_value value;
     struct nwf_value mask;
+};
+
+struct nwf_masked_list {
+    struct nwf_masked *data;
+    size_t n, allocated;
 };
 
 /* Parses 'text' as 'type'.  Integers must lie in [min, max] or be one of 'names'

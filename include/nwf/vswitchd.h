@@ -4,9 +4,15 @@
 #ifndef NWF_VSWITCHD_H
 #define NWF_VSWITCHD_H
 
+#include <stddef.h>
+
 #include "nwf/error.h"
 
-/* Runs a command of ovs-vswitchd, e.g. "revalidator/purge"; 'arg' may be NULL. */
+/* Runs a command of ovs-vswitchd; *ret_output (malloc'ed) is what it prints. */
+int nwf_vswitchd_call(const char *command, const char *const *args, size_t n_args,
+                      char **ret_output, struct nwf_error *err);
+
+/* The same for its effect, e.g. "revalidator/purge"; 'arg' may be NULL. */
 int nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err);
 
 /* Makes sure that no cached datapath flow of an earlier policy is left.

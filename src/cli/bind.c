@@ -71,10 +71,10 @@ is_our_tag(const char *key)
 }
 
 static void
-remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port)
+remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port, bool keep_zone)
 {
     nwf_vec_foreach (tag, &port->tags) {
-        if (is_our_tag(tag->key)) {
+        if (is_our_tag(tag->key) && !(keep_zone && !strcmp(tag->key, NWF_TAG_ZONE))) {
             set_tag(changes, port->row, nwf_strdup(tag->key), NULL);
         }
     }
@@ -215,7 +215,7 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
     }
     r = check(cli, &binding, &port, err);
     if (!r) {
-        remove_old_tags(&changes, &port);
+        remove_old_tags(&changes, &port, true);
         r = add_new_tags(&changes, port.row, &binding, err);
     }
     if (!r) {
@@ -236,7 +236,7 @@ nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
     if (r) {
         return r;
     }
-    remove_old_tags(&changes, &port);
+    remove_old_tags(&changes, &port, false);
     r = write_tags(db, &changes, err);
     nwf_vec_clear(&port.tags);
     return r;

@@ -27,8 +27,8 @@ struct nwf_cli {
     bool json;
 
     /* Options of single verbs. */
-    bool audit, dry_run, full, forward_bpdu, verbose;
-    const char *xml;
+    bool audit, dry_run, full, forward_bpdu, verbose, live;
+    const char *xml, *bindings, *ct;
     struct nwf_words trusted, ofports, tags, trunks;
 
     /* Operands behind the verb. */
@@ -47,6 +47,7 @@ nwf_verb_fn nwf_verb_bind, nwf_verb_unbind, nwf_verb_bindings;
 nwf_verb_fn nwf_verb_sync, nwf_verb_diff;
 nwf_verb_fn nwf_verb_compile;
 nwf_verb_fn nwf_verb_filter;
+nwf_verb_fn nwf_verb_explain;
 
 /* One line on stderr, for what goes wrong with one port or bridge while the rest
  * goes on. */

@@ -146,6 +146,13 @@ load(struct nwf_cli *cli, const char *word, const struct nwf_filter **ret, char 
     return nwf_store_put(cli->store, word, *ret_data, *ret_size, ret, err);
 }
 
+static void
+print_note(void *aux, const char *file, unsigned int line, const char *text)
+{
+    (void) aux;
+    printf("  %s:%u: note: %s\n", file, line, text);
+}
+
 static int
 check_one(struct nwf_cli *cli, const char *word, struct nwf_error *err)
 {
@@ -171,6 +178,7 @@ check_one(struct nwf_cli *cli, const char *word, struct nwf_error *err)
         printf("%s%s", param == needed.list.data ? "; needs " : ", ", param->name);
     }
     putchar('\n');
+    nwf_filter_notes(cli->store, filter, print_note, NULL);
     return NWF_EXIT_OK;
 }
 

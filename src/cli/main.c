@@ -52,6 +52,8 @@ static const struct verb verbs[] = {
      INT_MAX, "oTtkaf", nwf_verb_compile},
     {"filter", "list | show NAME | check NAME|FILE... | define FILE | undefine NAME",
      "the filters in reach", 1, INT_MAX, "", nwf_verb_filter},
+    {"explain", "IFACE in|out PACKET", "which rules a packet meets, and what comes of it", 3, 3,
+     "lbc", nwf_verb_explain},
 };
 
 struct option_row {
@@ -79,6 +81,9 @@ static const struct option_row option_rows[] = {
     {'o', "ofport", "IFACE=N", false, "a port's OpenFlow number"},
     {'t', "tag", "IFACE=VLAN", false, "an access port's VLAN"},
     {'k', "trunks", "IFACE=VLAN[,VLAN...]", false, "the VLANs of a trunk that does not carry all"},
+    {'l', "live", NULL, false, "ask the switch too (ofproto/trace); exit 2 if it disagrees"},
+    {'b', "bindings", "FILE", false, "take the binding from there (XML or JSON), not from OVSDB"},
+    {'c', "ct", "STATE[,STATE]", false, "what conntrack says of the packet, e.g. est,rpl (new)"},
     {'f', "forward-bpdu", NULL, false, "the bridge has other_config:forward-bpdu=true"},
 };
 
@@ -202,6 +207,15 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
         break;
     case 'x':
         cli->xml = argument;
+        break;
+    case 'l':
+        cli->live = true;
+        break;
+    case 'b':
+        cli->bindings = argument;
+        break;
+    case 'c':
+        cli->ct = argument;
         break;
     case 'T':
         nwf_text_split(argument, ",", add_word, &cli->trusted);

@@ -94,6 +94,8 @@ clear_tags(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf
     nwf_vec_foreach (port, &bridge->ports) {
         nwf_vec_push(&changes,
                      (struct nwf_tag_change){.interface = port->row, .key = NWF_TAG_STATUS});
+        nwf_vec_push(&changes,
+                     (struct nwf_tag_change){.interface = port->row, .key = NWF_TAG_ZONE});
     }
     int r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
     nwf_vec_clear(&changes);

@@ -7,12 +7,14 @@
 #include <arpa/inet.h>
 
 #include "actions.h"
+#include "builder.h"
 #include "flood.h"
 #include "match.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
 #include "nwf/stamp.h"
+#include "nwf/text.h"
 #include "tag.h"
 
 #define TOP_PRIORITY 65000
@@ -55,21 +57,59 @@ put_accept(struct ofpbuf *actions, enum nwf_direction direction)
 }
 
 static void
-add_row(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction direction,
+put_ct(struct ofpbuf *actions, const struct nwf_port *port, const char *what)
+{
+    nwf_put_text(actions, "ct(zone=%u%s)", port->zone, what);
+}
+
+/* What the row's verdict stands for. */
+static void
+put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
+            enum nwf_direction direction, const struct nwf_row *row, struct ofpbuf *actions)
+{
+    char *table CLEANUP_FREE = nwf_asprintf(",table=%d", stage_table(direction, row->target));
+
+    switch (row->verdict) {
+    case NWF_V_TRACK:
+        put_ct(actions, port, table);
+        break;
+    case NWF_V_MARK:
+        put_ct(actions, port, ",commit,exec(set_field:0x1/0x1->ct_mark)");
+        nwf_put_goto(actions, stage_table(direction, row->target));
+        break;
+    case NWF_V_SET:
+        nwf_put_load(actions, MFF_REG0 + row->set.reg, row->set.value);
+        nwf_put_goto(actions, stage_table(direction, row->target));
+        break;
+    case NWF_V_GOTO:
+        nwf_put_goto(actions, stage_table(direction, row->target));
+        break;
+    case NWF_V_ACCEPT:
+        if (row->commit) {
+            put_ct(actions, port, ",commit");
+        }
+        put_accept(actions, direction);
+        break;
+    case NWF_V_DROP:
+        if (bridge->audit) {
+            put_accept(actions, direction);
+        }
+        break;
+    }
+}
+
+static void
+add_row(const struct nwf_bridge *bridge, const struct nwf_port *port, enum nwf_direction direction,
         size_t stage, uint16_t priority, const struct nwf_row *row, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
     struct match match = row->match;
     enum nwf_cookie_kind kind = direction == NWF_OUT ? NWF_COOKIE_FROM_VM : NWF_COOKIE_TO_VM;
 
-    if (row->verdict == NWF_V_GOTO) {
-        nwf_put_goto(&actions, stage_table(direction, row->target));
-    } else if (row->verdict == NWF_V_ACCEPT || bridge->audit) {
-        put_accept(&actions, direction);
-    }
-    match_port(&match, direction, ofport);
+    put_verdict(bridge, port, direction, row, &actions);
+    match_port(&match, direction, port->ofport);
     nwf_flow_set_add(flows, stage_table(direction, stage), priority,
-                     nwf_cookie(kind, ofport, row->rule), &match, actions.data, actions.size);
+                     nwf_cookie(kind, port->ofport, row->rule), &match, actions.data, actions.size);
 }
 
 /* Rows that come from one rule and say one thing need no order among them, so that
@@ -77,14 +117,18 @@ add_row(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction dir
 static bool
 same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nwf_row *b)
 {
-    return a->verdict == b->verdict && (a->verdict != NWF_V_GOTO || a->target == b->target)
+    if (a->verdict == NWF_V_SET && b->verdict == NWF_V_SET) {
+        return a->set.level == b->set.level;
+    }
+    return a->verdict == b->verdict && (!nwf_row_has_target(a) || a->target == b->target)
            && a->rule != NWF_RULE_END && b->rule != NWF_RULE_END
            && side->rules.data[a->rule].rule == side->rules.data[b->rule].rule;
 }
 
 static void
-add_stages(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction direction,
-           const struct nwf_side *side, const struct nwf_stages *stages, struct nwf_flow_set *flows)
+add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
+           enum nwf_direction direction, const struct nwf_side *side,
+           const struct nwf_stages *stages, struct nwf_flow_set *flows)
 {
     for (size_t i = 0; i < stages->list.n; i++) {
         const struct nwf_stage *stage = &stages->list.data[i];
@@ -93,7 +137,7 @@ add_stages(const struct nwf_bridge *bridge, uint16_t ofport, enum nwf_direction 
         for (size_t j = 0; j < stage->rows.n; j++) {
             const struct nwf_row *row = &stage->rows.data[j];
             priority -= j && !same_level(side, row - 1, row);
-            add_row(bridge, ofport, direction, i, priority, row, flows);
+            add_row(bridge, port, direction, i, priority, row, flows);
         }
     }
 }
@@ -133,15 +177,15 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
 {
     size_t n_before = nwf_flow_set_count(flows);
     struct nwf_stages from_vm, to_vm;
-    int r = nwf_stages_build(&program->side[NWF_OUT], &from_vm, err);
+    int r = nwf_stages_build(program, NWF_OUT, &from_vm, err);
 
     if (r) {
         return r;
     }
-    r = nwf_stages_build(&program->side[NWF_IN], &to_vm, err);
+    r = nwf_stages_build(program, NWF_IN, &to_vm, err);
     if (!r) {
-        add_stages(bridge, port->ofport, NWF_OUT, &program->side[NWF_OUT], &from_vm, flows);
-        add_stages(bridge, port->ofport, NWF_IN, &program->side[NWF_IN], &to_vm, flows);
+        add_stages(bridge, port, NWF_OUT, &program->side[NWF_OUT], &from_vm, flows);
+        add_stages(bridge, port, NWF_IN, &program->side[NWF_IN], &to_vm, flows);
         nwf_flood_judge(&to_vm, &port->flood);
         stamp->n_flows = (uint32_t) (nwf_flow_set_count(flows) - n_before);
         stamp->n_stages[NWF_OUT] = (uint8_t) from_vm.list.n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From conditions to matches.
+ * Single conditions as matches, and sets of frames.
  *
  * Open vSwitch looks behind an 802.1Q tag: dl_type, nw_src and the rest match
  * tagged frames as well (ovs-fields(7)).  The nwfilter language does not, so an
@@ -14,9 +14,6 @@
 
 #include "nwf/text.h"
 #include "openvswitch/meta-flow.h"
-
-/* Matches that one rule may become. */
-#define RULE_MATCHES_MAX 4096
 
 #define ETH_TYPE_MIN 0x600
 #define TCI_PRESENT 0x1000
@@ -47,6 +44,21 @@ nwf_match_and(struct match *match, const struct match *other)
 }
 
 bool
+nwf_match_holds(const struct match *match, const struct flow *frame)
+{
+    const uint64_t *value = (const uint64_t *) &match->flow;
+    const uint64_t *mask = (const uint64_t *) &match->wc.masks;
+    const uint64_t *seen = (const uint64_t *) frame;
+
+    for (size_t i = 0; i < MATCH_WORDS; i++) {
+        if ((value[i] ^ seen[i]) & mask[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
 nwf_match_covers(const struct match *outer, const struct match *inner)
 {
     const uint64_t *value = (const uint64_t *) &outer->flow;
@@ -59,6 +71,27 @@ nwf_match_covers(const struct match *outer, const struct match *inner)
             return false;
         }
     }
+    return true;
+}
+
+bool
+nwf_matches_multiply(struct nwf_matches *list, const struct nwf_matches *other)
+{
+    struct nwf_matches product = {.data = NULL};
+
+    if (list->n * other->n > NWF_RULE_MATCHES_MAX && list->n > 1 && other->n > 1) {
+        return false;
+    }
+    nwf_vec_foreach (a, list) {
+        nwf_vec_foreach (b, other) {
+            struct match match = *a;
+            if (nwf_match_and(&match, b)) {
+                nwf_vec_push(&product, match);
+            }
+        }
+    }
+    nwf_vec_clear(list);
+    *list = product;
     return true;
 }
 
@@ -77,9 +110,11 @@ field_to_mf(enum nwf_field field)
         [NWF_F_IP_PROTO] = MFF_IP_PROTO,     [NWF_F_IP_DSCP] = MFF_IP_DSCP_SHIFTED,
         [NWF_F_PORT_SRC] = MFF_TCP_SRC,      [NWF_F_PORT_DST] = MFF_TCP_DST,
         [NWF_F_ICMP_TYPE] = MFF_ICMPV6_TYPE, [NWF_F_ICMP_CODE] = MFF_ICMPV6_CODE,
+        [NWF_F_TCP_FLAGS] = MFF_TCP_FLAGS,
     };
 
-    /* TCP's ports stand for UDP's and SCTP's: struct flow keeps them in one place. */
+    /* TCP's ports stand for UDP's and SCTP's, and ICMPv6's types for ICMP's: struct flow
+     * keeps them in one place. */
     return ids[field];
 }
 
@@ -126,37 +161,81 @@ nwf_match_implied(const struct nwf_protocol *protocol, struct match *match)
     }
 }
 
-/* Splits first..last into the fewest value/mask pairs; into single values where the
- * field cannot be masked. */
-static void
-add_range(struct nwf_matches *list, enum nwf_field field, uint32_t first, uint32_t last,
-          uint8_t len)
-{
-    bool maskable = mf_from_id(field_to_mf(field))->maskable != MFM_NONE;
-    uint32_t width = maskable ? 8u * len : 0;
+/* ---- Ranges. ---- */
 
-    while (first <= last) {
-        uint32_t bits = 0;
-        while (bits < width && !(first & (1u << bits)) && first + ((2u << bits) - 1) <= last) {
+static unsigned __int128
+to_big(const struct nwf_value *value)
+{
+    unsigned __int128 n = 0;
+
+    for (int i = 0; i < value->len; i++) {
+        n = n << 8 | value->bytes[i];
+    }
+    return n;
+}
+
+static struct nwf_value
+from_big(unsigned __int128 n, uint8_t len)
+{
+    struct nwf_value value = {.len = len};
+
+    for (int i = len - 1; i >= 0; i--, n >>= 8) {
+        value.bytes[i] = (uint8_t) n;
+    }
+    return value;
+}
+
+/* Splits the range into the fewest prefixes of 'width' bits; 0: single values. */
+static void
+add_range(const struct nwf_cond *cond, unsigned int width, struct nwf_masked_list *list)
+{
+    unsigned __int128 first = to_big(&cond->value), last = to_big(&cond->last);
+    uint8_t len = cond->value.len;
+
+    for (;;) {
+        unsigned int bits = 0;
+        while (bits < width && !(first >> bits & 1)
+               && last - first >= ((unsigned __int128) 2 << bits) - 1) {
             bits++;
         }
-        struct match match;
-        struct nwf_value value = nwf_value_from_int(first, len);
-        struct nwf_value mask = nwf_value_from_int(~((1u << bits) - 1), len);
-
-        match_init_catchall(&match);
-        set_field(&match, field, &value, &mask);
-        nwf_vec_push(list, match);
-        first += 1u << bits;
+        unsigned __int128 rest =
+            bits < 128 ? ((unsigned __int128) 1 << bits) - 1 : ~(unsigned __int128) 0;
+        nwf_vec_push(
+            list, (struct nwf_masked){.value = from_big(first, len), .mask = from_big(~rest, len)});
+        if (last - first <= rest) {
+            return;
+        }
+        first += rest + 1;
     }
 }
 
-static const char *
-refusal(const struct nwf_cond *cond)
+void
+nwf_cond_prefixes(const struct nwf_cond *cond, struct nwf_masked_list *list)
+{
+    if (cond->is_range) {
+        bool maskable = mf_from_id(field_to_mf(cond->field))->maskable != MFM_NONE;
+        add_range(cond, maskable ? 8u * cond->value.len : 0, list);
+    } else if (cond->list.n) {
+        nwf_vec_foreach (m, &cond->list) {
+            nwf_vec_push(list, *m);
+        }
+    } else {
+        nwf_vec_push(list, (struct nwf_masked){.value = cond->value, .mask = cond->mask});
+    }
+}
+
+const char *
+nwf_cond_refusal(const struct nwf_cond *cond)
 {
     uint32_t n = nwf_value_to_int(&cond->value);
 
     switch (cond->field) {
+    case NWF_F_TCP_OPTION:
+        return "Open vSwitch does not look at TCP options";
+    case NWF_F_CONNLIMIT:
+        return "Open vSwitch does not count a rule's connections";
+    case NWF_F_IPSET:
+        return "Open vSwitch knows no ipsets; a variable with a list of addresses does the same";
     case NWF_F_STP:
         return "Open vSwitch does not look inside of STP frames";
     case NWF_F_ARP_HTYPE:
@@ -189,360 +268,40 @@ refusal(const struct nwf_cond *cond)
     case NWF_F_PORT_DST:
     case NWF_F_ICMP_TYPE:
     case NWF_F_ICMP_CODE:
+    case NWF_F_TCP_FLAGS:
+    case NWF_F_STATE:
+    case NWF_F_MATCH:
     case NWF_N_FIELDS:
         break;
     }
     return NULL;
 }
 
-/* The condition, without its negation, as matches of which one must hold. */
 static void
-cond_to_matches(const struct nwf_cond *cond, struct nwf_matches *list)
+set_value(struct match *match, enum nwf_field field, const struct nwf_masked *m)
 {
-    uint32_t n = nwf_value_to_int(&cond->value);
-    struct match match;
+    uint16_t n = (uint16_t) nwf_value_to_int(&m->value);
 
-    if (cond->is_range) {
-        add_range(list, cond->field, n, nwf_value_to_int(&cond->last), cond->value.len);
-        return;
-    }
-    match_init_catchall(&match);
-    if (cond->field == NWF_F_ETH_TYPE) {
-        nwf_match_set_eth_type(&match, (uint16_t) n);
-    } else if (cond->field == NWF_F_VLAN_ID) {
-        match_set_dl_tci_masked(&match, htons((uint16_t) (TCI_PRESENT | n)), htons(TCI_VID_MASK));
-    } else {
-        set_field(&match, cond->field, &cond->value, &cond->mask);
-    }
-    nwf_vec_push(list, match);
-}
-
-/* ---- Rules. ---- */
-
-/* 'cond' may be NULL: the cause is the rule as a whole. */
-static int
-fail(const struct nwf_prule *prule, struct nwf_error *err, int code, const char *cause,
-     const struct nwf_cond *cond)
-{
-    return nwf_error_set(err, code, "%s:%u: %s%s%s", prule->rule->filter->file, prule->rule->line,
-                         cond && cond->def ? cond->def->name : "", cond && cond->def ? ": " : "",
-                         cause);
-}
-
-/* Replaces 'list' by every combination with 'other'; impossible ones are dropped. */
-static int
-multiply(struct nwf_matches *list, const struct nwf_matches *other, const struct nwf_prule *prule,
-         struct nwf_error *err)
-{
-    struct nwf_matches product = {.data = NULL};
-
-    if (list->n * other->n > RULE_MATCHES_MAX) {
-        return fail(prule, err, -E2BIG, "the ranges of this rule need too many flows", NULL);
-    }
-    nwf_vec_foreach (a, list) {
-        nwf_vec_foreach (b, other) {
-            struct match match = *a;
-            if (nwf_match_and(&match, b)) {
-                nwf_vec_push(&product, match);
-            }
-        }
-    }
-    nwf_vec_clear(list);
-    *list = product;
-    return 0;
-}
-
-static const struct nwf_cond *
-exact_cond(const struct nwf_prule *prule, enum nwf_field field)
-{
-    struct nwf_value ones;
-
-    nwf_vec_foreach (cond, &prule->conds) {
-        ones = nwf_value_ones(cond->mask.len);
-        if (cond->field == field && !cond->negated && !cond->is_range
-            && nwf_value_equal(&cond->mask, &ones)) {
-            return cond;
-        }
-    }
-    return NULL;
-}
-
-/* Gratuitous ARP has one address on both sides; with one known, the other is too. */
-static int
-gratuitous(const struct nwf_prule *prule, struct nwf_cond *ret, struct nwf_error *err)
-{
-    const struct nwf_cond *spa = exact_cond(prule, NWF_F_ARP_SPA);
-    const struct nwf_cond *tpa = exact_cond(prule, NWF_F_ARP_TPA);
-
-    if (!spa && !tpa) {
-        return fail(prule, err, -EOPNOTSUPP,
-                    "gratuitous: OpenFlow does not compare two fields; an arpsrcipaddr or "
-                    "arpdstipaddr of one address beside it makes it possible",
-                    NULL);
-    }
-    *ret = spa ? *spa : *tpa;
-    ret->field = spa ? NWF_F_ARP_TPA : NWF_F_ARP_SPA;
-    return 0;
-}
-
-static int
-add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct nwf_cond *cond,
-         struct nwf_error *err)
-{
-    const char *cause = refusal(cond);
-    struct nwf_cond other;
-    int r = 0;
-
-    if (cause) {
-        return fail(prule, err, -EOPNOTSUPP, cause, cond);
-    }
-    if (cond->field == NWF_F_ARP_HTYPE || cond->field == NWF_F_ARP_PTYPE) {
-        return 0; /* "Ethernet" and "IPv4": see handle_unparsed(). */
-    }
-    if (cond->field == NWF_F_ARP_GRATUITOUS) {
-        if ((r = gratuitous(prule, &other, err))) {
-            return r;
-        }
-        cond = &other;
-    }
-    if (cond->negated) {
-        cond_to_matches(cond, &m->except);
-        return 0;
-    }
-    struct nwf_matches list = {.data = NULL};
-    cond_to_matches(cond, &list);
-    r = multiply(&m->any, &list, prule, err);
-    nwf_vec_clear(&list);
-    return r;
-}
-
-/* Only a first fragment has ports; ebtables' port matches skip later ones. */
-static void
-require_ports(struct nwf_rule_matches *m, const struct nwf_prule *prule)
-{
-    bool ports = false;
-
-    nwf_vec_foreach (cond, &prule->conds) {
-        ports |= cond->field == NWF_F_PORT_SRC || cond->field == NWF_F_PORT_DST
-                 || cond->field == NWF_F_ICMP_TYPE || cond->field == NWF_F_ICMP_CODE;
-    }
-    nwf_vec_foreach (match, &m->any) {
-        if (ports) {
-            match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
-        }
-    }
-}
-
-/* ---- Frames that Open vSwitch does not look into. ----
- *
- * Fields of a packet that is cut short, or of ARP for other networks than Ethernet
- * and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
- * in a first fragment of eight bytes, and the protocol of IPv6 that ends inside of an
- * extension header, where libvirt sees them.  A rule must not
- * accept such a frame because zero happens to satisfy it ("not from 10.0.0.1").  And
- * where libvirt would have looked into what we cannot look into, a rule that may
- * drop the frame, or may send it past the rest of its chain, leaves us in doubt; a
- * frame in doubt is dropped. */
-
-/* How far into a frame one must look for a field. */
-enum layer { LAYER_FRAME, LAYER_PACKET, LAYER_PROTOCOL, LAYER_TRANSPORT };
-
-static enum layer
-layer_of(enum nwf_field field)
-{
-    if (field >= NWF_F_PORT_SRC && field <= NWF_F_ICMP_CODE) {
-        return LAYER_TRANSPORT;
-    }
-    if (field == NWF_F_IP_PROTO) {
-        return LAYER_PROTOCOL;
-    }
-    return field >= NWF_F_ARP_HTYPE && field <= NWF_F_IP_DSCP ? LAYER_PACKET : LAYER_FRAME;
-}
-
-static bool
-is_zero(const struct nwf_value *value)
-{
-    struct nwf_value zero = {.len = value->len};
-
-    return nwf_value_equal(value, &zero);
-}
-
-/* Whether the condition holds for a field that reads as zero. */
-static bool
-holds_for_zero(const struct nwf_cond *cond)
-{
-    switch (cond->field) {
-    case NWF_F_ARP_HTYPE:
-    case NWF_F_ARP_PTYPE:
-        return true; /* Of no effect on the match. */
-    case NWF_F_ARP_GRATUITOUS:
-        return true; /* Both addresses are the one that is given beside it. */
-    default:
-        return is_zero(&cond->value) != cond->negated;
-    }
-}
-
-static uint32_t
-eth_type_of(const struct nwf_prule *prule)
-{
-    const struct nwf_protocol *protocol = prule->rule->protocol;
-
-    return protocol ? nwf_value_to_int(&protocol->implied_value) : 0;
-}
-
-/* Narrows *match to frames whose 'layer' reads as zero.  No packet that was parsed
- * has protocol 0: in IPv6 that is a header that another follows; "opcode" of ARP is
- * the same field. */
-static void
-match_zero(const struct nwf_prule *prule, enum layer layer, struct match *match)
-{
-    const struct nwf_cond *proto = exact_cond(prule, NWF_F_IP_PROTO);
-
-    if (layer == LAYER_TRANSPORT) {
-        match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
-        match_set_tp_src(match, htons(0));
-        match_set_tp_dst(match, htons(0));
-        if (proto && nwf_value_to_int(&proto->value) == IPPROTO_TCP) {
-            match_set_tcp_flags(match, htons(0));
-        }
-        return;
-    }
-    match_set_nw_proto(match, 0);
-    if (layer == LAYER_PACKET && eth_type_of(prule) == 0x0800) {
-        match_set_nw_src(match, htonl(0));
-        match_set_nw_dst(match, htonl(0));
-    }
-}
-
-/* The rule without what it says of 'layer' and what is further inside. */
-static bool
-match_outside(const struct nwf_prule *prule, enum layer layer, struct match *match)
-{
     match_init_catchall(match);
-    nwf_vec_foreach (cond, &prule->conds) {
-        struct nwf_matches list = {.data = NULL};
-        bool possible = true;
-
-        if (layer_of(cond->field) < layer && !cond->negated) {
-            cond_to_matches(cond, &list);
-            possible = nwf_match_and(match, &list.data[0]);
-        }
-        nwf_vec_clear(&list);
-        if (!possible) {
-            return false;
-        }
+    if (field == NWF_F_ETH_TYPE) {
+        nwf_match_set_eth_type(match, n);
+    } else if (field == NWF_F_VLAN_ID) {
+        match_set_dl_tci_masked(match, htons((uint16_t) (TCI_PRESENT | n)), htons(TCI_VID_MASK));
+    } else {
+        set_field(match, field, &m->value, &m->mask);
     }
-    return true;
-}
-
-/* What a rule asks of a layer, and of those inside of it. */
-struct inside {
-    bool asked;
-    bool is_arp;
-    bool zero_satisfies;
-};
-
-static struct inside
-look_inside(const struct nwf_prule *prule, enum layer layer)
-{
-    struct inside inside = {.zero_satisfies = true};
-
-    nwf_vec_foreach (cond, &prule->conds) {
-        if (layer_of(cond->field) >= layer) {
-            inside.asked = true;
-            inside.is_arp |= cond->field <= NWF_F_ARP_GRATUITOUS;
-            inside.zero_satisfies &= holds_for_zero(cond);
-        }
-    }
-    return inside;
-}
-
-static void
-handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum layer layer)
-{
-    enum nwf_action action = prule->rule->action;
-    struct inside inside = look_inside(prule, layer);
-    bool in_doubt = (inside.is_arp || layer >= LAYER_PROTOCOL) && action != NWF_ACCEPT;
-    struct match match;
-
-    if (inside.asked && !in_doubt && inside.zero_satisfies && action != NWF_DROP
-        && action != NWF_REJECT) {
-        match_init_catchall(&match);
-        match_zero(prule, layer, &match);
-        nwf_vec_push(&m->except, match);
-    } else if (inside.asked && in_doubt && match_outside(prule, layer, &match)) {
-        match_zero(prule, layer, &match);
-        nwf_vec_push(&m->doubt, match);
-        m->doubt_first |= inside.zero_satisfies;
-    }
-}
-
-/* ebtables finds no protocol in IPv6 without a next header (59), not even "not X". */
-static void
-except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
-{
-    nwf_vec_foreach (cond, &prule->conds) {
-        if (cond->field == NWF_F_IP_PROTO && cond->negated && eth_type_of(prule) == 0x86dd) {
-            struct match match;
-
-            match_init_catchall(&match);
-            match_set_nw_proto(&match, IPPROTO_NONE);
-            nwf_vec_push(&m->except, match);
-        }
-    }
-}
-
-/* A negated condition is looked at in frames that meet all others. */
-static void
-narrow_exceptions(struct nwf_rule_matches *m)
-{
-    struct nwf_matches narrowed = {.data = NULL};
-
-    nwf_vec_foreach (except, &m->except) {
-        nwf_vec_foreach (any, &m->any) {
-            struct match match = *any;
-            if (nwf_match_and(&match, except)) {
-                nwf_vec_push(&narrowed, match);
-            }
-        }
-    }
-    nwf_vec_clear(&m->except);
-    m->except = narrowed;
-}
-
-int
-nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
-                      struct nwf_error *err)
-{
-    struct match all;
-
-    memset(m, 0, sizeof *m);
-    match_init_catchall(&all);
-    nwf_vec_push(&m->any, all);
-    nwf_vec_foreach (cond, &prule->conds) {
-        int r = add_cond(m, prule, cond, err);
-        if (r) {
-            nwf_rule_matches_finish(m);
-            return r;
-        }
-    }
-    require_ports(m, prule);
-    handle_unparsed(m, prule, LAYER_PACKET);
-    if (eth_type_of(prule) == 0x86dd) {
-        /* A packet that ends inside of extension headers has addresses, and no more. */
-        handle_unparsed(m, prule, LAYER_PROTOCOL);
-    }
-    handle_unparsed(m, prule, LAYER_TRANSPORT);
-    except_no_next_header(m, prule);
-    narrow_exceptions(m);
-    m->doubt_first |= m->except.n > 0; /* Of which zero may satisfy one. */
-    return 0;
 }
 
 void
-nwf_rule_matches_finish(struct nwf_rule_matches *m)
+nwf_cond_to_matches(const struct nwf_cond *cond, struct nwf_matches *list)
 {
-    nwf_vec_clear(&m->any);
-    nwf_vec_clear(&m->except);
-    nwf_vec_clear(&m->doubt);
+    struct nwf_masked_list prefixes = {.data = NULL};
+
+    nwf_cond_prefixes(cond, &prefixes);
+    nwf_vec_foreach (m, &prefixes) {
+        struct match match;
+        set_value(&match, cond->field, m);
+        nwf_vec_push(list, match);
+    }
+    nwf_vec_clear(&prefixes);
 }

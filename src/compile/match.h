@@ -14,18 +14,16 @@ struct nwf_matches {
     size_t n, allocated;
 };
 
-/* A rule as matches: a frame is the rule's if one of 'any' holds and none of
- * 'except' does.  An 'except' holds its prerequisites itself.  Frames in 'doubt', of
- * which Open vSwitch does not see whether they are the rule's, are to be dropped;
- * 'any' or 'except' may hold for them too, and if doubt_first that does not count. */
-struct nwf_rule_matches {
-    struct nwf_matches any, except, doubt;
-    bool doubt_first;
-};
+/* ---- Single conditions. ---- */
 
-int nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
-                          struct nwf_error *err);
-void nwf_rule_matches_finish(struct nwf_rule_matches *m);
+/* The condition, without its negation, as values under masks of which one must hold. */
+void nwf_cond_prefixes(const struct nwf_cond *cond, struct nwf_masked_list *list);
+
+/* The same as matches. */
+void nwf_cond_to_matches(const struct nwf_cond *cond, struct nwf_matches *list);
+
+/* Why the condition cannot be a match; NULL if it can. */
+const char *nwf_cond_refusal(const struct nwf_cond *cond);
 
 /* The match that stands for an element itself, e.g. <ip>: untagged IPv4. */
 void nwf_match_implied(const struct nwf_protocol *protocol, struct match *match);
@@ -33,10 +31,22 @@ void nwf_match_implied(const struct nwf_protocol *protocol, struct match *match)
 /* Untagged frames of an Ethernet type; 0x8100: tagged frames. */
 void nwf_match_set_eth_type(struct match *match, uint16_t eth_type);
 
+/* ---- Sets of frames. ---- */
+
 /* Narrows *match to the frames that are in 'other' too; false when none is. */
 bool nwf_match_and(struct match *match, const struct match *other);
 
+/* Whether a frame is in 'match'. */
+bool nwf_match_holds(const struct match *match, const struct flow *frame);
+
 /* Whether all of 'inner' is in 'outer'. */
 bool nwf_match_covers(const struct match *outer, const struct match *inner);
+
+/* Replaces 'list' by every combination with 'other'; impossible ones are dropped.  False,
+ * and nothing done, if these could be more than NWF_RULE_MATCHES_MAX. */
+bool nwf_matches_multiply(struct nwf_matches *list, const struct nwf_matches *other);
+
+/* Matches that one rule may become. */
+#define NWF_RULE_MATCHES_MAX 4096
 
 #endif

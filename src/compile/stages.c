@@ -1,42 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a side's root list to stages, and fewer of them.
+ * From a side's root list to stages.
  *
  * The root list is walked once.  What ends a stage is a place that something
- * jumps forward to: behind a chain with a "return", behind a negated rule.
- * Afterwards a stage is folded into the one before it where that does not need
- * more rows than both had. */
+ * jumps forward to: behind a chain with a "return", behind a negated rule. */
 #include <config.h>
 
 #include "nwf/stages.h"
 
 #include <errno.h>
 
-#include "match.h"
+#include "builder.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 
-/* Folding looks at every pair of rows. */
-#define FOLD_ROWS_MAX 512
-
-struct builder {
-    const struct nwf_side *side;
-    struct nwf_stages *stages;
-    size_t n_rows;
-};
-
-static struct nwf_stage *
-last_stage(struct nwf_stages *stages)
+bool
+nwf_row_has_target(const struct nwf_row *row)
 {
-    return &stages->list.data[stages->list.n - 1];
+    return row->verdict != NWF_V_ACCEPT && row->verdict != NWF_V_DROP;
 }
 
-static void
-new_stage(struct nwf_stages *stages)
+struct nwf_stage *
+nwf_builder_last(struct nwf_builder *b)
+{
+    return &b->stages->list.data[b->stages->list.n - 1];
+}
+
+void
+nwf_builder_new_stage(struct nwf_builder *b)
 {
     struct nwf_stage empty = {.rows.data = NULL};
 
-    nwf_vec_push(&stages->list, empty);
+    nwf_vec_push(&b->stages->list, empty);
 }
 
 static void
@@ -49,10 +44,9 @@ stage_push(struct nwf_stage *stage, const struct match *match, enum nwf_verdict 
     nwf_vec_push(&stage->rows, row);
 }
 
-/* Adds 'match', narrowed to 'guard' (may be NULL), to the open stage. */
-static int
-emit(struct builder *b, const struct match *guard, const struct match *match,
-     enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
+int
+nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,
+                 enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
 {
     struct match both = *match;
 
@@ -62,53 +56,57 @@ emit(struct builder *b, const struct match *guard, const struct match *match,
     if (++b->n_rows > NWF_ROWS_MAX) {
         return nwf_error_set(err, -E2BIG, "the filter needs more than %d flows", NWF_ROWS_MAX);
     }
-    stage_push(last_stage(b->stages), &both, verdict, target, rule);
+    if (verdict == NWF_V_ACCEPT && b->accept_goes_on) {
+        verdict = NWF_V_GOTO;
+        target = NWF_TARGET_ACCEPT;
+    }
+    stage_push(nwf_builder_last(b), &both, verdict, target, rule);
     return 0;
 }
 
 static int
-emit_list(struct builder *b, const struct match *guard, const struct nwf_matches *list,
-          enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
+emit_list(struct nwf_builder *b, const struct match *guard, const struct nwf_matches *list,
+          enum nwf_verdict verdict, size_t target, uint32_t rule, enum nwf_why why,
+          struct nwf_error *err)
 {
+    struct nwf_stage *stage = nwf_builder_last(b);
+    size_t first = stage->rows.n;
     int r = 0;
 
     nwf_vec_foreach (match, list) {
-        r = r ? r : emit(b, guard, match, verdict, target, rule, err);
+        r = r ? r : nwf_builder_emit(b, guard, match, verdict, target, rule, err);
     }
-    return r;
-}
-
-static int
-emit_doubt(struct builder *b, const struct match *guard, const struct nwf_matches *list,
-           uint32_t rule, struct nwf_error *err)
-{
-    struct nwf_stage *stage = last_stage(b->stages);
-    size_t first = stage->rows.n;
-    int r = emit_list(b, guard, list, NWF_V_DROP, 0, rule, err);
-
     for (size_t i = first; i < stage->rows.n; i++) {
-        stage->rows.data[i].in_doubt = true;
+        stage->rows.data[i].why = why;
     }
     return r;
 }
 
-/* Ends the open stage: what has no verdict yet goes on in the next. */
-static void
-close_stage(struct nwf_stages *stages)
+void
+nwf_builder_close_stage(struct nwf_builder *b)
 {
     struct match all;
 
     match_init_catchall(&all);
-    stage_push(last_stage(stages), &all, NWF_V_GOTO, stages->list.n, NWF_RULE_END);
-    new_stage(stages);
+    stage_push(nwf_builder_last(b), &all, NWF_V_GOTO, b->stages->list.n, NWF_RULE_END);
+    nwf_builder_new_stage(b);
 }
 
-/* A target that is not known yet: behind the chain being walked. */
-#define TARGET_BEHIND_CHAIN SIZE_MAX
+void
+nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder)
+{
+    for (size_t i = first; i < b->stages->list.n; i++) {
+        nwf_vec_foreach (row, &b->stages->list.data[i].rows) {
+            if (nwf_row_has_target(row) && row->target == placeholder) {
+                row->target = b->stages->list.n - 1;
+            }
+        }
+    }
+}
 
-static int
-emit_rule(struct builder *b, const struct match *guard, uint32_t id, bool *returns,
-          struct nwf_error *err)
+int
+nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t id, bool *returns,
+                      struct nwf_error *err)
 {
     const struct nwf_prule *prule = &b->side->rules.data[id];
     enum nwf_action action = prule->rule->action;
@@ -123,43 +121,32 @@ emit_rule(struct builder *b, const struct match *guard, uint32_t id, bool *retur
         verdict = guard ? NWF_V_GOTO : NWF_V_ACCEPT;
         *returns |= guard != NULL;
     }
-    int r = nwf_rule_matches_init(&m, prule, err);
+    int r = nwf_rule_matches_init(&m, prule, b->tracked, &b->sets, err);
     if (r) {
         return r;
     }
     if (m.doubt_first) {
-        r = emit_doubt(b, guard, &m.doubt, id, err);
+        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
     }
     if (!r) {
-        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, err);
+        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, NWF_WHY_EXCEPTION,
+                      err);
     }
     if (!r) {
-        r = emit_list(b, guard, &m.any, verdict, TARGET_BEHIND_CHAIN, id, err);
+        r = emit_list(b, guard, &m.any, verdict, NWF_TARGET_BEHIND_CHAIN, id, NWF_WHY_RULE, err);
     }
     if (!r && !m.doubt_first) {
-        r = emit_doubt(b, guard, &m.doubt, id, err);
+        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
     }
     if (!r && m.except.n) {
-        close_stage(b->stages);
+        nwf_builder_close_stage(b);
     }
     nwf_rule_matches_finish(&m);
     return r;
 }
 
-static void
-resolve_returns(struct nwf_stages *stages, size_t first)
-{
-    for (size_t i = first; i < stages->list.n; i++) {
-        nwf_vec_foreach (row, &stages->list.data[i].rows) {
-            if (row->verdict == NWF_V_GOTO && row->target == TARGET_BEHIND_CHAIN) {
-                row->target = stages->list.n - 1;
-            }
-        }
-    }
-}
-
 static int
-emit_chain(struct builder *b, const struct nwf_pchain *chain, struct nwf_error *err)
+emit_chain(struct nwf_builder *b, const struct nwf_pchain *chain, struct nwf_error *err)
 {
     size_t first = b->stages->list.n - 1;
     bool returns = false;
@@ -171,178 +158,117 @@ emit_chain(struct builder *b, const struct nwf_pchain *chain, struct nwf_error *
         nwf_match_implied(chain->type->guard, &guard);
     }
     nwf_vec_foreach (id, &chain->rules) {
-        if ((r = emit_rule(b, &guard, (uint32_t) *id, &returns, err))) {
+        if ((r = nwf_builder_emit_rule(b, &guard, (uint32_t) *id, &returns, err))) {
             return r;
         }
     }
     /* A frame that falls off a chain is accepted. */
-    r = emit(b, NULL, &guard, NWF_V_ACCEPT, 0, NWF_RULE_END, err);
+    r = nwf_builder_emit(b, NULL, &guard, NWF_V_ACCEPT, 0, NWF_RULE_END, err);
     if (!r && returns) {
-        close_stage(b->stages);
-        resolve_returns(b->stages, first);
+        nwf_builder_close_stage(b);
+        nwf_builder_resolve(b, first, NWF_TARGET_BEHIND_CHAIN);
     }
     return r;
 }
 
+/* ---- Lookups of addresses, before all rules. ---- */
+
+static void
+set_push(struct nwf_builder *b, const struct match *match, enum nwf_set_group group, uint32_t value,
+         unsigned int level)
+{
+    struct nwf_row *row;
+
+    stage_push(nwf_builder_last(b), match, NWF_V_SET, b->stages->list.n, NWF_RULE_END);
+    row = &nwf_builder_last(b)->rows.data[nwf_builder_last(b)->rows.n - 1];
+    row->set.reg = nwf_set_register(group);
+    row->set.value = value;
+    row->set.level = level;
+    b->n_rows++;
+}
+
+/* A frame that is in no set has the register cleared: it may come from another port's
+ * lookup. */
+static void
+emit_lookups(struct nwf_builder *b)
+{
+    for (int group = 0; group < NWF_N_SET_GROUPS; group++) {
+        struct nwf_set_entries entries;
+        struct match all;
+
+        nwf_sets_lookup(&b->sets, (enum nwf_set_group) group, &entries);
+        nwf_vec_foreach (entry, &entries) {
+            set_push(b, &entry->match, (enum nwf_set_group) group, entry->value, 1 + entry->length);
+        }
+        if (entries.n) {
+            match_init_catchall(&all);
+            set_push(b, &all, (enum nwf_set_group) group, 0, 0);
+            nwf_builder_new_stage(b);
+        }
+        nwf_vec_clear(&entries);
+    }
+}
+
+/* ---- The root list. ---- */
+
 static int
-emit_root(struct builder *b, struct nwf_error *err)
+emit_root(struct nwf_builder *b, struct nwf_error *err)
 {
     struct match all;
     bool returns;
     int r = 0;
 
-    new_stage(b->stages);
+    nwf_builder_new_stage(b);
+    emit_lookups(b);
+    b->accept_goes_on = nwf_builder_has_ip(b);
     nwf_vec_foreach (item, &b->side->root) {
         r = item->is_chain ? emit_chain(b, &b->side->chains.data[item->index], err)
-                           : emit_rule(b, NULL, (uint32_t) item->index, &returns, err);
+                           : nwf_builder_emit_rule(b, NULL, (uint32_t) item->index, &returns, err);
         if (r) {
             return r;
         }
     }
     match_init_catchall(&all);
-    return emit(b, NULL, &all, NWF_V_ACCEPT, 0, NWF_RULE_END, err);
+    return nwf_builder_emit(b, NULL, &all, NWF_V_ACCEPT, 0, NWF_RULE_END, err);
 }
 
-/* ---- Folding. ---- */
+/* ---- All of it. ---- */
 
-static void
-stage_clear(struct nwf_stage *stage)
+static int
+build(struct nwf_builder *b, struct nwf_error *err)
 {
-    nwf_vec_clear(&stage->rows);
-}
+    int r = emit_root(b, err);
 
-static bool
-is_covered(const struct nwf_stage *stage, const struct match *match)
-{
-    nwf_vec_foreach (row, &stage->rows) {
-        if (nwf_match_covers(&row->match, match)) {
-            return true;
-        }
+    if (!r && nwf_builder_has_ip(b)) {
+        r = nwf_builder_emit_ip(b, err);
     }
-    return false;
-}
-
-static void
-push_uncovered(struct nwf_stage *stage, const struct nwf_row *row)
-{
-    if (!is_covered(stage, &row->match)) {
-        nwf_vec_push(&stage->rows, *row);
+    if (r) {
+        return r;
     }
-}
-
-/* Appends 'row', which goes on in 'next', as the rows that it meets there. */
-static void
-push_inlined(struct nwf_stage *stage, const struct nwf_row *row, const struct nwf_stage *next)
-{
-    nwf_vec_foreach (there, &next->rows) {
-        struct nwf_row both = *there;
-        if (nwf_match_and(&both.match, &row->match)) {
-            push_uncovered(stage, &both);
-            if (nwf_match_covers(&there->match, &row->match)) {
-                return;
-            }
-        }
-    }
-}
-
-static bool
-is_target(const struct nwf_stages *stages, size_t target, size_t but_from)
-{
-    for (size_t i = 0; i < stages->list.n; i++) {
-        nwf_vec_foreach (row, &stages->list.data[i].rows) {
-            if (i != but_from && row->verdict == NWF_V_GOTO && row->target == target) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static void
-remove_stage(struct nwf_stages *stages, size_t index)
-{
-    stage_clear(&stages->list.data[index]);
-    memmove(&stages->list.data[index], &stages->list.data[index + 1],
-            (--stages->list.n - index) * sizeof stages->list.data[0]);
-    nwf_vec_foreach (stage, &stages->list) {
-        nwf_vec_foreach (row, &stage->rows) {
-            row->target -= row->verdict == NWF_V_GOTO && row->target > index;
-        }
-    }
-}
-
-/* Folds stage i + 1 into stage i if that pays. */
-static void
-fold(struct nwf_stages *stages, size_t i)
-{
-    const struct nwf_stage *here = &stages->list.data[i], *next = here + 1;
-    size_t separate = here->rows.n + next->rows.n;
-    struct nwf_stage folded = {.rows.data = NULL};
-
-    if (separate > FOLD_ROWS_MAX || is_target(stages, i + 1, i)) {
-        return;
-    }
-    nwf_vec_foreach (row, &here->rows) {
-        if (row->verdict == NWF_V_GOTO && row->target == i + 1) {
-            push_inlined(&folded, row, next);
-        } else {
-            push_uncovered(&folded, row);
-        }
-        if (folded.rows.n > separate) {
-            break;
-        }
-    }
-    if (folded.rows.n <= separate) {
-        stage_clear(&stages->list.data[i]);
-        stages->list.data[i] = folded;
-        remove_stage(stages, i + 1);
-    } else {
-        stage_clear(&folded);
-    }
-}
-
-/* Drops rows that no frame reaches, and doubts that the next row settles anyway. */
-static void
-prune(struct nwf_stage *stage)
-{
-    struct nwf_stage pruned = {.rows.data = NULL};
-
-    if (stage->rows.n > FOLD_ROWS_MAX) {
-        return;
-    }
-    nwf_vec_foreach (row, &stage->rows) {
-        struct nwf_row *last = pruned.rows.n ? &pruned.rows.data[pruned.rows.n - 1] : NULL;
-        if (last && last->in_doubt && row->verdict == NWF_V_DROP
-            && nwf_match_covers(&row->match, &last->match)) {
-            pruned.rows.n--;
-        }
-        push_uncovered(&pruned, row);
-    }
-    stage_clear(stage);
-    *stage = pruned;
+    nwf_stages_shrink(b->stages);
+    return b->stages->list.n > NWF_MAX_STAGES
+               ? nwf_error_set(err, -E2BIG,
+                               "the filter needs %zu tables, %d are there: it has too many negated "
+                               "rules or returns",
+                               b->stages->list.n, NWF_MAX_STAGES)
+               : 0;
 }
 
 int
-nwf_stages_build(const struct nwf_side *side, struct nwf_stages *stages, struct nwf_error *err)
+nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
+                 struct nwf_stages *stages, struct nwf_error *err)
 {
-    struct builder b = {.side = side, .stages = stages};
+    struct nwf_builder b = {
+        .program = program,
+        .direction = direction,
+        .side = &program->side[direction],
+        .stages = stages,
+    };
 
     memset(stages, 0, sizeof *stages);
-    int r = emit_root(&b, err);
-    if (!r) {
-        nwf_vec_foreach (stage, &stages->list) {
-            prune(stage);
-        }
-        for (size_t i = stages->list.n - 1; i-- > 0;) {
-            fold(stages, i);
-        }
-        if (stages->list.n > NWF_MAX_STAGES) {
-            r = nwf_error_set(err, -E2BIG,
-                              "the filter needs %zu tables, %d are there: it has too many negated "
-                              "rules or returns",
-                              stages->list.n, NWF_MAX_STAGES);
-        }
-    }
+    nwf_sets_init(&b.sets, b.side);
+    int r = build(&b, err);
+    nwf_sets_finish(&b.sets);
     if (r) {
         nwf_stages_clear(stages);
     }
@@ -353,37 +279,7 @@ void
 nwf_stages_clear(struct nwf_stages *stages)
 {
     nwf_vec_foreach (stage, &stages->list) {
-        stage_clear(stage);
+        nwf_vec_clear(&stage->rows);
     }
     nwf_vec_clear(&stages->list);
-}
-
-bool
-nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
-                   enum nwf_verdict *ret_verdict)
-{
-    size_t i = 0;
-
-    for (;;) {
-        const struct nwf_row *decisive = NULL;
-        nwf_vec_foreach (row, &stages->list.data[i].rows) {
-            struct match both = *frames;
-            if (!nwf_match_and(&both, &row->match)) {
-                continue;
-            }
-            if (!nwf_match_covers(&row->match, frames)) {
-                return false;
-            }
-            decisive = row;
-            break;
-        }
-        if (!decisive) {
-            return false;
-        }
-        if (decisive->verdict != NWF_V_GOTO) {
-            *ret_verdict = decisive->verdict;
-            return true;
-        }
-        i = decisive->target;
-    }
 }

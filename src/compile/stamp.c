@@ -10,7 +10,7 @@
 #include "nwf/pipeline.h"
 #include "openvswitch/ofpbuf.h"
 
-#define STAMP_VERSION 1
+#define STAMP_VERSION 2
 #define N_VERDICTS (2 * NWF_N_FRAME_KINDS)
 
 /* As it stands in the note.  The switch pads notes to 6 + 8 n bytes. */

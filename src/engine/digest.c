@@ -74,6 +74,8 @@ nwf_digest_port(struct nwf_digests *digests, struct nwf_store *store,
         (uint8_t) (port->vlan.tag >> 8),
         (uint8_t) port->vlan.tag,
         port->vlan.limited,
+        (uint8_t) (port->zone >> 8),
+        (uint8_t) port->zone,
     };
     uint8_t sha1[SHA1_DIGEST_SIZE];
     struct nwf_digest digest;

@@ -22,6 +22,7 @@ nwf_plan_init(struct nwf_plan *plan, const char *name)
     memset(plan, 0, sizeof *plan);
     plan->name = nwf_strdup(name);
     plan->bridge.mac_aging = 300;
+    plan->zones = nwf_zalloc(0x10000);
     nwf_flow_set_init(&plan->flows);
 }
 
@@ -37,6 +38,7 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->ports);
     nwf_bridge_finish(&plan->bridge);
     nwf_flow_set_finish(&plan->flows);
+    free(plan->zones);
     free(plan->name);
 }
 
@@ -83,10 +85,10 @@ filter_exists(void *store, const char *name)
 }
 
 static const char *
-find_status(const struct nwf_ovs_port *port)
+find_tag(const struct nwf_ovs_port *port, const char *key)
 {
     nwf_vec_foreach (tag, &port->tags) {
-        if (!strcmp(tag->key, NWF_TAG_STATUS)) {
+        if (!strcmp(tag->key, key)) {
             return tag->value;
         }
     }
@@ -135,7 +137,8 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
 
     port->vlan = from->vlan;
     port->row = from->row;
-    port->old_status = find_status(from);
+    port->old_status = find_tag(from, NWF_TAG_STATUS);
+    port->old_zone = find_tag(from, NWF_TAG_ZONE);
     if (port->role == NWF_TRUSTED) {
         plan->bridge.use_normal |= from->normal_only && from->ofport;
         list_bond(bridge, from, port);
@@ -217,6 +220,33 @@ is_installed(const struct computation *c, const struct nwf_plan_port *port,
     return true;
 }
 
+/* The zone that OVSDB keeps for the port, if it is the only one to have it. */
+static uint16_t
+kept_zone(const struct nwf_plan *plan, const struct nwf_plan_port *port)
+{
+    int64_t zone;
+
+    return port->old_zone && nwf_parse_int(port->old_zone, 1, UINT16_MAX, &zone)
+                   && plan->zones[zone] <= 1
+               ? (uint16_t) zone
+               : 0;
+}
+
+static int
+take_new_zone(struct nwf_plan *plan, struct nwf_plan_port *port, struct nwf_error *err)
+{
+    for (uint32_t i = 0; i < NWF_ZONE_FIRST; i++) {
+        uint32_t zone = NWF_ZONE_FIRST | ((port->ofport + i) % NWF_ZONE_FIRST);
+        if (!plan->zones[zone]) {
+            plan->zones[zone] = 1;
+            port->zone = (uint16_t) zone;
+            port->new_zone = true;
+            return 0;
+        }
+    }
+    return nwf_error_set(err, -ENOSPC, "no conntrack zone is left");
+}
+
 static int
 compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_port *port,
                struct nwf_error *err)
@@ -228,6 +258,7 @@ compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_por
     if (r) {
         return r;
     }
+    from->zone = kept_zone(c->plan, from);
     struct nwf_digest digest =
         nwf_digest_port(&c->digests, c->store, &c->plan->bridge, from, filter);
     if (is_installed(c, from, &digest, &from->stamp)) {
@@ -235,11 +266,18 @@ compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_por
         nwf_compile_unchanged(port, &from->stamp, &c->plan->flows);
         return 0;
     }
-    from->stamp.digest = digest;
     r = nwf_program_new(c->store, filter, &from->binding.params, &program, err);
-    return r ? r
-             : nwf_compile_guest(&c->plan->bridge, port, program, &from->stamp, &c->plan->flows,
-                                 err);
+    if (r) {
+        return r;
+    }
+    if (!nwf_program_is_stateful(program)) {
+        from->zone = 0;
+    } else if (!from->zone && (r = take_new_zone(c->plan, from, err))) {
+        return r;
+    }
+    from->stamp.digest = nwf_digest_port(&c->digests, c->store, &c->plan->bridge, from, filter);
+    port->zone = from->zone;
+    return nwf_compile_guest(&c->plan->bridge, port, program, &from->stamp, &c->plan->flows, err);
 }
 
 /* Compiles a guest; the error says everything behind the port's name. */
@@ -295,6 +333,7 @@ compute_port(struct computation *c, struct nwf_plan_port *from)
     }
     if (from->role == NWF_GUEST && compile_guest(c, from, &port, &from->error)) {
         from->role = NWF_QUARANTINED;
+        from->zone = 0;
     }
     if (from->role == NWF_QUARANTINED) {
         nwf_compile_quarantined(&plan->bridge, &port, &plan->flows);

@@ -36,24 +36,36 @@ new_status(const struct nwf_plan_port *port, const char *doubt)
     return NULL;
 }
 
+struct tag_changes {
+    struct nwf_tag_change *data;
+    size_t n, allocated;
+};
+
+/* Notes the change from 'old' to 'new', which is taken; NULL: no such key. */
+static void
+change_tag(struct tag_changes *changes, const struct nwf_plan_port *port, const char *key,
+           const char *old, char *new)
+{
+    if (new ? old && !strcmp(old, new) : !old) {
+        free(new);
+    } else {
+        nwf_vec_push(changes,
+                     (struct nwf_tag_change){.interface = port->row, .key = key, .value = new});
+    }
+}
+
 static int
 write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doubt,
              struct nwf_error *err)
 {
-    NWF_VEC(struct nwf_tag_change) changes = {.data = NULL};
+    struct tag_changes changes = {.data = NULL};
     int r = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        char *status = new_status(port, doubt);
-        bool same =
-            status ? port->old_status && !strcmp(port->old_status, status) : !port->old_status;
-        if (same) {
-            free(status);
-        } else {
-            nwf_vec_push(&changes, (struct nwf_tag_change){.interface = port->row,
-                                                           .key = NWF_TAG_STATUS,
-                                                           .value = status});
-        }
+        char *zone = port->zone ? nwf_asprintf("%u", port->zone) : NULL;
+
+        change_tag(&changes, port, NWF_TAG_STATUS, port->old_status, new_status(port, doubt));
+        change_tag(&changes, port, NWF_TAG_ZONE, port->old_zone, zone);
     }
     if (changes.n) {
         r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
@@ -74,6 +86,12 @@ set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int t
     bool no_flood[0x10000] = {false};
     int r = nwf_switch_set_frags(sw, err);
 
+    /* A zone may hold connections of the one that had it before. */
+    nwf_vec_foreach (port, &plan->ports) {
+        if (!r && port->new_zone) {
+            r = nwf_switch_flush_zone(sw, port->zone, err);
+        }
+    }
     if (r || !plan->bridge.use_normal) {
         return r;
     }
@@ -331,6 +349,7 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
     if (!bridge->secure && !options->dry_run) {
         r = nwf_error_set(err, -EINVAL, "bridge %s: fail_mode is not secure", bridge->name);
     }
+    nwf_ovsdb_count_zones(db, plan->zones);
     if (!r) {
         r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
     }

@@ -58,28 +58,65 @@ stand_in(const struct nwf_element *element, const struct nwf_attr_def *def)
         return "128";
     case NWF_T_BOOL:
         return "true";
+    case NWF_T_TCP_FLAGS:
+        return "SYN/SYN"; /* Without a comma, which no variable's value can have. */
+    case NWF_T_STATES:
+        return "NEW";
     case NWF_T_U8:
     case NWF_T_U16:
     case NWF_T_U32:
         return stand_in_number(element, def);
     case NWF_T_TEXT:
+    case NWF_T_MATCH:
         break;
     }
     return "text";
 }
 
-static int
-note_var(const struct nwf_element *element, const struct nwf_attr *attr, struct nwf_params *needed,
-         struct nwf_error *err)
+/* A value for a variable inside of a <flow>, which may stand anywhere: to be told by the
+ * field's name, or by the usual meaning of the variable's. */
+static const char *
+stand_in_for_flow(const char *text, const char *variable)
 {
-    size_t want = attr->var.fixed ? attr->var.n + 1 : 1;
+    static const struct {
+        const char *word, *value;
+    } hints[] = {
+        {"ipv6", "2001:db8::1"},       {"nd_target", "2001:db8::1"},  {"dl_", "02:00:00:00:00:01"},
+        {"eth_", "02:00:00:00:00:01"}, {"_sll", "02:00:00:00:00:01"}, {"_tll", "02:00:00:00:00:01"},
+        {"ha", "02:00:00:00:00:01"}, /* arp_sha, arp_tha */
+        {"nw_src", "192.0.2.1"},       {"nw_dst", "192.0.2.1"},       {"ip_", "192.0.2.1"},
+        {"pa", "192.0.2.1"}, /* arp_spa, arp_tpa */
+        {"IPV6", "2001:db8::1"},       {"MAC", "02:00:00:00:00:01"},  {"IP", "192.0.2.1"},
+    };
+    char *dollar CLEANUP_FREE = nwf_asprintf("$%s", variable);
+    const char *at = strstr(text, dollar), *field = at;
+
+    while (field && field > text && !strchr(", ", field[-1])) {
+        field--;
+    }
+    char *name CLEANUP_FREE = nwf_strndup(at ? field : "", at ? (size_t) (at - field) : 0);
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
+        if (strstr(name, hints[i].word) || strstr(variable, hints[i].word)) {
+            return hints[i].value;
+        }
+    }
+    return "1";
+}
+
+static int
+note_var(const struct nwf_element *element, const struct nwf_attr *attr, const struct nwf_var *var,
+         struct nwf_params *needed, struct nwf_error *err)
+{
+    size_t want = var->fixed ? var->n + 1 : 1;
+    const char *value = attr->def->type == NWF_T_MATCH ? stand_in_for_flow(attr->text, var->name)
+                                                       : stand_in(element, attr->def);
 
     for (;;) {
-        const struct nwf_param *param = nwf_params_find(needed, attr->var.name);
+        const struct nwf_param *param = nwf_params_find(needed, var->name);
         if (param && param->values.n >= want) {
             return 0;
         }
-        int r = nwf_params_add(needed, attr->var.name, stand_in(element, attr->def), err);
+        int r = nwf_params_add(needed, var->name, value, err);
         if (r) {
             return r;
         }
@@ -131,8 +168,10 @@ note_vars(struct nwf_store *store, const struct nwf_filter *filter, struct nwf_p
         }
         nwf_vec_foreach (element, &entry->rule->elements) {
             nwf_vec_foreach (attr, &element->attrs) {
-                if (attr->is_var && (r = note_var(element, attr, needed, err))) {
-                    return r;
+                nwf_vec_foreach (var, &attr->vars) {
+                    if ((r = note_var(element, attr, var, needed, err))) {
+                        return r;
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a rule with variables to rules with values.
+ * From a rule with variables to rules with values, as one direction needs them.
  *
  * Variables that share an iterator advance together and need lists of one
  * length; different iterators give every combination (libvirt's
@@ -16,6 +16,8 @@ struct iterator {
     const char *first_name; /* Variable that set the length. */
     size_t length;
     size_t at;
+    size_t n_uses;
+    bool is_list; /* It is not walked: its one attribute takes all values at once. */
 };
 
 struct expansion {
@@ -56,10 +58,14 @@ note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, stru
     }
     struct iterator *it = find_iterator(e, var->n);
     if (!it) {
-        nwf_vec_push(
-            &e->iterators,
-            (struct iterator){.id = var->n, .first_name = param->name, .length = param->values.n});
-    } else if (it->length != param->values.n) {
+        nwf_vec_push(&e->iterators, (struct iterator){.id = var->n,
+                                                      .first_name = param->name,
+                                                      .length = param->values.n,
+                                                      .n_uses = 1});
+        return 0;
+    }
+    it->n_uses++;
+    if (it->length != param->values.n) {
         return FAIL(line, err, -EINVAL,
                     "$%s has %zu values and $%s has %zu: lists walked in parallel must have one "
                     "length",
@@ -73,13 +79,67 @@ note_vars(struct expansion *e, struct nwf_error *err)
 {
     nwf_vec_foreach (element, &e->rule->elements) {
         nwf_vec_foreach (attr, &element->attrs) {
-            int r = attr->is_var ? note_var(e, element->line, &attr->var, err) : 0;
-            if (r) {
-                return r;
+            nwf_vec_foreach (var, &attr->vars) {
+                int r = note_var(e, element->line, var, err);
+                if (r) {
+                    return r;
+                }
             }
         }
     }
     return 0;
+}
+
+static bool
+has_negation(const struct nwf_rule *rule)
+{
+    nwf_vec_foreach (element, &rule->elements) {
+        if (element->negated) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct nwf_attr *
+find_attr(const struct nwf_element *element, enum nwf_field field, enum nwf_attr_role role)
+{
+    nwf_vec_foreach (attr, &element->attrs) {
+        if (attr->def->field == field && attr->def->role == role) {
+            return attr;
+        }
+    }
+    return NULL;
+}
+
+/* Whether all values of the attribute's variable can stand in one condition. */
+static bool
+can_be_list(const struct nwf_element *element, const struct nwf_attr *attr)
+{
+    enum nwf_type type = attr->def->type;
+    const struct nwf_attr *mask = find_attr(element, attr->def->field, NWF_ROLE_MASK);
+
+    return attr->def->role == NWF_ROLE_VALUE && attr->vars.n == 1
+           && (type == NWF_T_MAC || type == NWF_T_IP4 || type == NWF_T_IP6)
+           && !(mask && mask->vars.n) && !find_attr(element, attr->def->field, NWF_ROLE_END)
+           && !find_attr(element, NWF_F_ARP_GRATUITOUS, NWF_ROLE_VALUE);
+}
+
+/* Long lists that are walked for one attribute alone need no rule for each value. */
+static void
+find_lists(struct expansion *e)
+{
+    nwf_vec_foreach (element, &e->rule->elements) {
+        nwf_vec_foreach (attr, &element->attrs) {
+            struct iterator *it = attr->vars.n == 1 && !attr->vars.data[0].fixed
+                                      ? find_iterator(e, attr->vars.data[0].n)
+                                      : NULL;
+            if (it && it->n_uses == 1 && it->length >= NWF_LIST_MIN && !has_negation(e->rule)
+                && can_be_list(element, attr)) {
+                it->is_list = true;
+            }
+        }
+    }
 }
 
 /* Steps to the next combination; false after the last. */
@@ -87,7 +147,7 @@ static bool
 advance(struct expansion *e)
 {
     nwf_vec_foreach (it, &e->iterators) {
-        if (++it->at < it->length) {
+        if (!it->is_list && ++it->at < it->length) {
             return true;
         }
         it->at = 0;
@@ -95,29 +155,84 @@ advance(struct expansion *e)
     return false;
 }
 
-static int
-attr_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
-           struct nwf_masked *ret, struct nwf_error *err)
+static const char *
+var_text(struct expansion *e, const struct nwf_var *var)
 {
-    if (!attr->is_var) {
-        *ret = attr->literal;
-        return 0;
-    }
-    const struct nwf_param *param = nwf_params_find(e->params, attr->var.name);
-    const struct iterator *it = attr->var.fixed ? NULL : find_iterator(e, attr->var.n);
-    size_t i = it ? it->at : attr->var.n;
-    const char *text = param->values.data[i];
+    const struct nwf_param *param = nwf_params_find(e->params, var->name);
+    const struct iterator *it = var->fixed ? NULL : find_iterator(e, var->n);
+
+    return param->values.data[it ? it->at : var->n];
+}
+
+static int
+parse_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr, const char *text,
+            struct nwf_masked *ret, struct nwf_error *err)
+{
     int r = nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names, text,
                             ret, err);
 
     if (r) {
         nwf_error_wrap(err, "%s:%u: %s: $%s", e->rule->filter->file, line, attr->def->name,
-                       attr->var.name);
+                       attr->vars.data[0].name);
     }
     return r;
 }
 
+static int
+attr_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
+           struct nwf_masked *ret, struct nwf_error *err)
+{
+    if (!attr->vars.n) {
+        *ret = attr->literal;
+        return 0;
+    }
+    return parse_value(e, line, attr, var_text(e, &attr->vars.data[0]), ret, err);
+}
+
+/* The attribute's text with values in place of its variables; a new string. */
+static char *
+attr_text(struct expansion *e, const struct nwf_attr *attr)
+{
+    char *s = nwf_strdup("");
+    const char *rest = attr->text;
+
+    nwf_vec_foreach (var, &attr->vars) {
+        char *old CLEANUP_FREE = s;
+        size_t n = strcspn(rest, "$");
+
+        s = nwf_asprintf("%s%.*s%s", old, (int) n, rest, var_text(e, var));
+        rest += n + nwf_var_length(rest + n);
+    }
+    char *old CLEANUP_FREE = s;
+    return nwf_asprintf("%s%s", old, rest);
+}
+
 /* ---- Conditions. ---- */
+
+static void
+cond_clear(struct nwf_cond *cond)
+{
+    nwf_vec_clear(&cond->list);
+    free(cond->text);
+}
+
+void
+nwf_prule_clear(struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        cond_clear(cond);
+    }
+    nwf_vec_clear(&prule->conds);
+}
+
+static void
+remove_cond(struct nwf_prule *prule, struct nwf_cond *cond)
+{
+    size_t i = (size_t) (cond - prule->conds.data);
+
+    cond_clear(cond);
+    memmove(cond, cond + 1, (--prule->conds.n - i) * sizeof *cond);
+}
 
 static struct nwf_cond *
 find_cond(struct nwf_prule *prule, size_t start, enum nwf_field field)
@@ -130,26 +245,71 @@ find_cond(struct nwf_prule *prule, size_t start, enum nwf_field field)
     return NULL;
 }
 
+/* All values of the attribute's variable. */
+static int
+add_list(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+         struct nwf_masked_list *list, struct nwf_error *err)
+{
+    const struct nwf_param *param = nwf_params_find(e->params, attr->vars.data[0].name);
+
+    nwf_vec_foreach (text, &param->values) {
+        struct nwf_masked m;
+        int r = parse_value(e, element->line, attr, *text, &m, err);
+        if (r) {
+            return r;
+        }
+        nwf_vec_push(list, m);
+    }
+    return 0;
+}
+
 static int
 add_value(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
           struct nwf_prule *prule, struct nwf_error *err)
 {
-    struct nwf_masked m;
-    int r = attr_value(e, element->line, attr, &m, err);
+    struct nwf_cond cond = {
+        .field = attr->def->field, .def = attr->def, .negated = element->negated};
+    struct nwf_masked m = {.value.len = 0};
+    const struct iterator *it = attr->vars.n == 1 && !attr->vars.data[0].fixed
+                                    ? find_iterator(e, attr->vars.data[0].n)
+                                    : NULL;
+    int r = 0;
 
-    if (r) {
-        return r;
+    if (attr->def->type == NWF_T_MATCH) {
+        cond.text = attr_text(e, attr);
+    } else if (it && it->is_list) {
+        r = add_list(e, element, attr, &cond.list, err);
+    } else {
+        r = attr_value(e, element->line, attr, &m, err);
     }
-    if (attr->def->type == NWF_T_BOOL) {
-        if (!m.value.bytes[0]) {
-            return 0; /* "false" asks nothing; it does not ask for the contrary. */
-        }
+    if (!r && attr->def->field == NWF_F_STATE && element->negated) {
+        r = FAIL(element->line, err, -EINVAL, "%s: a state cannot be negated", attr->def->name);
     }
-    nwf_vec_push(&prule->conds, (struct nwf_cond){.field = attr->def->field,
-                                                  .def = attr->def,
-                                                  .negated = element->negated,
-                                                  .value = m.value,
-                                                  .mask = m.mask});
+    if (r || (attr->def->type == NWF_T_BOOL && !m.value.bytes[0])) {
+        cond_clear(&cond);
+        return r; /* "false" asks nothing; it does not ask for the contrary. */
+    }
+    cond.value = m.value;
+    cond.mask = m.mask;
+    nwf_vec_push(&prule->conds, cond);
+    return 0;
+}
+
+static int
+mask_value(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+           struct nwf_value *value, struct nwf_value *mask, const struct nwf_value *by,
+           struct nwf_error *err)
+{
+    struct nwf_value ones = nwf_value_ones(mask->len);
+
+    if (!nwf_value_equal(mask, &ones)) {
+        return FAIL(element->line, err, -EINVAL, "%s: the address has a prefix length already",
+                    attr->def->name);
+    }
+    *mask = *by;
+    for (int i = 0; i < value->len; i++) {
+        value->bytes[i] &= by->bytes[i];
+    }
     return 0;
 }
 
@@ -157,17 +317,13 @@ static int
 apply_mask(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
            struct nwf_cond *cond, const struct nwf_value *mask, struct nwf_error *err)
 {
-    struct nwf_value ones = nwf_value_ones(cond->mask.len);
-
-    if (!nwf_value_equal(&cond->mask, &ones)) {
-        return FAIL(element->line, err, -EINVAL, "%s: the address has a prefix length already",
-                    attr->def->name);
+    nwf_vec_foreach (m, &cond->list) {
+        int r = mask_value(e, element, attr, &m->value, &m->mask, mask, err);
+        if (r) {
+            return r;
+        }
     }
-    cond->mask = *mask;
-    for (int i = 0; i < cond->value.len; i++) {
-        cond->value.bytes[i] &= mask->bytes[i];
-    }
-    return 0;
+    return cond->list.n ? 0 : mask_value(e, element, attr, &cond->value, &cond->mask, mask, err);
 }
 
 static int
@@ -183,12 +339,24 @@ apply_end(struct expansion *e, const struct nwf_element *element, const struct n
     return 0;
 }
 
+static struct nwf_cond *
+find_cond_of(struct nwf_prule *prule, size_t start, const struct nwf_attr_def *def)
+{
+    for (size_t i = start; i < prule->conds.n; i++) {
+        if (prule->conds.data[i].def == def) {
+            return &prule->conds.data[i];
+        }
+    }
+    return NULL;
+}
+
 /* Masks and range ends change the condition that their attribute's partner made. */
 static int
 apply_partner(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
               struct nwf_prule *prule, size_t start, struct nwf_error *err)
 {
-    struct nwf_cond *cond = find_cond(prule, start, attr->def->field);
+    /* In the table, the partner stands before. */
+    struct nwf_cond *cond = find_cond_of(prule, start, attr->def - 1);
     struct nwf_masked m;
     int r;
 
@@ -214,6 +382,11 @@ check_protocol(struct expansion *e, const struct nwf_element *element, struct nw
         find_cond(prule, start, NWF_F_ICMP_TYPE) || find_cond(prule, start, NWF_F_ICMP_CODE);
     const struct nwf_cond *proto = find_cond(prule, start, NWF_F_IP_PROTO);
 
+    if (e->rule->protocol->layer != NWF_ETHERNET) {
+        return !icmp || find_cond(prule, start, NWF_F_ICMP_TYPE)
+                   ? 0
+                   : FAIL(element->line, err, -EINVAL, "%s", "code needs a type beside it");
+    }
     if (!ports && !icmp) {
         return 0;
     }
@@ -268,6 +441,12 @@ add_conds(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
                                        .value = protocol->implied_value,
                                        .mask = nwf_value_ones(protocol->implied_value.len)});
     }
+    if (protocol && protocol->has_ip_proto) {
+        nwf_vec_push(&prule->conds,
+                     (struct nwf_cond){.field = NWF_F_IP_PROTO,
+                                       .value = nwf_value_from_int(protocol->ip_proto, 1),
+                                       .mask = nwf_value_ones(1)});
+    }
     nwf_vec_foreach (element, &e->rule->elements) {
         int r = add_element(e, element, prule, err);
         if (r) {
@@ -296,23 +475,111 @@ mirror(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
     return 0;
 }
 
+/* ---- The IP layers: one rule in two directions, for packets of a connection. ---- */
+
 static bool
-has_negation(const struct nwf_rule *rule)
+asks_for(const struct nwf_rule *rule, enum nwf_field field)
 {
     nwf_vec_foreach (element, &rule->elements) {
-        if (element->negated) {
+        if (find_attr(element, field, NWF_ROLE_VALUE)) {
             return true;
         }
     }
     return false;
 }
 
+/* What libvirt makes of a rule's connection, for packets in the rule's own direction or
+ * in the other one. */
+static void
+set_states(struct nwf_prule *prule, uint8_t asked, bool own)
+{
+    const struct nwf_rule *rule = prule->rule;
+    bool both = rule->direction[NWF_OUT] && rule->direction[NWF_IN];
+
+    if (asked) {
+        prule->states = asked & NWF_STATE_NONE ? 0 : asked;
+    } else if (rule->action == NWF_ACCEPT && rule->statematch && !both) {
+        prule->states = own ? NWF_STATE_NEW | NWF_STATE_ESTABLISHED : NWF_STATE_ESTABLISHED;
+        prule->ct_direction = own ? NWF_CT_ORIGINAL : NWF_CT_REPLY;
+    }
+}
+
+/* The sender's MAC address says nothing of packets that come back.  False if nothing else
+ * was asked. */
+static bool
+drop_sender(struct nwf_prule *prule)
+{
+    struct nwf_cond *cond;
+    bool others = false;
+
+    while ((cond = find_cond(prule, 0, NWF_F_ETH_SRC))) {
+        remove_cond(prule, cond);
+    }
+    nwf_vec_foreach (rest, &prule->conds) {
+        others |= rest->def != NULL;
+    }
+    return others;
+}
+
+/* libvirt (iptablesCreateRuleInstance): a rule matches packets in its own direction, and
+ * with source and destination in each other's place the other way round, since that is
+ * where the answers go.  ICMP types have no other side; neither has <flow>.  An asked-for
+ * state is for the rule's own direction alone.  Returns whether the direction has the
+ * rule at all. */
+static bool
+adapt_ip_rule(struct expansion *e, enum nwf_direction direction, struct nwf_prule *prule)
+{
+    const struct nwf_rule *rule = e->rule;
+    bool own = rule->direction[direction], both = own && rule->direction[!direction];
+    bool mirrored = direction == NWF_OUT ? rule->direction[NWF_IN] : !own;
+    bool one_way = asks_for(rule, NWF_F_ICMP_TYPE) || asks_for(rule, NWF_F_MATCH);
+    struct nwf_cond *state = find_cond(prule, 0, NWF_F_STATE);
+    uint8_t asked = state && rule->statematch ? state->value.bytes[0] : 0;
+
+    if (state) {
+        remove_cond(prule, state);
+    }
+    if ((one_way && (both || !own)) || (asked && !own)) {
+        return false;
+    }
+    set_states(prule, asked, own);
+    if (one_way) {
+        prule->ct_direction = NWF_CT_ANY;
+    }
+    if (mirrored) {
+        if (find_cond(prule, 0, NWF_F_ETH_SRC) && !drop_sender(prule)) {
+            return false;
+        }
+        nwf_vec_foreach (cond, &prule->conds) {
+            cond->field = nwf_field_mirror(cond->field);
+        }
+    }
+    return true;
+}
+
+/* ---- All of it. ---- */
+
+/* Changes what the rule's elements say into what it asks of frames in 'direction'. */
+static int
+adapt(struct expansion *e, enum nwf_direction direction, struct nwf_prule *prule, bool *ret_there,
+      struct nwf_error *err)
+{
+    *ret_there = true;
+    if (nwf_rule_is_ip(e->rule)) {
+        *ret_there = adapt_ip_rule(e, direction, prule);
+        return 0;
+    }
+    /* libvirt: an "inout" rule is written as the guest receives. */
+    return direction == NWF_OUT && e->rule->direction[NWF_IN] ? mirror(e, prule, err) : 0;
+}
+
 static bool
 same_cond(const struct nwf_cond *a, const struct nwf_cond *b)
 {
-    return a->field == b->field && a->def == b->def && a->negated == b->negated
-           && a->is_range == b->is_range && nwf_value_equal(&a->value, &b->value)
-           && nwf_value_equal(&a->mask, &b->mask) && nwf_value_equal(&a->last, &b->last);
+    return !a->list.n && !b->list.n && !a->text && !b->text && a->field == b->field
+           && a->def == b->def && a->negated == b->negated && a->is_range == b->is_range
+           && nwf_value_equal(&a->value, &b->value) && nwf_value_equal(&a->mask, &b->mask)
+           && nwf_value_equal(&a->last, &b->last);
 }
 
 static bool
@@ -350,12 +617,12 @@ expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *s
         int r = side->rules.n < NWF_PROGRAM_RULES_MAX
                     ? add_conds(e, &prule, err)
                     : FAIL(e->rule->line, err, -E2BIG, "more than %d rules", NWF_PROGRAM_RULES_MAX);
-        /* libvirt: an "inout" rule is written as the guest receives. */
-        if (!r && direction == NWF_OUT && e->rule->direction[NWF_IN]) {
-            r = mirror(e, &prule, err);
+        bool there = !r;
+        if (!r) {
+            r = adapt(e, direction, &prule, &there, err);
         }
-        if (r || is_repeated(side, start, &prule)) {
-            nwf_vec_clear(&prule.conds);
+        if (r || !there || is_repeated(side, start, &prule)) {
+            nwf_prule_clear(&prule);
         } else {
             nwf_vec_push(&side->rules, prule);
         }
@@ -374,6 +641,7 @@ nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
     int r = note_vars(&e, err);
 
     if (!r) {
+        find_lists(&e);
         r = expand_all(&e, direction, side, err);
     }
     nwf_vec_clear(&e.iterators);

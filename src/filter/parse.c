@@ -3,6 +3,7 @@
  * <filter> documents.  What libvirt's parser passes over in silence (unknown
  * attributes and elements, values out of range, a second protocol in a rule) is
  * an error here: each of them would make a rule mean something else. */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -42,6 +43,17 @@ fail(const char *file, unsigned int line, struct nwf_error *err, char *cause)
 
 /* ---- Variables. ---- */
 
+size_t
+nwf_var_length(const char *text)
+{
+    size_t n = 1;
+
+    while (isalnum((unsigned char) text[n]) || text[n] == '_') {
+        n++;
+    }
+    return text[n] == '[' ? n + strcspn(text + n, "]") + (strchr(text + n, ']') != NULL) : n;
+}
+
 int
 nwf_var_parse(const char *text, struct nwf_var *ret_var, struct nwf_error *err)
 {
@@ -75,12 +87,28 @@ nwf_var_parse(const char *text, struct nwf_var *ret_var, struct nwf_error *err)
 
 /* ---- Rules. ---- */
 
+bool
+nwf_rule_is_ip(const struct nwf_rule *rule)
+{
+    return rule->protocol && rule->protocol->layer != NWF_ETHERNET;
+}
+
+static void
+attr_clear(struct nwf_attr *attr)
+{
+    nwf_vec_foreach (var, &attr->vars) {
+        free(var->name);
+    }
+    nwf_vec_clear(&attr->vars);
+    free(attr->text);
+}
+
 static void
 rule_free(struct nwf_rule *rule)
 {
     nwf_vec_foreach (element, &rule->elements) {
         nwf_vec_foreach (attr, &element->attrs) {
-            free(attr->var.name);
+            attr_clear(attr);
         }
         nwf_vec_clear(&element->attrs);
     }
@@ -88,6 +116,25 @@ rule_free(struct nwf_rule *rule)
     free(rule);
 }
 DEFINE_CLEANUP(struct nwf_rule, rule, rule_free)
+
+/* The variables in 'text': it is one, or has any number of them 'anywhere'. */
+static int
+parse_vars(const char *text, bool anywhere, struct nwf_vars *vars, struct nwf_error *err)
+{
+    while ((text = strchr(text, '$'))) {
+        size_t n = anywhere ? nwf_var_length(text) : strlen(text);
+        char *word CLEANUP_FREE = nwf_strndup(text, n);
+        struct nwf_var var;
+        int r = nwf_var_parse(word, &var, err);
+
+        if (r) {
+            return r;
+        }
+        nwf_vec_push(vars, var);
+        text += n;
+    }
+    return 0;
+}
 
 static int
 parse_attr(const char *file, unsigned int line, const struct nwf_protocol *protocol,
@@ -101,13 +148,17 @@ parse_attr(const char *file, unsigned int line, const struct nwf_protocol *proto
     if (attr.def->role == NWF_ROLE_NOTE) {
         return 0;
     }
-    attr.is_var = text[0] == '$';
-    int r = attr.is_var ? nwf_var_parse(text, &attr.var, err)
-                        : nwf_value_parse(attr.def->type, attr.def->min, attr.def->max,
-                                          attr.def->names, text, &attr.literal, err);
+    int r = text[0] == '$' || attr.def->type == NWF_T_MATCH
+                ? parse_vars(text, attr.def->type == NWF_T_MATCH, &attr.vars, err)
+                : nwf_value_parse(attr.def->type, attr.def->min, attr.def->max, attr.def->names,
+                                  text, &attr.literal, err);
     if (r) {
         nwf_error_wrap(err, "%s:%u: %s", file, line, name);
+        attr_clear(&attr);
         return r;
+    }
+    if (attr.def->type == NWF_T_MATCH) {
+        attr.text = nwf_strdup(text);
     }
     nwf_vec_push(&element->attrs, attr);
     return 0;
@@ -118,13 +169,24 @@ parse_element_attr(const char *file, unsigned int line, const struct nwf_protoco
                    const char *name, const char *text, struct nwf_element *element,
                    struct nwf_error *err)
 {
-    if (strcmp(name, "match")) {
+    if (strcmp(name, "match") || nwf_protocol_is_flow(protocol)) {
         return parse_attr(file, line, protocol, name, text, element, err);
     }
     element->negated = !strcmp(text, "no");
     return element->negated || !strcmp(text, "yes")
                ? 0
                : FAIL(file, line, err, "match: \"%.80s\" is neither yes nor no", text);
+}
+
+static int
+check_flow(const char *file, unsigned int line, const struct nwf_rule *rule,
+           const struct nwf_element *element, struct nwf_error *err)
+{
+    if (rule->direction[NWF_OUT] && rule->direction[NWF_IN]) {
+        return FAIL(file, line, err,
+                    "<flow> cannot be inout: its match has no other side; write two rules");
+    }
+    return element->attrs.n ? 0 : FAIL(file, line, err, "<flow> needs the attribute match");
 }
 
 static int
@@ -137,15 +199,13 @@ parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, stru
     if (!protocol) {
         return FAIL(file, line, err, "unknown element <%.80s>", (const char *) node->name);
     }
-    if (!protocol->attrs) {
-        return FAIL(file, line, err, "<%s>: rules on the L3/L4 layer are not supported yet",
-                    protocol->name);
-    }
-    if (rule->protocol && rule->protocol != protocol) {
+    /* <flow> goes with any other. */
+    if (!rule->protocol || nwf_protocol_is_flow(rule->protocol)) {
+        rule->protocol = protocol;
+    } else if (rule->protocol != protocol && !nwf_protocol_is_flow(protocol)) {
         return FAIL(file, line, err, "<%s> and <%s> in one rule", rule->protocol->name,
                     protocol->name);
     }
-    rule->protocol = protocol;
     nwf_vec_push(&rule->elements, (struct nwf_element){.line = line});
     struct nwf_element *element = &rule->elements.data[rule->elements.n - 1];
 
@@ -160,7 +220,7 @@ parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, stru
             return r;
         }
     }
-    return 0;
+    return nwf_protocol_is_flow(protocol) ? check_flow(file, line, rule, element, err) : 0;
 }
 
 static int
@@ -194,7 +254,9 @@ parse_rule_attr(const char *file, unsigned int line, const char *name, const cha
         rule->priority = (int) n;
         return 0;
     }
-    return 0; /* statematch: of no effect on the Ethernet layer. */
+    /* libvirt takes whatever is not one of these for true. */
+    rule->statematch = strcasecmp(text, "false") && strcmp(text, "0");
+    return 0;
 }
 
 static int
@@ -208,6 +270,7 @@ parse_rule(const struct nwf_filter *filter, const xmlNode *node, struct nwf_rule
     rule->filter = filter;
     rule->line = nwf_xml_line(node);
     rule->priority = NWF_PRIORITY_DEFAULT;
+    rule->statematch = true;
     int r = nwf_xml_only_attrs(file, node, "action direction priority statematch", err);
     if (r) {
         return r;

@@ -134,7 +134,8 @@ collect_chains(const struct flattening *f, enum nwf_direction direction, struct 
 {
     nwf_vec_foreach (flat, &f->rules) {
         const struct nwf_filter *filter = flat->rule->filter;
-        if (!flat->rule->direction[direction] || in_root(flat->rule)) {
+        if (!flat->rule->direction[direction] || in_root(flat->rule)
+            || nwf_rule_is_ip(flat->rule)) {
             continue;
         }
         struct nwf_pchain *chain = find_chain(side, filter->chain);
@@ -166,6 +167,17 @@ link_chains(struct nwf_side *side, size_t *next, int priority)
     }
 }
 
+/* Chains mean nothing to the IP layers: each has one list, in the order of the rules. */
+static void
+add_ip_rules(struct nwf_side *side, const struct nwf_rule *rule, size_t first)
+{
+    enum nwf_family family = rule->protocol->layer == NWF_IPV4 ? NWF_FAMILY_IPV4 : NWF_FAMILY_IPV6;
+
+    for (size_t i = first; i < side->rules.n; i++) {
+        nwf_vec_push(&side->ip[family], i);
+    }
+}
+
 static int
 build_side(const struct flattening *f, enum nwf_direction direction, struct nwf_side *side,
            struct nwf_error *err)
@@ -177,13 +189,18 @@ build_side(const struct flattening *f, enum nwf_direction direction, struct nwf_
         qsort(side->chains.data, side->chains.n, sizeof side->chains.data[0], compare_chains);
     }
     nwf_vec_foreach (flat, &f->rules) {
-        if (!flat->rule->direction[direction]) {
+        bool is_ip = nwf_rule_is_ip(flat->rule);
+        if (!flat->rule->direction[direction] && !is_ip) {
             continue;
         }
         size_t first = side->rules.n;
         int r = nwf_rule_expand(flat->rule, flat->params, direction, side, err);
         if (r) {
             return r;
+        }
+        if (is_ip) {
+            add_ip_rules(side, flat->rule, first);
+            continue;
         }
         struct nwf_pchain *chain =
             in_root(flat->rule) ? NULL : find_chain(side, flat->rule->filter->chain);
@@ -226,13 +243,40 @@ nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
     return 0;
 }
 
+bool
+nwf_prule_is_stateful(const struct nwf_prule *prule)
+{
+    bool is = prule->states != 0;
+
+    nwf_vec_foreach (cond, &prule->conds) {
+        is |= cond->text && strstr(cond->text, "ct_"); /* ovs-fields(7): ct_state and its kin. */
+    }
+    return is;
+}
+
+bool
+nwf_program_is_stateful(const struct nwf_program *program)
+{
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        nwf_vec_foreach (prule, &program->side[d].rules) {
+            if (nwf_prule_is_stateful(prule)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void
 nwf_program_free(struct nwf_program *program)
 {
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
         struct nwf_side *side = &program->side[d];
         nwf_vec_foreach (prule, &side->rules) {
-            nwf_vec_clear(&prule->conds);
+            nwf_prule_clear(prule);
+        }
+        for (int family = 0; family < NWF_N_FAMILIES; family++) {
+            nwf_vec_clear(&side->ip[family]);
         }
         nwf_vec_foreach (chain, &side->chains) {
             nwf_vec_clear(&chain->rules);

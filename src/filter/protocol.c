@@ -40,6 +40,29 @@ static const struct nwf_name ip_proto_names[] = {
 #define PORTS                                                                                      \
     RANGE("srcportstart", "srcportend", U16, NWF_F_PORT_SRC, 0xffff),                              \
         RANGE("dstportstart", "dstportend", U16, NWF_F_PORT_DST, 0xffff)
+/* What a rule of the IP layer can say whatever its protocol. */
+#define IP_ADDRESSES(TYPE, SRC, DST)                                                               \
+    {"srcmacaddr", NWF_T_MAC, NWF_F_ETH_SRC, NWF_ROLE_VALUE, 0, 0, NULL},                          \
+        ADDRESS("srcipaddr", "srcipmask", TYPE, SRC),                                              \
+        ADDRESS("dstipaddr", "dstipmask", TYPE, DST),                                              \
+        {"srcipfrom", NWF_T_##TYPE, SRC, NWF_ROLE_VALUE, 0, 0, NULL},                              \
+        {"srcipto", NWF_T_##TYPE, SRC, NWF_ROLE_END, 0, 0, NULL},                                  \
+        {"dstipfrom", NWF_T_##TYPE, DST, NWF_ROLE_VALUE, 0, 0, NULL},                              \
+        {"dstipto", NWF_T_##TYPE, DST, NWF_ROLE_END, 0, 0, NULL}
+#define IP_REST                                                                                    \
+    NUMBER("dscp", U8, NWF_F_IP_DSCP, 0, 63, NULL),                                                \
+        {"state", NWF_T_STATES, NWF_F_STATE, NWF_ROLE_VALUE, 0, 0, NULL},                          \
+        NUMBER("connlimit-above", U16, NWF_F_CONNLIMIT, 0, 0xffff, NULL),                          \
+        {"ipset", NWF_T_TEXT, NWF_F_IPSET, NWF_ROLE_VALUE, 0, 0, NULL},                            \
+        {"ipsetflags", NWF_T_TEXT, NWF_F_IPSET, NWF_ROLE_VALUE, 0, 0, NULL}, COMMENT, END
+#define IP4_ADDRESSES IP_ADDRESSES(IP4, NWF_F_IP4_SRC, NWF_F_IP4_DST)
+#define IP6_ADDRESSES IP_ADDRESSES(IP6, NWF_F_IP6_SRC, NWF_F_IP6_DST)
+#define TCP_REST                                                                                   \
+    {"flags", NWF_T_TCP_FLAGS, NWF_F_TCP_FLAGS, NWF_ROLE_VALUE, 0, 0, NULL},                       \
+        NUMBER("option", U8, NWF_F_TCP_OPTION, 0, 0xff, NULL)
+#define ICMP_REST                                                                                  \
+    NUMBER("type", U8, NWF_F_ICMP_TYPE, 0, 0xff, NULL),                                            \
+        NUMBER("code", U8, NWF_F_ICMP_CODE, 0, 0xff, NULL)
 #define STP(NAME, TYPE) {NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL}
 /* clang-format on */
 
@@ -126,39 +149,86 @@ static const struct nwf_attr_def ipv6_attrs[] = {
     END,
 };
 
+static const struct nwf_attr_def all_attrs[] = {IP4_ADDRESSES, IP_REST};
+static const struct nwf_attr_def ports_attrs[] = {IP4_ADDRESSES, PORTS, IP_REST};
+static const struct nwf_attr_def tcp_attrs[] = {IP4_ADDRESSES, PORTS, TCP_REST, IP_REST};
+static const struct nwf_attr_def icmp_attrs[] = {IP4_ADDRESSES, ICMP_REST, IP_REST};
+
+/* libvirt's documentation gives tcp-ipv6 the flags that its parser passes over. */
+static const struct nwf_attr_def all_ipv6_attrs[] = {IP6_ADDRESSES, IP_REST};
+static const struct nwf_attr_def ports_ipv6_attrs[] = {IP6_ADDRESSES, PORTS, IP_REST};
+static const struct nwf_attr_def tcp_ipv6_attrs[] = {IP6_ADDRESSES, PORTS, TCP_REST, IP_REST};
+static const struct nwf_attr_def icmpv6_attrs[] = {IP6_ADDRESSES, ICMP_REST, IP_REST};
+
+static const struct nwf_attr_def flow_attrs[] = {
+    {"match", NWF_T_MATCH, NWF_F_MATCH, NWF_ROLE_VALUE, 0, 0, NULL},
+    COMMENT,
+    END,
+};
+
 #define ETHERTYPE(NUM)                                                                             \
     {                                                                                              \
         .bytes = {(NUM) >> 8, (NUM) &0xff}, .len = 2                                               \
     }
 
-enum { P_MAC, P_VLAN, P_STP, P_ARP, P_RARP, P_IP, P_IPV6 };
+enum { P_MAC, P_VLAN, P_STP, P_ARP, P_RARP, P_IP, P_IPV6, P_FLOW };
+
+#define IP(NAME, LAYER, TYPE, ATTRS)                                                               \
+    .name = NAME, .implied = NWF_F_ETH_TYPE, .implied_value = ETHERTYPE(TYPE), .attrs = ATTRS,     \
+    .layer = LAYER
+#define IP4(NAME, PROTO, ATTRS)                                                                    \
+    {                                                                                              \
+        IP(NAME, NWF_IPV4, 0x0800, ATTRS), .has_ip_proto = true, .ip_proto = PROTO                 \
+    }
+#define IP6(NAME, PROTO, ATTRS)                                                                    \
+    {                                                                                              \
+        IP(NAME, NWF_IPV6, 0x86dd, ATTRS), .has_ip_proto = true, .ip_proto = PROTO                 \
+    }
 
 static const struct nwf_protocol protocols[] = {
-    [P_MAC] = {"mac", NWF_F_NONE, {.len = 0}, mac_attrs},
-    [P_VLAN] = {"vlan", NWF_F_ETH_TYPE, ETHERTYPE(0x8100), vlan_attrs},
-    [P_STP] = {"stp", NWF_F_ETH_DST, {.bytes = {0x01, 0x80, 0xc2}, .len = 6}, stp_attrs},
-    [P_ARP] = {"arp", NWF_F_ETH_TYPE, ETHERTYPE(0x0806), arp_attrs},
-    [P_RARP] = {"rarp", NWF_F_ETH_TYPE, ETHERTYPE(0x8035), arp_attrs},
-    [P_IP] = {"ip", NWF_F_ETH_TYPE, ETHERTYPE(0x0800), ip_attrs},
-    [P_IPV6] = {"ipv6", NWF_F_ETH_TYPE, ETHERTYPE(0x86dd), ipv6_attrs},
-    /* The stateful L3/L4 layer: known, and refused by name. */
-    {.name = "tcp"},
-    {.name = "udp"},
-    {.name = "udplite"},
-    {.name = "esp"},
-    {.name = "ah"},
-    {.name = "sctp"},
-    {.name = "icmp"},
-    {.name = "igmp"},
-    {.name = "all"},
-    {.name = "tcp-ipv6"},
-    {.name = "udp-ipv6"},
-    {.name = "udplite-ipv6"},
-    {.name = "esp-ipv6"},
-    {.name = "ah-ipv6"},
-    {.name = "sctp-ipv6"},
-    {.name = "icmpv6"},
-    {.name = "all-ipv6"},
+    [P_MAC] = {.name = "mac", .implied = NWF_F_NONE, .attrs = mac_attrs},
+    [P_VLAN] = {.name = "vlan",
+                .implied = NWF_F_ETH_TYPE,
+                .implied_value = ETHERTYPE(0x8100),
+                .attrs = vlan_attrs},
+    [P_STP] = {.name = "stp",
+               .implied = NWF_F_ETH_DST,
+               .implied_value = {.bytes = {0x01, 0x80, 0xc2}, .len = 6},
+               .attrs = stp_attrs},
+    [P_ARP] = {.name = "arp",
+               .implied = NWF_F_ETH_TYPE,
+               .implied_value = ETHERTYPE(0x0806),
+               .attrs = arp_attrs},
+    [P_RARP] = {.name = "rarp",
+                .implied = NWF_F_ETH_TYPE,
+                .implied_value = ETHERTYPE(0x8035),
+                .attrs = arp_attrs},
+    [P_IP] = {.name = "ip",
+              .implied = NWF_F_ETH_TYPE,
+              .implied_value = ETHERTYPE(0x0800),
+              .attrs = ip_attrs},
+    [P_IPV6] = {.name = "ipv6",
+                .implied = NWF_F_ETH_TYPE,
+                .implied_value = ETHERTYPE(0x86dd),
+                .attrs = ipv6_attrs},
+    [P_FLOW] = {.name = "flow", .implied = NWF_F_NONE, .attrs = flow_attrs},
+    IP4("tcp", 6, tcp_attrs),
+    IP4("udp", 17, ports_attrs),
+    IP4("udplite", 136, all_attrs),
+    IP4("esp", 50, all_attrs),
+    IP4("ah", 51, all_attrs),
+    IP4("sctp", 132, ports_attrs),
+    IP4("icmp", 1, icmp_attrs),
+    IP4("igmp", 2, all_attrs),
+    {IP("all", NWF_IPV4, 0x0800, all_attrs)},
+    IP6("tcp-ipv6", 6, tcp_ipv6_attrs),
+    IP6("udp-ipv6", 17, ports_ipv6_attrs),
+    IP6("udplite-ipv6", 136, all_ipv6_attrs),
+    IP6("esp-ipv6", 50, all_ipv6_attrs),
+    IP6("ah-ipv6", 51, all_ipv6_attrs),
+    IP6("sctp-ipv6", 132, ports_ipv6_attrs),
+    IP6("icmpv6", 58, icmpv6_attrs),
+    {IP("all-ipv6", NWF_IPV6, 0x86dd, all_ipv6_attrs)},
 };
 
 #define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
@@ -222,6 +292,12 @@ nwf_attr_find(const struct nwf_protocol *protocol, const char *name)
         }
     }
     return NULL;
+}
+
+bool
+nwf_protocol_is_flow(const struct nwf_protocol *protocol)
+{
+    return protocol == &protocols[P_FLOW];
 }
 
 bool

@@ -178,6 +178,57 @@ parse_bool(const char *s, struct nwf_value *ret)
     return yes || no;
 }
 
+/* ORs together the values that the words between commas in 'text' stand for. */
+static bool
+parse_words(const struct nwf_name *names, const char *text, uint8_t len, struct nwf_value *ret)
+{
+    uint32_t bits = 0;
+
+    for (;;) {
+        size_t n = strcspn(text, ",");
+        const struct nwf_name *name = names;
+        while (name->name && (strlen(name->name) != n || strncasecmp(name->name, text, n))) {
+            name++;
+        }
+        if (!name->name) {
+            return false;
+        }
+        bits |= name->value;
+        if (!text[n]) {
+            *ret = nwf_value_from_int(bits, len);
+            return true;
+        }
+        text += n + 1;
+    }
+}
+
+/* Bits as in the TCP header (RFC 9293, 3.1). */
+static bool
+parse_tcp_flags(const char *s, struct nwf_masked *ret)
+{
+    static const struct nwf_name names[] = {
+        {"FIN", 0x01}, {"SYN", 0x02}, {"RST", 0x04},  {"PSH", 0x08}, {"ACK", 0x10},
+        {"URG", 0x20}, {"ALL", 0x3f}, {"NONE", 0x00}, {NULL, 0},
+    };
+    const char *slash = strchr(s, '/');
+    char *mask CLEANUP_FREE = nwf_strndup(s, slash ? (size_t) (slash - s) : 0);
+
+    return slash && parse_words(names, mask, 2, &ret->mask)
+           && parse_words(names, slash + 1, 2, &ret->value);
+}
+
+static bool
+parse_states(const char *s, struct nwf_value *ret)
+{
+    static const struct nwf_name names[] = {
+        {"NEW", NWF_STATE_NEW},         {"ESTABLISHED", NWF_STATE_ESTABLISHED},
+        {"RELATED", NWF_STATE_RELATED}, {"INVALID", NWF_STATE_INVALID},
+        {"NONE", NWF_STATE_NONE},       {NULL, 0},
+    };
+
+    return parse_words(names, s, 1, ret);
+}
+
 static const char *
 type_words(enum nwf_type type)
 {
@@ -200,7 +251,12 @@ type_words(enum nwf_type type)
         return "contiguous IPv6 mask";
     case NWF_T_BOOL:
         return "truth value";
+    case NWF_T_TCP_FLAGS:
+        return "pair of TCP flags, such as \"SYN,ACK/SYN\"";
+    case NWF_T_STATES:
+        return "list of NEW, ESTABLISHED, RELATED and INVALID, or NONE";
     case NWF_T_TEXT:
+    case NWF_T_MATCH:
         return "text";
     }
     return "value";
@@ -243,7 +299,14 @@ nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_n
     case NWF_T_BOOL:
         ok = parse_bool(text, &m.value);
         break;
+    case NWF_T_TCP_FLAGS:
+        ok = parse_tcp_flags(text, &m);
+        break;
+    case NWF_T_STATES:
+        ok = parse_states(text, &m.value);
+        break;
     case NWF_T_TEXT:
+    case NWF_T_MATCH:
         ok = true;
         break;
     }

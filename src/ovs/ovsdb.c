@@ -314,6 +314,20 @@ nwf_ovsdb_find_interface(struct nwf_ovsdb *db, const char *name)
     return NULL;
 }
 
+void
+nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000])
+{
+    const struct ovsrec_interface *row;
+    int64_t zone;
+
+    OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
+        const char *text = smap_get(&row->external_ids, NWF_TAG_ZONE);
+        if (text && nwf_parse_int(text, 1, UINT16_MAX, &zone) && counts[zone] < UINT8_MAX) {
+            counts[zone]++;
+        }
+    }
+}
+
 const struct ovsrec_bridge *
 nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name)
 {

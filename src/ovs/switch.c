@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "nwf/text.h"
+#include "openflow/nicira-ext.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
@@ -439,6 +440,18 @@ nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct 
 }
 
 /* ---- Settings. ---- */
+
+int
+nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *err)
+{
+    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_NXT_CT_FLUSH_ZONE, sw->version, 0);
+    struct nx_zone_id *body = ofpbuf_put_zeros(msg, sizeof *body);
+
+    body->zone_id = htons(zone);
+    start_clock(sw);
+    int r = send_message(sw, msg, err);
+    return r ? r : nwf_switch_barrier(sw, err);
+}
 
 int
 nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_error *err)

@@ -18,10 +18,10 @@
 #include "lib/util.h"
 
 int
-nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err)
+nwf_vswitchd_call(const char *command, const char *const *args, size_t n_args, char **ret_output,
+                  struct nwf_error *err)
 {
     char *pidfile CLEANUP_FREE = nwf_asprintf("%s/ovs-vswitchd.pid", ovs_rundir());
-    char *argv[] = {(char *) arg};
     struct jsonrpc *client;
 
     pid_t pid = read_pidfile(pidfile);
@@ -34,13 +34,22 @@ nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err
         return nwf_error_set(err, -r, "%s: %s", path, strerror(r));
     }
     char *result CLEANUP_FREE = NULL, *cause CLEANUP_FREE = NULL;
-    r = unixctl_client_transact(client, command, arg ? 1 : 0, argv, &result, &cause);
+    r = unixctl_client_transact(client, command, (int) n_args, (char **) args, &result, &cause);
     jsonrpc_close(client);
     if (r || cause) {
         return nwf_error_set(err, r > 0 ? -r : -EIO, "ovs-vswitchd: %s: %s", command,
                              cause ? (const char *) cause : ovs_retval_to_string(r));
     }
+    *ret_output = TAKE_PTR(result);
     return 0;
+}
+
+int
+nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err)
+{
+    char *output CLEANUP_FREE = NULL;
+
+    return nwf_vswitchd_call(command, &arg, arg ? 1 : 0, &output, err);
 }
 
 int

@@ -45,8 +45,8 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
     const size_t prefix = strlen(NWF_TAG_VARIABLE);
 
     for (size_t i = 0; i < n_tags; i++) {
-        if (!strncmp(tags[i].key, NWF_TAG_VARIABLE, prefix)
-            && strcmp(tags[i].key, NWF_TAG_STATUS)) {
+        if (!strncmp(tags[i].key, NWF_TAG_VARIABLE, prefix) && strcmp(tags[i].key, NWF_TAG_STATUS)
+            && strcmp(tags[i].key, NWF_TAG_ZONE)) {
             int r = add_variable(tags[i].key + prefix, tags[i].value, binding, err);
             if (r) {
                 return r;

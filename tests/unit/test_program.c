@@ -512,8 +512,10 @@ climb(const struct ladder *ladder, const char *variables, struct nwf_error *err)
     return nwf_program_new(store, filter, &params, &program, err);
 }
 
+/* Beside "gratuitous", each address of a list needs a rule of its own. */
 #define LIST_RULE                                                                                  \
-    "<rule action='drop' direction='in'><ip srcipaddr='$A[@1]' dstipaddr='$A[@2]'/></rule>"
+    "<rule action='drop' direction='out'><arp gratuitous='true' arpsrcipaddr='$A[@1]' "            \
+    "arpdstipaddr='$A[@2]'/></rule>"
 
 static void
 test_limits(void **state)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Why a packet passes a port's filter, or does not: the rules that it meets. */
+#ifndef NWF_EXPLAIN_H
+#define NWF_EXPLAIN_H
+
+#include "nwf/binding.h"
+#include "nwf/compile.h"
+#include "nwf/store.h"
+#include "nwf/walk.h"
+
+struct nwf_explained_step {
+    uint8_t table;     /* Of the pipeline. */
+    uint64_t cookie;   /* Of the flow. */
+    const char *chain; /* The rule's; "" where no rule decided. */
+    char *place;       /* FILE:LINE of the rule, or "". */
+    const char *action;
+    char *result; /* In words. */
+};
+
+struct nwf_explanation {
+    bool accepted;
+    NWF_VEC(struct nwf_explained_step) steps;
+};
+
+/* The port's number and VLANs, for an explanation. */
+struct nwf_explain_port {
+    uint16_t ofport;
+    struct nwf_vlan vlan;
+    uint16_t zone;
+};
+
+/* Says what the filter of 'binding' does with a packet that the guest sends (NWF_OUT) or
+ * is about to get (NWF_IN).  *ret refers to filters of 'store'; it is cleared with
+ * nwf_explanation_clear(). */
+int nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
+                struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
+                const struct nwf_walk_ct *ct, struct nwf_explanation *ret, struct nwf_error *err);
+void nwf_explanation_clear(struct nwf_explanation *explanation);
+
+#endif

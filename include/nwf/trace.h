@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The switch's own account of a packet's way (ofproto/trace, ovs-vswitchd(8)). */
+#ifndef NWF_TRACE_H
+#define NWF_TRACE_H
+
+#include <stdint.h>
+
+#include "nwf/error.h"
+#include "nwf/vec.h"
+
+/* A flow that the packet met. */
+struct nwf_traced {
+    uint8_t table;
+    uint64_t cookie;
+};
+
+struct nwf_trace {
+    NWF_VEC(struct nwf_traced) flows; /* In the order in which they were met. */
+};
+
+/* Traces the packet 'hex' (bytes) through 'bridge' from OpenFlow port 'in_port';
+ * 'ct_state' is what conntrack says whenever it is asked, in ovs-appctl's words. */
+int nwf_trace_packet(const char *bridge, uint16_t in_port, const char *hex, const char *ct_state,
+                     struct nwf_trace *ret, struct nwf_error *err);
+
+/* Reads the flows out of what ofproto/trace has printed.  Lines that are not understood
+ * are passed over. */
+void nwf_trace_parse(const char *text, struct nwf_trace *ret);
+
+#endif

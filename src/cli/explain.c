@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * explain: which rules a packet meets in a port's filter, and what comes of it. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+#include "explain.h"
+#include "nwf/pipeline.h"
+#include "nwf/text.h"
+#include "nwf/vswitchd.h"
+#include "openvswitch/dynamic-string.h"
+#include "packet.h"
+
+#include "lib/flow.h"
+#include "lib/packets.h"
+
+/* The port that is asked about. */
+struct subject {
+    char *bridge; /* NULL: offline. */
+    struct nwf_binding binding;
+    struct nwf_explain_port port;
+    uint16_t from; /* A port that a packet for it may come from. */
+};
+
+static void
+subject_finish(struct subject *subject)
+{
+    nwf_binding_clear(&subject->binding);
+    free(subject->bridge);
+}
+
+/* ---- Where the binding comes from. ---- */
+
+static int
+from_file(struct nwf_cli *cli, const char *iface, struct subject *ret, struct nwf_error *err)
+{
+    struct nwf_bindings bindings CLEANUP(nwf_bindings_clear) = {.data = NULL};
+    int r = nwf_bindings_read(cli->bindings, &bindings, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_vec_foreach (binding, &bindings) {
+        if (!strcmp(binding->port, iface)) {
+            ret->binding = *binding;
+            memset(binding, 0, sizeof *binding);
+            ret->port.ofport = 1;
+            return 0;
+        }
+    }
+    return nwf_error_set(err, -ENOENT, "%s: no binding of %.80s", cli->bindings, iface);
+}
+
+/* A trusted port that packets may come from: another one than LOCAL if there is one, since
+ * the host's own packets are not the IP layer's. */
+static uint16_t
+find_sender(const struct nwf_plan *plan)
+{
+    uint16_t found = NWF_OFPORT_LOCAL;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if (port->role == NWF_TRUSTED && port->ofport && found == NWF_OFPORT_LOCAL) {
+            found = port->ofport;
+        }
+    }
+    return found;
+}
+
+static int
+take_port(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan,
+          struct nwf_plan_port *port, struct subject *ret, struct nwf_error *err)
+{
+    if (port->role != NWF_GUEST) {
+        return nwf_error_set(err, -EINVAL, "%s is %s%s%s", port->name,
+                             bridge->managed == NWF_UNMANAGED && !port->binding.filter
+                                 ? "not bound to a filter"
+                                 : nwf_port_role_to_string(port->role),
+                             port->error.text ? ": " : "",
+                             port->error.text ? nwf_error_text(&port->error) : "");
+    }
+    ret->bridge = nwf_strdup(bridge->name);
+    ret->binding = port->binding;
+    memset(&port->binding, 0, sizeof port->binding);
+    ret->port = (struct nwf_explain_port){.ofport = port->ofport, .vlan = port->vlan};
+    ret->from = find_sender(plan);
+    return 0;
+}
+
+static int
+from_database(struct nwf_cli *cli, const char *iface, struct subject *ret, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_ovsdb_bridges(db, &bridges);
+    nwf_vec_foreach (bridge, &bridges) {
+        struct nwf_plan plan CLEANUP(nwf_plan_finish);
+
+        nwf_plan_init(&plan, bridge->name);
+        nwf_plan_read(&plan, bridge, cli->store);
+        nwf_vec_foreach (port, &plan.ports) {
+            if (!strcmp(port->name, iface)) {
+                return take_port(bridge, &plan, port, ret, err);
+            }
+        }
+    }
+    return nwf_error_set(err, -ENOENT, "%.80s: no such interface", iface);
+}
+
+/* ---- What the switch says. ---- */
+
+/* The frame as it comes in by a trusted trunk, for a guest that gets it untagged. */
+static char *
+tagged_hex(const struct subject *subject, const struct nwf_packet *packet)
+{
+    char *hex CLEANUP_FREE = nwf_packet_hex(packet);
+    const struct nwf_vlan *vlan = &subject->port.vlan;
+
+    return vlan->mode == NWF_VLAN_TRUNK || !nwf_vlan_is_untagged(vlan, vlan->tag)
+               ? TAKE_PTR(hex)
+               : nwf_asprintf("%.24s8100%04x%s", hex, vlan->tag, hex + 24);
+}
+
+static char *
+ct_words(const struct nwf_walk_ct *ct)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    format_flags(&s, ct_state_to_string, ct->state, '|');
+    return ds_steal_cstr(&s);
+}
+
+/* Asks the switch, and keeps what it says of this port's filter. */
+static int
+ask_switch(const struct subject *subject, enum nwf_direction direction,
+           const struct nwf_packet *packet, struct nwf_trace *ret, struct nwf_error *err)
+{
+    char *hex CLEANUP_FREE =
+        direction == NWF_OUT ? nwf_packet_hex(packet) : tagged_hex(subject, packet);
+    char *ct CLEANUP_FREE = ct_words(&packet->ct);
+    bool is_host = packet->flow.in_port.ofp_port == OFPP_LOCAL;
+    uint16_t in_port = direction == NWF_OUT ? subject->port.ofport
+                       : is_host            ? NWF_OFPORT_LOCAL
+                                            : subject->from;
+    int r = nwf_trace_packet(subject->bridge, in_port, hex, ct, ret, err);
+    size_t kept = 0;
+
+    nwf_vec_foreach (flow, &ret->flows) {
+        enum nwf_cookie_kind kind = nwf_cookie_kind(flow->cookie);
+        if ((flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC
+            && kind == (direction == NWF_OUT ? NWF_COOKIE_FROM_VM : NWF_COOKIE_TO_VM)
+            && nwf_cookie_port(flow->cookie) == subject->port.ofport) {
+            ret->flows.data[kept++] = *flow;
+        }
+    }
+    ret->flows.n = kept;
+    return r;
+}
+
+/* Steps at the port's door have no flow of the filter. */
+static bool
+agrees(const struct nwf_explanation *explanation, const struct nwf_trace *trace)
+{
+    bool refused = explanation->steps.data[0].table == NWF_TABLE_CLASSIFY;
+
+    if (refused || trace->flows.n != explanation->steps.n) {
+        return refused && !trace->flows.n;
+    }
+    for (size_t i = 0; i < trace->flows.n; i++) {
+        if (trace->flows.data[i].table != explanation->steps.data[i].table
+            || trace->flows.data[i].cookie != explanation->steps.data[i].cookie) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- The verb. ---- */
+
+static int
+parse_direction(const char *word, enum nwf_direction *ret, struct nwf_error *err)
+{
+    *ret = strcmp(word, "in") ? NWF_OUT : NWF_IN;
+    return !strcmp(word, "in") || !strcmp(word, "out")
+               ? 0
+               : nwf_error_set(err, -EINVAL, "\"%.80s\" is neither in nor out", word);
+}
+
+static int
+answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction direction,
+       const struct nwf_packet *packet, struct nwf_error *err)
+{
+    struct nwf_explanation explanation CLEANUP(nwf_explanation_clear) = {.accepted = false};
+    struct nwf_trace trace = {.flows.data = NULL};
+    struct nwf_cli_explanation shown = {
+        .port = cli->argv[0],
+        .direction = direction,
+        .explanation = &explanation,
+    };
+    int r = nwf_explain(&subject->binding, &subject->port, cli->store, direction, &packet->flow,
+                        &packet->ct, &explanation, err);
+
+    if (r) {
+        nwf_error_wrap(err, "%s", cli->argv[0]);
+    } else if (cli->live) {
+        r = ask_switch(subject, direction, packet, &trace, err);
+        shown.trace = &trace;
+        shown.agrees = agrees(&explanation, &trace);
+    }
+    if (!r) {
+        nwf_cli_print_explanation(&shown, cli->json);
+    }
+    nwf_vec_clear(&trace.flows);
+    return r ? r : cli->live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
+}
+
+int
+nwf_verb_explain(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct subject subject CLEANUP(subject_finish) = {.bridge = NULL};
+    struct nwf_packet packet CLEANUP(nwf_packet_clear) = {.data = NULL};
+    enum nwf_direction direction;
+    int r = parse_direction(cli->argv[1], &direction, err);
+
+    r = r ? r : nwf_packet_parse(cli->argv[2], cli->ct, &packet, err);
+    if (!r && cli->live && cli->bindings) {
+        r = nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
+    }
+    if (!r) {
+        r = cli->bindings ? from_file(cli, cli->argv[0], &subject, err)
+                          : from_database(cli, cli->argv[0], &subject, err);
+    }
+    if (!r && packet.flow.in_port.ofp_port != OFPP_LOCAL) {
+        packet.flow.in_port.ofp_port = 0;
+    }
+    return r ? r : answer(cli, &subject, direction, &packet, err);
+}

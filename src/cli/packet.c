@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packets out of words; see packet.h. */
+#include <config.h>
+
+#include "packet.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-flow.h"
+
+#include "lib/dp-packet.h"
+#include "lib/flow.h"
+#include "lib/packets.h"
+#include "lib/pcap-file.h"
+
+/* Bytes of the payload that a flow's packet gets. */
+#define PAYLOAD 64
+/* Packets of a capture that are looked at. */
+#define CAPTURE_MAX 1000000
+
+/* ---- Connections. ---- */
+
+static int
+parse_ct(const char *text, struct nwf_walk_ct *ret, struct nwf_error *err)
+{
+    char *words CLEANUP_FREE = nwf_asprintf("trk|%s", text);
+    struct ds cause = DS_EMPTY_INITIALIZER;
+    uint32_t state;
+
+    for (char *p = words; *p; p++) {
+        *p = *p == ',' ? '|' : *p;
+    }
+    bool ok = parse_ct_state(words, 0, &state, &cause) && validate_ct_state(state, &cause);
+    int r = ok ? 0 : nwf_error_set(err, -EINVAL, "--ct=%.80s: %s", text, ds_cstr(&cause));
+    ds_destroy(&cause);
+    if (ok) {
+        *ret = (struct nwf_walk_ct){.state = state, .answered = state & CS_ESTABLISHED};
+    }
+    return r;
+}
+
+/* ---- Flows. ---- */
+
+static int
+from_flow(const char *text, struct nwf_packet *ret, struct nwf_error *err)
+{
+    struct flow flow;
+    char *cause CLEANUP_FREE = parse_ofp_exact_flow(&flow, NULL, NULL, text, NULL);
+
+    if (cause) {
+        return nwf_error_set(err, -EINVAL, "%s", cause);
+    }
+    if (flow.ct_state) {
+        ret->ct = (struct nwf_walk_ct){.state = flow.ct_state | CS_TRACKED,
+                                       .answered = flow.ct_state & CS_ESTABLISHED};
+    }
+    flow_clear_conntrack(&flow);
+    ret->data = dp_packet_new(0);
+    flow_compose(ret->data, &flow, NULL, PAYLOAD);
+    /* What was said counts, also where no packet could say it. */
+    ret->flow = flow;
+    return 0;
+}
+
+/* ---- Bytes. ---- */
+
+static void
+see(struct nwf_packet *packet)
+{
+    flow_extract(packet->data, &packet->flow);
+}
+
+static bool
+is_hex(const char *text)
+{
+    return strlen(text) >= 2 * ETH_HEADER_LEN
+           && strspn(text, "0123456789abcdefABCDEF \t\n") == strlen(text);
+}
+
+static int
+from_hex(const char *text, struct nwf_packet *ret, struct nwf_error *err)
+{
+    const char *cause = eth_from_hex(text, &ret->data);
+
+    if (cause) {
+        return nwf_error_set(err, -EINVAL, "packet: %s", cause);
+    }
+    see(ret);
+    return 0;
+}
+
+static int
+read_capture(const char *file, int64_t n, struct nwf_packet *ret, struct nwf_error *err)
+{
+    struct stat st;
+    struct pcap_file *pcap = NULL;
+    int r = stat(file, &st) < 0 ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
+
+    if (!r && !(pcap = ovs_pcap_open(file, "rb"))) {
+        r = EINVAL;
+    }
+    for (int64_t i = 0; !r && i < n; i++) {
+        dp_packet_delete(ret->data);
+        ret->data = NULL;
+        r = ovs_pcap_read(pcap, &ret->data, NULL);
+    }
+    if (pcap) {
+        ovs_pcap_close(pcap);
+    }
+    if (r) {
+        dp_packet_delete(ret->data);
+        ret->data = NULL;
+        return nwf_error_set(err, -EINVAL, "%s: %s", file,
+                             r == EOF      ? "has fewer packets"
+                             : r == EINVAL ? "no capture"
+                                           : strerror(r));
+    }
+    see(ret);
+    return 0;
+}
+
+/* FILE.pcap or FILE.pcap:N */
+static bool
+is_capture(const char *text, char **ret_file, int64_t *ret_n)
+{
+    const char *colon = strrchr(text, ':');
+    size_t len = strlen(text);
+
+    *ret_n = 1;
+    if (colon && nwf_parse_int(colon + 1, 1, CAPTURE_MAX, ret_n)) {
+        len = (size_t) (colon - text);
+    }
+    if (len < 5 || memcmp(text + len - 5, ".pcap", 5) != 0) {
+        return false;
+    }
+    *ret_file = nwf_strndup(text, len);
+    return true;
+}
+
+/* ---- Any. ---- */
+
+int
+nwf_packet_parse(const char *text, const char *ct, struct nwf_packet *ret, struct nwf_error *err)
+{
+    char *file CLEANUP_FREE = NULL;
+    int64_t n;
+
+    memset(ret, 0, sizeof *ret);
+    ret->ct.state = CS_TRACKED | CS_NEW;
+    int r = is_capture(text, &file, &n) ? read_capture(file, n, ret, err)
+            : is_hex(text)              ? from_hex(text, ret, err)
+                                        : from_flow(text, ret, err);
+    if (!r && ct) {
+        r = parse_ct(ct, &ret->ct, err);
+    }
+    if (r) {
+        nwf_packet_clear(ret);
+    }
+    return r;
+}
+
+void
+nwf_packet_clear(struct nwf_packet *packet)
+{
+    dp_packet_delete(packet->data);
+    packet->data = NULL;
+}
+
+char *
+nwf_packet_hex(const struct nwf_packet *packet)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    const uint8_t *bytes = dp_packet_data(packet->data);
+
+    for (uint32_t i = 0; i < dp_packet_size(packet->data); i++) {
+        ds_put_format(&s, "%02x", bytes[i]);
+    }
+    return ds_steal_cstr(&s);
+}

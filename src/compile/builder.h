@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stages while they are built: shared by the files that do it, one for the Ethernet layer
+ * (stages.c), one for the IP layers (stages_ip.c), one that makes fewer of them (fold.c). */
+#ifndef NWF_COMPILE_BUILDER_H
+#define NWF_COMPILE_BUILDER_H
+
+#include "nwf/stages.h"
+#include "rule.h"
+
+struct nwf_builder {
+    const struct nwf_program *program;
+    enum nwf_direction direction;
+    const struct nwf_side *side;
+    struct nwf_stages *stages;
+    struct nwf_sets sets;
+    size_t n_rows;
+    bool accept_goes_on; /* What is accepted goes on at NWF_TARGET_ACCEPT. */
+    bool tracked;        /* Packets in the open stage have been through conntrack. */
+};
+
+/* Targets that are not known yet. */
+#define NWF_TARGET_BEHIND_CHAIN SIZE_MAX
+#define NWF_TARGET_ACCEPT (SIZE_MAX - 1)
+#define NWF_TARGET_TRACKED (SIZE_MAX - 2)
+#define NWF_TARGET_UNTRACKED (SIZE_MAX - 3)
+
+bool nwf_row_has_target(const struct nwf_row *row);
+
+struct nwf_stage *nwf_builder_last(struct nwf_builder *b);
+void nwf_builder_new_stage(struct nwf_builder *b);
+
+/* Ends the open stage: what has no verdict yet goes on in the next. */
+void nwf_builder_close_stage(struct nwf_builder *b);
+
+/* Replaces a placeholder, in stages from 'first' on, by the open stage. */
+void nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder);
+
+/* Adds 'match', narrowed to 'guard' (may be NULL), to the open stage. */
+int nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,
+                     enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err);
+
+/* Adds a rule.  'guard' is NULL outside of chains; *returns is set if the rule can go on
+ * behind its chain. */
+int nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t id,
+                          bool *returns, struct nwf_error *err);
+
+/* Adds the stages of the IP layers, behind those of the Ethernet layer. */
+int nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err);
+bool nwf_builder_has_ip(const struct nwf_builder *b);
+
+/* Removes rows that no frame reaches, and folds stages into the ones before them. */
+void nwf_stages_shrink(struct nwf_stages *stages);
+
+#endif

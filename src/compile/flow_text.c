@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * <flow match="...">: a match in ovs-ofctl(8)'s syntax, read by libopenvswitch.
+ *
+ * A rule may ask whatever a packet has.  It may not ask for what the pipeline keeps for
+ * itself (registers, ports, metadata), which would tie it to how this program works. */
+#include <config.h>
+
+#include <errno.h>
+
+#include "nwf/text.h"
+#include "openvswitch/meta-flow.h"
+#include "openvswitch/ofp-parse.h"
+#include "rule.h"
+
+struct parse {
+    const struct nwf_prule *prule;
+    const struct nwf_cond *cond;
+    struct nwf_error *err;
+    struct match match;
+    NWF_VEC(const struct mf_field *) fields;
+};
+
+static int
+fail(const struct parse *p, const char *cause)
+{
+    return nwf_rule_fail(p->prule, p->err, -EINVAL, cause, p->cond);
+}
+
+/* The same with a cause that is built here. */
+#define FAIL(P, ...) fail_free(P, nwf_asprintf(__VA_ARGS__))
+
+static int
+fail_free(const struct parse *p, char *cause)
+{
+    int r = fail(p, cause);
+
+    free(cause);
+    return r;
+}
+
+static bool
+is_about_connection(const struct mf_field *mf)
+{
+    return mf->id == MFF_CT_STATE || mf->id == MFF_CT_NW_PROTO || mf->id == MFF_CT_NW_SRC
+           || mf->id == MFF_CT_NW_DST || mf->id == MFF_CT_IPV6_SRC || mf->id == MFF_CT_IPV6_DST
+           || mf->id == MFF_CT_TP_SRC || mf->id == MFF_CT_TP_DST;
+}
+
+static int
+check_field(const struct parse *p, const struct mf_field *mf)
+{
+    if (is_about_connection(mf)) {
+        return nwf_rule_is_ip(p->prule->rule)
+                   ? 0
+                   : FAIL(p,
+                          "%s: connections are tracked for rules of the IP layer: put <all/> "
+                          "or the like beside <flow>",
+                          mf->name);
+    }
+    /* In libopenvswitch's order, what is of the frame begins with its addresses. */
+    return mf->id >= MFF_ETH_SRC ? 0 : FAIL(p, "%s is not of the frame", mf->name);
+}
+
+static int
+parse_field(struct parse *p, const char *name, const char *value)
+{
+    const struct mf_field *mf = mf_from_name(name);
+    enum ofputil_protocol usable;
+
+    if (!mf) {
+        return FAIL(p, "Open vSwitch knows no field \"%.80s\"", name);
+    }
+    int r = check_field(p, mf);
+    if (r) {
+        return r;
+    }
+    if (!mf_is_all_wild(mf, &p->match.wc)) {
+        return FAIL(p, "%s is there twice", mf->name);
+    }
+    char *cause CLEANUP_FREE = ofp_parse_field(mf, value, NULL, &p->match, &usable);
+    nwf_vec_push(&p->fields, mf);
+    return cause ? fail(p, cause) : 0;
+}
+
+/* A word without a value, such as "arp" or "icmp6". */
+static int
+parse_word(struct parse *p, const char *name, const char *value)
+{
+    const struct ofp_protocol *protocol;
+
+    if (!ofp_parse_protocol(name, &protocol)) {
+        return parse_field(p, name, value);
+    }
+    if (*value) {
+        return FAIL(p, "%s takes no value", name);
+    }
+    if (p->match.wc.masks.dl_type) {
+        return FAIL(p, "%s: there is a protocol already", name);
+    }
+    match_set_dl_type(&p->match, htons(protocol->dl_type));
+    if (protocol->nw_proto) {
+        match_set_nw_proto(&p->match, protocol->nw_proto);
+    }
+    return 0;
+}
+
+/* As to ovs-ofctl, "icmp_type" can be that of ICMPv6. */
+static bool
+has_prerequisites(const struct mf_field *mf, const struct match *all)
+{
+    enum mf_field_id other = mf->id == MFF_ICMPV4_TYPE   ? MFF_ICMPV6_TYPE
+                             : mf->id == MFF_ICMPV4_CODE ? MFF_ICMPV6_CODE
+                                                         : mf->id;
+
+    return mf_are_match_prereqs_ok(mf, all) || mf_are_match_prereqs_ok(mf_from_id(other), all);
+}
+
+/* A field says nothing in frames that do not have it. */
+static int
+check_prerequisites(struct parse *p, const struct match *beside)
+{
+    struct match all = p->match;
+
+    if (beside && !nwf_match_and(&all, beside)) {
+        return fail(p, "it contradicts what stands beside it");
+    }
+    nwf_vec_foreach (mf, &p->fields) {
+        if (!has_prerequisites(*mf, &all)) {
+            return FAIL(p, "%s: its prerequisites are missing, such as \"ip\" or \"arp\"",
+                        (*mf)->name);
+        }
+    }
+    return 0;
+}
+
+int
+nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,
+                       const struct match *beside, struct match *ret, struct nwf_error *err)
+{
+    struct parse p = {.prule = prule, .cond = cond, .err = err};
+    char *text CLEANUP_FREE = nwf_strdup(cond->text);
+    char *rest = text, *name, *value;
+    int r = 0;
+
+    match_init_catchall(&p.match);
+    while (!r && ofputil_parse_key_value(&rest, &name, &value)) {
+        r = parse_word(&p, name, value);
+    }
+    if (!r && flow_wildcards_is_catchall(&p.match.wc)) {
+        r = fail(&p, "it asks for nothing");
+    }
+    r = r ? r : check_prerequisites(&p, beside);
+    /* As everywhere in a filter, a type is that of an untagged frame. */
+    if (!r && p.match.wc.masks.dl_type && !p.match.wc.masks.vlans[0].tci) {
+        nwf_match_set_eth_type(&p.match, ntohs(p.match.flow.dl_type));
+    }
+    if (!r) {
+        *ret = p.match;
+    }
+    nwf_vec_clear(&p.fields);
+    return r;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fewer stages, fewer rows, and what stages say of many frames at once.
+ *
+ * A stage is folded into the one before it where that does not need more rows than both
+ * had. */
+#include <config.h>
+
+#include "builder.h"
+
+/* Folding looks at every pair of rows. */
+#define FOLD_ROWS_MAX 512
+
+static void
+stage_clear(struct nwf_stage *stage)
+{
+    nwf_vec_clear(&stage->rows);
+}
+
+static bool
+is_covered(const struct nwf_stage *stage, const struct match *match)
+{
+    nwf_vec_foreach (row, &stage->rows) {
+        if (nwf_match_covers(&row->match, match)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+push_uncovered(struct nwf_stage *stage, const struct nwf_row *row)
+{
+    if (!is_covered(stage, &row->match)) {
+        nwf_vec_push(&stage->rows, *row);
+    }
+}
+
+/* Appends 'row', which goes on in 'next', as the rows that it meets there. */
+static void
+push_inlined(struct nwf_stage *stage, const struct nwf_row *row, const struct nwf_stage *next)
+{
+    nwf_vec_foreach (there, &next->rows) {
+        struct nwf_row both = *there;
+        if (nwf_match_and(&both.match, &row->match)) {
+            push_uncovered(stage, &both);
+            if (nwf_match_covers(&there->match, &row->match)) {
+                return;
+            }
+        }
+    }
+}
+
+static bool
+is_target(const struct nwf_stages *stages, size_t target, size_t but_from)
+{
+    for (size_t i = 0; i < stages->list.n; i++) {
+        nwf_vec_foreach (row, &stages->list.data[i].rows) {
+            if ((i != but_from || row->verdict != NWF_V_GOTO) && nwf_row_has_target(row)
+                && row->target == target) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void
+remove_stage(struct nwf_stages *stages, size_t index)
+{
+    stage_clear(&stages->list.data[index]);
+    memmove(&stages->list.data[index], &stages->list.data[index + 1],
+            (--stages->list.n - index) * sizeof stages->list.data[0]);
+    nwf_vec_foreach (stage, &stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            row->target -= nwf_row_has_target(row) && row->target > index;
+        }
+    }
+}
+
+/* Folds stage i + 1 into stage i if that pays. */
+static void
+fold(struct nwf_stages *stages, size_t i)
+{
+    const struct nwf_stage *here = &stages->list.data[i], *next = here + 1;
+    size_t separate = here->rows.n + next->rows.n;
+    struct nwf_stage folded = {.rows.data = NULL};
+
+    if (separate > FOLD_ROWS_MAX || is_target(stages, i + 1, i)) {
+        return;
+    }
+    nwf_vec_foreach (row, &here->rows) {
+        if (row->verdict == NWF_V_GOTO && row->target == i + 1) {
+            push_inlined(&folded, row, next);
+        } else {
+            push_uncovered(&folded, row);
+        }
+        if (folded.rows.n > separate) {
+            break;
+        }
+    }
+    if (folded.rows.n <= separate) {
+        stage_clear(&stages->list.data[i]);
+        stages->list.data[i] = folded;
+        remove_stage(stages, i + 1);
+    } else {
+        stage_clear(&folded);
+    }
+}
+
+/* Drops rows that no frame reaches, and doubts that the next row settles anyway. */
+static void
+prune(struct nwf_stage *stage)
+{
+    struct nwf_stage pruned = {.rows.data = NULL};
+
+    if (stage->rows.n > FOLD_ROWS_MAX) {
+        return;
+    }
+    nwf_vec_foreach (row, &stage->rows) {
+        struct nwf_row *last = pruned.rows.n ? &pruned.rows.data[pruned.rows.n - 1] : NULL;
+        if (last && last->why == NWF_WHY_DOUBT && row->verdict == NWF_V_DROP
+            && nwf_match_covers(&row->match, &last->match)) {
+            pruned.rows.n--;
+        }
+        push_uncovered(&pruned, row);
+    }
+    stage_clear(stage);
+    *stage = pruned;
+}
+
+void
+nwf_stages_shrink(struct nwf_stages *stages)
+{
+    nwf_vec_foreach (stage, &stages->list) {
+        prune(stage);
+    }
+    for (size_t i = stages->list.n - 1; i-- > 0;) {
+        fold(stages, i);
+    }
+}
+
+bool
+nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
+                   enum nwf_verdict *ret_verdict)
+{
+    size_t i = 0;
+
+    for (;;) {
+        const struct nwf_row *decisive = NULL;
+        nwf_vec_foreach (row, &stages->list.data[i].rows) {
+            struct match both = *frames;
+            if (!nwf_match_and(&both, &row->match)) {
+                continue;
+            }
+            /* A lookup goes on with all frames alike, whatever it finds. */
+            if (row->verdict != NWF_V_SET && !nwf_match_covers(&row->match, frames)) {
+                return false;
+            }
+            decisive = row;
+            break;
+        }
+        if (!decisive || decisive->verdict == NWF_V_TRACK || decisive->verdict == NWF_V_MARK) {
+            return false;
+        }
+        if (!nwf_row_has_target(decisive)) {
+            *ret_verdict = decisive->verdict;
+            return true;
+        }
+        i = decisive->target;
+    }
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a rule's conditions, all of which must hold, to the matches of its rows. */
+#include <config.h>
+
+#include "rule.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "lib/packets.h"
+
+int
+nwf_rule_fail(const struct nwf_prule *prule, struct nwf_error *err, int code, const char *cause,
+              const struct nwf_cond *cond)
+{
+    return nwf_error_set(err, code, "%s:%u: %s%s%s", prule->rule->filter->file, prule->rule->line,
+                         cond && cond->def ? cond->def->name : "", cond && cond->def ? ": " : "",
+                         cause);
+}
+
+static int
+multiply(struct nwf_matches *list, const struct nwf_matches *other, const struct nwf_prule *prule,
+         struct nwf_error *err)
+{
+    return nwf_matches_multiply(list, other)
+               ? 0
+               : nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows",
+                               NULL);
+}
+
+const struct nwf_cond *
+nwf_rule_exact_cond(const struct nwf_prule *prule, enum nwf_field field)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        struct nwf_value ones = nwf_value_ones(cond->mask.len);
+
+        if (cond->field == field && !cond->negated && !cond->is_range && !cond->list.n
+            && nwf_value_equal(&cond->mask, &ones)) {
+            return cond;
+        }
+    }
+    return NULL;
+}
+
+uint16_t
+nwf_rule_eth_type(const struct nwf_prule *prule)
+{
+    const struct nwf_protocol *protocol = prule->rule->protocol;
+
+    return protocol && protocol->implied == NWF_F_ETH_TYPE
+               ? (uint16_t) nwf_value_to_int(&protocol->implied_value)
+               : 0;
+}
+
+enum nwf_depth
+nwf_field_depth(enum nwf_field field)
+{
+    if ((field >= NWF_F_PORT_SRC && field <= NWF_F_ICMP_CODE) || field == NWF_F_TCP_FLAGS) {
+        return NWF_DEPTH_TRANSPORT;
+    }
+    if (field == NWF_F_IP_PROTO) {
+        return NWF_DEPTH_PROTOCOL;
+    }
+    return field >= NWF_F_ARP_HTYPE && field <= NWF_F_IP_DSCP ? NWF_DEPTH_PACKET : NWF_DEPTH_FRAME;
+}
+
+void
+nwf_rule_cond_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
+                      const struct nwf_sets *sets, struct nwf_matches *list)
+{
+    const struct nwf_set *set = nwf_sets_find(sets, prule, cond);
+
+    if (!set) {
+        nwf_cond_to_matches(cond, list);
+        return;
+    }
+    struct match match;
+    match_init_catchall(&match);
+    match_set_reg_masked(&match, nwf_set_register(set->group), set->bit, set->bit);
+    nwf_vec_push(list, match);
+}
+
+/* ---- What the frame itself says. ---- */
+
+/* Gratuitous ARP has one address on both sides; with one known, the other is too. */
+static int
+gratuitous(const struct nwf_prule *prule, struct nwf_matches *list, struct nwf_error *err)
+{
+    const struct nwf_cond *spa = nwf_rule_exact_cond(prule, NWF_F_ARP_SPA);
+    const struct nwf_cond *tpa = nwf_rule_exact_cond(prule, NWF_F_ARP_TPA);
+
+    if (!spa && !tpa) {
+        return nwf_rule_fail(prule, err, -EOPNOTSUPP,
+                             "gratuitous: OpenFlow does not compare two fields; an arpsrcipaddr or "
+                             "arpdstipaddr of one address beside it makes it possible",
+                             NULL);
+    }
+    struct nwf_cond other = spa ? *spa : *tpa;
+    other.field = spa ? NWF_F_ARP_TPA : NWF_F_ARP_SPA;
+    nwf_cond_to_matches(&other, list);
+    return 0;
+}
+
+/* The condition's matches; none if it is of no effect. */
+static int
+list_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
+             const struct nwf_sets *sets, const struct nwf_matches *beside,
+             struct nwf_matches *list, struct nwf_error *err)
+{
+    struct match match;
+    int r = 0;
+
+    switch ((int) cond->field) {
+    case NWF_F_ARP_HTYPE:
+    case NWF_F_ARP_PTYPE:
+        return 0; /* "Ethernet" and "IPv4": see unparsed.c. */
+    case NWF_F_ARP_GRATUITOUS:
+        return gratuitous(prule, list, err);
+    case NWF_F_MATCH:
+        r = nwf_flow_text_to_match(prule, cond, beside->n ? &beside->data[0] : NULL, &match, err);
+        if (!r) {
+            nwf_vec_push(list, match);
+        }
+        return r;
+    default:
+        nwf_rule_cond_matches(prule, cond, sets, list);
+        return 0;
+    }
+}
+
+/* Whether the condition is about what only some fragments of a packet have.  Of IPv6 not
+ * even the protocol is in all. */
+static bool
+is_by_view(const struct nwf_prule *prule, const struct nwf_cond *cond, bool tracked)
+{
+    enum nwf_depth depth = nwf_field_depth(cond->field);
+
+    return depth == NWF_DEPTH_TRANSPORT
+           || (depth == NWF_DEPTH_PROTOCOL && tracked && nwf_rule_eth_type(prule) == 0x86dd);
+}
+
+static int
+add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct nwf_cond *cond,
+         bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
+{
+    const char *cause = nwf_cond_refusal(cond);
+    struct nwf_matches list = {.data = NULL};
+
+    if (cause) {
+        return nwf_rule_fail(prule, err, -EOPNOTSUPP, cause, cond);
+    }
+    if (is_by_view(prule, cond, tracked)) {
+        return 0; /* See add_views(). */
+    }
+    int r = list_matches(prule, cond, sets, &m->any, &list, err);
+    if (!r && cond->negated) {
+        nwf_vec_foreach (match, &list) {
+            nwf_vec_push(&m->except, *match);
+        }
+    } else if (!r && list.n) {
+        r = multiply(&m->any, &list, prule, err);
+    }
+    nwf_vec_clear(&list);
+    return r;
+}
+
+/* ---- The transport header, by fragments. ----
+ *
+ * Only a first fragment has it.  Without conntrack, later ones are no rule's that asks
+ * for it, as in ebtables.  Behind conntrack every fragment of a packet has the ports of
+ * its connection (ct_tp_src, ct_tp_dst; ovs-fields(7)), as the connection began: the
+ * verdict is that of the whole packet, as in iptables, which sees it reassembled. */
+
+enum view { VIEW_HEADER, VIEW_LATER_ORIGINAL, VIEW_LATER_REPLY, N_VIEWS };
+
+/* The frames that have this view. */
+static void
+match_view(enum view view, const struct nwf_prule *prule, struct match *match)
+{
+    const struct nwf_cond *proto = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
+
+    match_init_catchall(match);
+    if (view == VIEW_HEADER) {
+        match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
+        return;
+    }
+    match_set_nw_frag_masked(match, FLOW_NW_FRAG_LATER, FLOW_NW_FRAG_LATER);
+    match_set_ct_state_masked(match, CS_TRACKED | (view == VIEW_LATER_REPLY ? CS_REPLY_DIR : 0),
+                              CS_TRACKED | CS_INVALID | CS_REPLY_DIR);
+    if (proto) {
+        match_set_ct_nw_proto(match, (uint8_t) nwf_value_to_int(&proto->value));
+    }
+}
+
+/* The type of a request whose answer has this type (RFC 792, 950, 4443); else -1. */
+static int
+request_of(uint8_t type, bool ipv6)
+{
+    switch (type) {
+    case 0:
+        return ipv6 ? -1 : 8;
+    case 14:
+    case 16:
+    case 18:
+        return ipv6 ? -1 : type - 1;
+    case 129:
+        return ipv6 ? 128 : -1;
+    default:
+        return -1;
+    }
+}
+
+/* A field of the header as its connection has it.  False if no packet has it so. */
+static bool
+to_connection(enum nwf_field field, enum view view, bool ipv6, const struct match *header,
+              struct match *ret)
+{
+    bool reply = view == VIEW_LATER_REPLY;
+    ovs_be16 src = header->flow.tp_src, src_mask = header->wc.masks.tp_src;
+    ovs_be16 dst = header->flow.tp_dst, dst_mask = header->wc.masks.tp_dst;
+
+    match_init_catchall(ret);
+    switch ((int) field) {
+    case NWF_F_PORT_SRC:
+    case NWF_F_PORT_DST:
+        match_set_ct_tp_src_masked(ret, reply ? dst : src, reply ? dst_mask : src_mask);
+        match_set_ct_tp_dst_masked(ret, reply ? src : dst, reply ? src_mask : dst_mask);
+        return true;
+    case NWF_F_ICMP_TYPE: {
+        int type = reply ? request_of((uint8_t) ntohs(src), ipv6) : ntohs(src);
+        if (type >= 0) {
+            match_set_ct_tp_src(ret, htons((uint16_t) type));
+        }
+        return type >= 0;
+    }
+    case NWF_F_ICMP_CODE:
+        match_set_ct_tp_dst_masked(ret, dst, dst_mask);
+        return true;
+    case NWF_F_IP_PROTO:
+        return true; /* match_view() has it. */
+    default:
+        return false; /* TCP flags are no connection's. */
+    }
+}
+
+/* The condition as frames of this view can be asked it. */
+static void
+view_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, enum view view,
+             struct nwf_matches *ret)
+{
+    struct nwf_matches header = {.data = NULL};
+
+    nwf_cond_to_matches(cond, &header);
+    nwf_vec_foreach (match, &header) {
+        struct match connection;
+        if (view == VIEW_HEADER) {
+            nwf_vec_push(ret, *match);
+        } else if (to_connection(cond->field, view, nwf_rule_eth_type(prule) == 0x86dd, match,
+                                 &connection)) {
+            nwf_vec_push(ret, connection);
+        }
+    }
+    nwf_vec_clear(&header);
+}
+
+static int
+add_view(const struct nwf_matches *base, const struct nwf_prule *prule, bool tracked,
+         enum view view, struct nwf_rule_matches *m, struct nwf_error *err)
+{
+    struct nwf_matches any = {.data = NULL};
+    struct match frames;
+    int r = 0;
+
+    match_view(view, prule, &frames);
+    nwf_vec_foreach (match, base) {
+        struct match both = *match;
+        if (nwf_match_and(&both, &frames)) {
+            nwf_vec_push(&any, both);
+        }
+    }
+    nwf_vec_foreach (cond, &prule->conds) {
+        struct nwf_matches list = {.data = NULL};
+        if (r || !is_by_view(prule, cond, tracked)) {
+            continue;
+        }
+        view_matches(prule, cond, view, &list);
+        if (!cond->negated) {
+            r = multiply(&any, &list, prule, err);
+        }
+        nwf_vec_foreach (match, &list) {
+            if (cond->negated && nwf_match_and(match, &frames)) {
+                nwf_vec_push(&m->except, *match);
+            }
+        }
+        nwf_vec_clear(&list);
+    }
+    nwf_vec_foreach (match, &any) {
+        nwf_vec_push(&m->any, *match);
+    }
+    nwf_vec_clear(&any);
+    return r;
+}
+
+static int
+add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
+          struct nwf_error *err)
+{
+    struct nwf_matches base = m->any;
+    bool asked = false;
+    int r = 0;
+
+    nwf_vec_foreach (cond, &prule->conds) {
+        asked |= is_by_view(prule, cond, tracked);
+    }
+    if (!asked) {
+        return 0;
+    }
+    memset(&m->any, 0, sizeof m->any);
+    for (int view = 0; !r && view < (tracked ? N_VIEWS : VIEW_HEADER + 1); view++) {
+        r = add_view(&base, prule, tracked, (enum view) view, m, err);
+    }
+    nwf_vec_clear(&base);
+    return r;
+}
+
+/* ---- The connection. ----
+ *
+ * iptables calls a connection established once an answer has been seen.  Open vSwitch's
+ * "est" comes with the first answer on the kernel's datapath, and sooner on the other, so
+ * a bit of ct_mark notes the answer; see "mark" in stages.c. */
+
+static void
+push_state(struct nwf_matches *list, uint32_t state, uint32_t mask, int answered)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_ct_state_masked(&match, CS_TRACKED | state, CS_TRACKED | mask);
+    if (answered >= 0) {
+        match_set_ct_mark_masked(&match, (uint32_t) answered, 1);
+    }
+    nwf_vec_push(list, match);
+}
+
+/* Packets of connections that are valid and not merely related. */
+#define PLAIN (CS_INVALID | CS_RELATED)
+
+static void
+state_matches(const struct nwf_prule *prule, struct nwf_matches *list)
+{
+    bool is_new = prule->states & NWF_STATE_NEW;
+    bool established = prule->states & NWF_STATE_ESTABLISHED;
+
+    if (prule->ct_direction == NWF_CT_ORIGINAL) {
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, -1);
+    } else if (prule->ct_direction == NWF_CT_REPLY) {
+        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1);
+    } else if (is_new && established) {
+        push_state(list, 0, PLAIN, -1);
+    } else if (is_new) {
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, 0);
+    } else if (established) {
+        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, 1);
+    }
+    if (prule->states & NWF_STATE_RELATED) {
+        push_state(list, CS_RELATED, PLAIN, -1);
+    }
+    if (prule->states & NWF_STATE_INVALID) {
+        push_state(list, CS_INVALID, CS_INVALID, -1);
+    }
+}
+
+static int
+add_states(struct nwf_rule_matches *m, const struct nwf_prule *prule, struct nwf_error *err)
+{
+    struct nwf_matches list = {.data = NULL};
+    int r = 0;
+
+    if (prule->states) {
+        state_matches(prule, &list);
+        r = multiply(&m->any, &list, prule, err);
+        r = r ? r : multiply(&m->doubt, &list, prule, err);
+    }
+    nwf_vec_clear(&list);
+    return r;
+}
+
+/* ---- All of it. ---- */
+
+/* ebtables finds no protocol in IPv6 without a next header (59), not even "not X". */
+static void
+except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (cond->field == NWF_F_IP_PROTO && cond->negated && nwf_rule_eth_type(prule) == 0x86dd) {
+            struct match match;
+
+            match_init_catchall(&match);
+            match_set_nw_proto(&match, IPPROTO_NONE);
+            nwf_vec_push(&m->except, match);
+        }
+    }
+}
+
+/* A negated condition is looked at in frames that meet all others. */
+static void
+narrow_exceptions(struct nwf_rule_matches *m)
+{
+    struct nwf_matches narrowed = {.data = NULL};
+
+    nwf_vec_foreach (except, &m->except) {
+        nwf_vec_foreach (any, &m->any) {
+            struct match match = *any;
+            if (nwf_match_and(&match, except)) {
+                nwf_vec_push(&narrowed, match);
+            }
+        }
+    }
+    nwf_vec_clear(&m->except);
+    m->except = narrowed;
+}
+
+int
+nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
+                      const struct nwf_sets *sets, struct nwf_error *err)
+{
+    struct match all;
+    int r = 0;
+
+    memset(m, 0, sizeof *m);
+    match_init_catchall(&all);
+    nwf_vec_push(&m->any, all);
+    nwf_vec_foreach (cond, &prule->conds) {
+        r = r ? r : add_cond(m, prule, cond, tracked, sets, err);
+    }
+    r = r ? r : add_views(m, prule, tracked, err);
+    r = r ? r : nwf_rule_handle_unparsed(m, prule, sets, err);
+    r = r ? r : add_states(m, prule, err);
+    if (r) {
+        nwf_rule_matches_finish(m);
+        return r;
+    }
+    except_no_next_header(m, prule);
+    narrow_exceptions(m);
+    m->doubt_first |= m->except.n > 0; /* Of which zero may satisfy one. */
+    return 0;
+}
+
+void
+nwf_rule_matches_finish(struct nwf_rule_matches *m)
+{
+    nwf_vec_clear(&m->any);
+    nwf_vec_clear(&m->except);
+    nwf_vec_clear(&m->doubt);
+}

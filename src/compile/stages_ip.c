@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The IP layers as stages, behind those of the Ethernet layer:
+ *
+ *   by family     untagged IPv4, untagged IPv6; all else is accepted
+ *   (conntrack)   if a rule of the family, in either direction, asks for a state
+ *   (mark)        an answer marks its connection, if a rule tells "new" from "established"
+ *   the rules     first match; in the end accept
+ *   (commit)      what is accepted and new begins a connection
+ *
+ * libvirt's iptables rules see what a bridge forwards, and what a guest sends to the host;
+ * not what the host sends to a guest.  Its connections are tracked all the same. */
+#include <config.h>
+
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+
+#include "builder.h"
+#include "nwf/pipeline.h"
+
+#include "lib/packets.h"
+
+static const uint16_t eth_types[NWF_N_FAMILIES] = {
+    [NWF_FAMILY_IPV4] = 0x0800,
+    [NWF_FAMILY_IPV6] = 0x86dd,
+};
+
+/* ---- What the rules of both directions need. ---- */
+
+static bool
+any_rule(const struct nwf_program *program, enum nwf_family family,
+         bool (*is)(const struct nwf_prule *prule))
+{
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        const struct nwf_side *side = &program->side[d];
+        for (size_t i = 0; i < side->ip[family].n; i++) {
+            if (is(&side->rules.data[side->ip[family].data[i]])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether it tells connections that have been answered from those that have not. */
+static bool
+asks_for_answer(const struct nwf_prule *prule)
+{
+    bool is_new = prule->states & NWF_STATE_NEW;
+    bool established = prule->states & NWF_STATE_ESTABLISHED;
+
+    return prule->ct_direction == NWF_CT_ANY && is_new != established;
+}
+
+static bool
+is_tracked(const struct nwf_builder *b, enum nwf_family family)
+{
+    return any_rule(b->program, family, nwf_prule_is_stateful);
+}
+
+static bool
+has_family(const struct nwf_builder *b, enum nwf_family family)
+{
+    return b->side->ip[family].n || is_tracked(b, family);
+}
+
+bool
+nwf_builder_has_ip(const struct nwf_builder *b)
+{
+    return has_family(b, NWF_FAMILY_IPV4) || has_family(b, NWF_FAMILY_IPV6);
+}
+
+/* ---- Stages. ---- */
+
+static int
+emit(struct nwf_builder *b, const struct match *match, enum nwf_verdict verdict, size_t target,
+     struct nwf_error *err)
+{
+    return nwf_builder_emit(b, NULL, match, verdict, target, NWF_RULE_END, err);
+}
+
+static int
+emit_rest(struct nwf_builder *b, enum nwf_verdict verdict, size_t target, struct nwf_error *err)
+{
+    struct match all;
+
+    match_init_catchall(&all);
+    return emit(b, &all, verdict, target, err);
+}
+
+/* Linux does not track neighbour discovery and group membership (net/netfilter/
+ * nf_conntrack_proto_icmpv6.c): they are of no state.  To Open vSwitch they are invalid. */
+static int
+emit_untracked(struct nwf_builder *b, struct nwf_error *err)
+{
+    static const uint8_t types[] = {
+        MLD_LISTENER_QUERY, MLD_LISTENER_REPORT, MLD_LISTENER_REDUCTION, ND_ROUTER_SOLICIT,
+        ND_ROUTER_ADVERT,   ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT,     143, /* MLDv2 report */
+    };
+    int r = 0;
+
+    for (size_t i = 0; !r && i < sizeof types; i++) {
+        struct match match;
+
+        match_init_catchall(&match);
+        nwf_match_set_eth_type(&match, eth_types[NWF_FAMILY_IPV6]);
+        match_set_nw_proto(&match, IPPROTO_ICMPV6);
+        match_set_nw_frag_masked(&match, 0, FLOW_NW_FRAG_LATER);
+        match_set_icmp_type(&match, types[i]);
+        r = emit(b, &match, NWF_V_GOTO, NWF_TARGET_UNTRACKED - 2 * NWF_FAMILY_IPV6, err);
+    }
+    return r;
+}
+
+/* Each family's targets are placeholders of their own. */
+static int
+emit_by_family(struct nwf_builder *b, struct nwf_error *err)
+{
+    int r = 0;
+
+    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
+        enum nwf_family family = (enum nwf_family) f;
+        bool tracked = is_tracked(b, family);
+        struct match match;
+
+        if (!has_family(b, family)) {
+            continue;
+        }
+        if (tracked && family == NWF_FAMILY_IPV6) {
+            r = emit_untracked(b, err);
+        }
+        match_init_catchall(&match);
+        nwf_match_set_eth_type(&match, eth_types[family]);
+        r = r ? r
+              : emit(b, &match, tracked ? NWF_V_TRACK : NWF_V_GOTO,
+                     (tracked ? NWF_TARGET_TRACKED : NWF_TARGET_UNTRACKED) - 2 * (size_t) f, err);
+    }
+    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+}
+
+static int
+emit_mark(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    nwf_match_set_eth_type(&match, eth_types[family]);
+    match_set_ct_state_masked(&match, CS_TRACKED | CS_REPLY_DIR,
+                              CS_TRACKED | CS_REPLY_DIR | CS_INVALID | CS_RELATED);
+    match_set_ct_mark_masked(&match, 0, NWF_CT_MARK_ANSWERED);
+    int r = emit(b, &match, NWF_V_MARK, b->stages->list.n, err);
+    return r ? r : emit_rest(b, NWF_V_GOTO, b->stages->list.n, err);
+}
+
+static int
+emit_rules(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
+{
+    struct match match;
+    bool returns;
+    int r = 0;
+
+    if (b->direction == NWF_IN) {
+        match_init_catchall(&match);
+        match_set_in_port(&match, OFPP_LOCAL);
+        r = emit(b, &match, NWF_V_ACCEPT, 0, err);
+        nwf_builder_last(b)->rows.data[0].why = NWF_WHY_HOST;
+    }
+    for (size_t i = 0; !r && i < b->side->ip[family].n; i++) {
+        r = nwf_builder_emit_rule(b, NULL, (uint32_t) b->side->ip[family].data[i], &returns, err);
+    }
+    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+}
+
+static int
+emit_family(struct nwf_builder *b, size_t first, enum nwf_family family, struct nwf_error *err)
+{
+    size_t shift = 2 * (size_t) family;
+    int r = 0;
+
+    b->tracked = is_tracked(b, family);
+    nwf_builder_new_stage(b);
+    if (b->tracked && any_rule(b->program, family, asks_for_answer)) {
+        nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
+        r = emit_mark(b, family, err);
+        nwf_builder_new_stage(b);
+    }
+    nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
+    nwf_builder_resolve(b, first, NWF_TARGET_UNTRACKED - shift);
+    return r ? r : emit_rules(b, family, err);
+}
+
+static int
+emit_commit(struct nwf_builder *b, struct nwf_error *err)
+{
+    int r = 0;
+
+    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
+        struct match match;
+
+        if (!is_tracked(b, (enum nwf_family) f)) {
+            continue;
+        }
+        match_init_catchall(&match);
+        nwf_match_set_eth_type(&match, eth_types[f]);
+        match_set_ct_state_masked(&match, CS_TRACKED | CS_NEW,
+                                  CS_TRACKED | CS_NEW | CS_INVALID | CS_RELATED);
+        r = emit(b, &match, NWF_V_ACCEPT, 0, err);
+        nwf_builder_last(b)->rows.data[nwf_builder_last(b)->rows.n - 1].commit = true;
+    }
+    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+}
+
+int
+nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err)
+{
+    bool tracked = is_tracked(b, NWF_FAMILY_IPV4) || is_tracked(b, NWF_FAMILY_IPV6);
+
+    /* What the Ethernet layer accepts comes here. */
+    nwf_builder_new_stage(b);
+    nwf_builder_resolve(b, 0, NWF_TARGET_ACCEPT);
+    b->accept_goes_on = false;
+    size_t first = b->stages->list.n - 1;
+    int r = emit_by_family(b, err);
+
+    b->accept_goes_on = tracked;
+    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
+        if (has_family(b, (enum nwf_family) f)) {
+            r = emit_family(b, first, (enum nwf_family) f, err);
+        }
+    }
+    b->accept_goes_on = false;
+    if (!r && tracked) {
+        nwf_builder_new_stage(b);
+        nwf_builder_resolve(b, first, NWF_TARGET_ACCEPT);
+        r = emit_commit(b, err);
+    }
+    return r;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames that Open vSwitch does not look into.
+ *
+ * Fields of a packet that is cut short, or of ARP for other networks than Ethernet
+ * and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
+ * in a first fragment of eight bytes, and the protocol of IPv6 that ends inside of an
+ * extension header, where libvirt sees them.  A rule must not accept such a frame because
+ * zero happens to satisfy it ("not from 10.0.0.1").  And where libvirt would have looked
+ * into what we cannot look into, a rule that may drop the frame, or may send it past the
+ * rest of its chain, leaves us in doubt; a frame in doubt is dropped. */
+#include <config.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "rule.h"
+
+static bool
+is_zero(const struct nwf_value *value)
+{
+    struct nwf_value zero = {.len = value->len};
+
+    return nwf_value_equal(value, &zero);
+}
+
+/* Whether the condition holds for a field that reads as zero. */
+static bool
+holds_for_zero(const struct nwf_cond *cond)
+{
+    switch (cond->field) {
+    case NWF_F_ARP_HTYPE:
+    case NWF_F_ARP_PTYPE:
+        return true; /* Of no effect on the match. */
+    case NWF_F_ARP_GRATUITOUS:
+        return true; /* Both addresses are the one that is given beside it. */
+    default:
+        break;
+    }
+    nwf_vec_foreach (m, &cond->list) {
+        if (is_zero(&m->value)) {
+            return true;
+        }
+    }
+    return !cond->list.n && is_zero(&cond->value) != cond->negated;
+}
+
+/* Narrows *match to frames whose 'layer' reads as zero.  No packet that was parsed
+ * has protocol 0: in IPv6 that is a header that another follows; "opcode" of ARP is
+ * the same field. */
+static void
+match_zero(const struct nwf_prule *prule, enum nwf_depth layer, struct match *match)
+{
+    const struct nwf_cond *proto = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
+
+    if (layer == NWF_DEPTH_TRANSPORT) {
+        match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
+        match_set_tp_src(match, htons(0));
+        match_set_tp_dst(match, htons(0));
+        if (proto && nwf_value_to_int(&proto->value) == IPPROTO_TCP) {
+            match_set_tcp_flags(match, htons(0));
+        }
+        return;
+    }
+    match_set_nw_proto(match, 0);
+    if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(prule) == 0x0800) {
+        match_set_nw_src(match, htonl(0));
+        match_set_nw_dst(match, htonl(0));
+    }
+}
+
+/* The rule without what it says of 'layer' and what is further inside. */
+static int
+match_outside(const struct nwf_prule *prule, enum nwf_depth layer, const struct nwf_sets *sets,
+              struct nwf_matches *ret, struct nwf_error *err)
+{
+    struct match all;
+    bool fits = true;
+
+    match_init_catchall(&all);
+    nwf_vec_push(ret, all);
+    nwf_vec_foreach (cond, &prule->conds) {
+        struct nwf_matches list = {.data = NULL};
+
+        if (nwf_field_depth(cond->field) < layer && !cond->negated && cond->field != NWF_F_MATCH) {
+            nwf_rule_cond_matches(prule, cond, sets, &list);
+            fits = fits && nwf_matches_multiply(ret, &list);
+        }
+        nwf_vec_clear(&list);
+    }
+    return fits ? 0
+                : nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows",
+                                NULL);
+}
+
+/* What a rule asks of a layer, and of those inside of it. */
+struct inside {
+    bool asked;
+    bool is_arp;
+    bool zero_satisfies;
+};
+
+static struct inside
+look_inside(const struct nwf_prule *prule, enum nwf_depth layer)
+{
+    struct inside inside = {.zero_satisfies = true};
+
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (nwf_field_depth(cond->field) >= layer) {
+            inside.asked = true;
+            inside.is_arp |= cond->field <= NWF_F_ARP_GRATUITOUS;
+            inside.zero_satisfies &= holds_for_zero(cond);
+        }
+    }
+    return inside;
+}
+
+static int
+handle_layer(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum nwf_depth layer,
+             const struct nwf_sets *sets, struct nwf_error *err)
+{
+    enum nwf_action action = prule->rule->action;
+    struct inside inside = look_inside(prule, layer);
+    bool in_doubt = (inside.is_arp || layer >= NWF_DEPTH_PROTOCOL) && action != NWF_ACCEPT;
+    struct nwf_matches outside = {.data = NULL};
+    struct match zero;
+    int r = 0;
+
+    match_init_catchall(&zero);
+    match_zero(prule, layer, &zero);
+    if (inside.asked && !in_doubt && inside.zero_satisfies && action != NWF_DROP
+        && action != NWF_REJECT) {
+        nwf_vec_push(&m->except, zero);
+    } else if (inside.asked && in_doubt) {
+        r = match_outside(prule, layer, sets, &outside, err);
+        nwf_vec_foreach (match, &outside) {
+            match_zero(prule, layer, match);
+            nwf_vec_push(&m->doubt, *match);
+        }
+        m->doubt_first |= inside.zero_satisfies && outside.n;
+    }
+    nwf_vec_clear(&outside);
+    return r;
+}
+
+int
+nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule,
+                         const struct nwf_sets *sets, struct nwf_error *err)
+{
+    int r = handle_layer(m, prule, NWF_DEPTH_PACKET, sets, err);
+
+    if (!r && nwf_rule_eth_type(prule) == 0x86dd) {
+        /* A packet that ends inside of extension headers has addresses, and no more. */
+        r = handle_layer(m, prule, NWF_DEPTH_PROTOCOL, sets, err);
+    }
+    /* Zeros are an ordinary answer to a ping; and what is shorter is no message at all. */
+    bool is_icmp = prule->rule->protocol && prule->rule->protocol->layer == NWF_IPV4
+                   && prule->rule->protocol->ip_proto == IPPROTO_ICMP;
+    return r || is_icmp ? r : handle_layer(m, prule, NWF_DEPTH_TRANSPORT, sets, err);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The steps of a packet through a port's filter, in words; see nwf/explain.h. */
+#include <config.h>
+
+#include "nwf/explain.h"
+
+#include <string.h>
+
+#include "nwf/pipeline.h"
+#include "nwf/text.h"
+
+#include "lib/packets.h"
+
+#include "../compile/match.h"
+#include "../compile/tag.h"
+
+void
+nwf_explanation_clear(struct nwf_explanation *explanation)
+{
+    nwf_vec_foreach (step, &explanation->steps) {
+        free(step->place);
+        free(step->result);
+    }
+    nwf_vec_clear(&explanation->steps);
+}
+
+static char *
+result_text(const struct nwf_row *row, enum nwf_direction direction)
+{
+    uint8_t first = direction == NWF_OUT ? NWF_TABLE_FROM_VM : NWF_TABLE_TO_VM;
+    int next = first + (int) row->target;
+
+    switch (row->verdict) {
+    case NWF_V_ACCEPT:
+        return nwf_strdup(row->commit ? "passes, and begins a connection" : "passes");
+    case NWF_V_DROP:
+        return nwf_strdup(row->why == NWF_WHY_DOUBT
+                              ? "dropped: Open vSwitch does not see whether the rule matches"
+                              : "dropped");
+    case NWF_V_SET:
+        return nwf_asprintf("address is in sets 0x%x, on to table %d", row->set.value, next);
+    case NWF_V_TRACK:
+        return nwf_asprintf("tracked, on to table %d", next);
+    case NWF_V_MARK:
+        return nwf_asprintf("connection is answered, on to table %d", next);
+    case NWF_V_GOTO:
+        break;
+    }
+    return nwf_asprintf("%son to table %d",
+                        row->why == NWF_WHY_EXCEPTION ? "rule does not match, "
+                        : row->why == NWF_WHY_HOST    ? "the host's own, "
+                                                      : "",
+                        next);
+}
+
+static struct nwf_explained_step
+explain_step(const struct nwf_side *side, enum nwf_direction direction, uint16_t ofport,
+             const struct nwf_step *step)
+{
+    const struct nwf_row *row = step->row;
+    uint8_t first = direction == NWF_OUT ? NWF_TABLE_FROM_VM : NWF_TABLE_TO_VM;
+    const struct nwf_rule *rule =
+        row->rule < side->rules.n ? side->rules.data[row->rule].rule : NULL;
+
+    return (struct nwf_explained_step){
+        .table = (uint8_t) (first + step->stage),
+        .cookie = nwf_cookie(direction == NWF_OUT ? NWF_COOKIE_FROM_VM : NWF_COOKIE_TO_VM, ofport,
+                             row->rule),
+        .chain = !rule                  ? ""
+                 : nwf_rule_is_ip(rule) ? rule->protocol->name
+                                        : rule->filter->chain,
+        .place = rule ? nwf_asprintf("%s:%u", rule->filter->file, rule->line) : nwf_strdup(""),
+        .action = rule ? nwf_action_to_string(rule->action) : "",
+        .result = result_text(row, direction),
+    };
+}
+
+/* Before its filter, a guest's frame meets what holds for all ports. */
+static const char *
+refused_at_the_door(const struct nwf_explain_port *port, const struct flow *packet)
+{
+    struct nwf_admissions list;
+    bool admitted = false;
+
+    if (eth_addr_is_multicast(packet->dl_src)) {
+        return "dropped: no frame comes from a group address";
+    }
+    nwf_vlan_admissions(&port->vlan, &list);
+    nwf_vec_foreach (admission, &list) {
+        admitted |= nwf_match_holds(&admission->match, packet);
+    }
+    nwf_vec_clear(&list);
+    return admitted ? NULL : "dropped: the port does not belong to this VLAN";
+}
+
+static void
+explain_refusal(const char *why, struct nwf_explanation *ret)
+{
+    nwf_vec_push(&ret->steps, (struct nwf_explained_step){.table = NWF_TABLE_CLASSIFY,
+                                                          .chain = "",
+                                                          .place = nwf_strdup(""),
+                                                          .action = "",
+                                                          .result = nwf_strdup(why)});
+}
+
+int
+nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
+            struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
+            const struct nwf_walk_ct *ct, struct nwf_explanation *ret, struct nwf_error *err)
+{
+    struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
+    const struct nwf_filter *filter;
+    struct nwf_stages stages;
+    struct nwf_walk walk;
+
+    memset(ret, 0, sizeof *ret);
+    int r = nwf_store_get(store, binding->filter, &filter, err);
+    r = r ? r : nwf_program_new(store, filter, &binding->params, &program, err);
+    r = r ? r : nwf_stages_build(program, direction, &stages, err);
+    if (r) {
+        nwf_error_wrap(err, "filter %.80s", binding->filter);
+        return r;
+    }
+    const char *refusal = direction == NWF_OUT ? refused_at_the_door(port, packet) : NULL;
+    if (refusal) {
+        explain_refusal(refusal, ret);
+    } else {
+        nwf_walk(&stages, packet, ct, &walk);
+        nwf_vec_foreach (step, &walk.steps) {
+            nwf_vec_push(&ret->steps,
+                         explain_step(&program->side[direction], direction, port->ofport, step));
+        }
+        ret->accepted = walk.steps.data[walk.steps.n - 1].row->verdict == NWF_V_ACCEPT;
+        nwf_walk_clear(&walk);
+    }
+    nwf_stages_clear(&stages);
+    return 0;
+}

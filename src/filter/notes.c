@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Remarks on rules that do something else here than under libvirt, or something that the
+ * rule does not seem to say.  One row a remark; none of them is an error. */
+#include <string.h>
+
+#include "nwf/program.h"
+
+static bool
+has(const struct nwf_element *element, const char *attr)
+{
+    nwf_vec_foreach (a, &element->attrs) {
+        if (!strcmp(a->def->name, attr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_inout(const struct nwf_rule *rule)
+{
+    return rule->direction[NWF_OUT] && rule->direction[NWF_IN];
+}
+
+static bool
+is_of(const struct nwf_rule *rule, const char *protocol)
+{
+    return rule->protocol && !strcmp(rule->protocol->name, protocol);
+}
+
+/* ---- What there is to remark. ---- */
+
+static bool
+rejects(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) element;
+    return rule->action == NWF_REJECT && nwf_rule_is_ip(rule);
+}
+
+static bool
+continues(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) element;
+    return rule->action == NWF_CONTINUE && nwf_rule_is_ip(rule);
+}
+
+static bool
+has_inout_type(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    return nwf_rule_is_ip(rule) && is_inout(rule) && has(element, "type");
+}
+
+static bool
+has_ethernet_dscp(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    return is_of(rule, "ip") && has(element, "dscp");
+}
+
+static bool
+has_encapsulation(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) rule;
+    return has(element, "encap-protocol");
+}
+
+/* libvirt copies the negation of the first attribute of such a group to the others. */
+static bool
+loses_negation(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    bool ports = has(element, "dstportstart") && !has(element, "srcportstart");
+
+    return nwf_rule_is_ip(rule) && element->negated && ports;
+}
+
+static bool
+has_ipv6_range(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    return rule->protocol && rule->protocol->layer == NWF_IPV6 && has(element, "dstipto");
+}
+
+static bool
+has_range_and_address(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) rule;
+    return (has(element, "srcipaddr") && has(element, "srcipfrom"))
+           || (has(element, "dstipaddr") && has(element, "dstipfrom"));
+}
+
+static bool
+has_ipv6_flags(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    return is_of(rule, "tcp-ipv6") && has(element, "flags");
+}
+
+static bool
+is_ah_ipv6(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) element;
+    return is_of(rule, "ah-ipv6");
+}
+
+static bool
+is_flow(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) rule;
+    return element->attrs.n && element->attrs.data[0].def->field == NWF_F_MATCH;
+}
+
+static const struct {
+    bool (*applies)(const struct nwf_rule *rule, const struct nwf_element *element);
+    const char *text;
+} notes[] = {
+    {rejects, "reject drops without an answer; libvirt's iptables answer with an ICMP error"},
+    {continues, "continue does nothing; libvirt does not instantiate such a filter"},
+    {has_inout_type, "an inout rule with an ICMP type does nothing, as in libvirt: write an in and "
+                     "an out rule"},
+    {has_ethernet_dscp, "dscp is compared with the DSCP; libvirt compares it with the TOS byte"},
+    {has_encapsulation, "encap-protocol works; libvirt's rule never matches"},
+    {loses_negation, "the destination ports are negated; libvirt loses the negation"},
+    {has_ipv6_range, "dstipto is an IPv6 address; libvirt reads an IPv4 address there"},
+    {has_range_and_address, "address and range must both match; libvirt ignores the range"},
+    {has_ipv6_flags, "the flags count, as documented; libvirt ignores them for IPv6"},
+    {is_ah_ipv6, "never matches, as in libvirt: in IPv6, AH is an extension header"},
+    {is_flow, "<flow> is not of libvirt's language"},
+};
+
+/* ---- The walk. ---- */
+
+struct walk {
+    struct nwf_store *store;
+    nwf_filter_note_fn *note;
+    void *aux;
+    NWF_VEC(const struct nwf_filter *) seen;
+};
+
+static void
+note_rule(const struct walk *w, const struct nwf_rule *rule)
+{
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+        nwf_vec_foreach (element, &rule->elements) {
+            if (notes[i].applies(rule, element)) {
+                w->note(w->aux, rule->filter->file, rule->line, notes[i].text);
+                break;
+            }
+        }
+    }
+}
+
+static void
+visit(struct walk *w, const struct nwf_filter *filter)
+{
+    nwf_vec_foreach (other, &w->seen) {
+        if (*other == filter) {
+            return;
+        }
+    }
+    nwf_vec_push(&w->seen, filter);
+    nwf_vec_foreach (entry, &filter->entries) {
+        struct nwf_error ignored = NWF_ERROR_INIT;
+        const struct nwf_filter *target;
+
+        if (entry->rule) {
+            note_rule(w, entry->rule);
+        } else if (!nwf_store_get(w->store, entry->ref->filter, &target, &ignored)) {
+            visit(w, target);
+        }
+        nwf_error_clear(&ignored);
+    }
+}
+
+void
+nwf_filter_notes(struct nwf_store *store, const struct nwf_filter *filter, nwf_filter_note_fn *note,
+                 void *aux)
+{
+    struct walk w = {.store = store, .note = note, .aux = aux};
+
+    visit(&w, filter);
+    nwf_vec_clear(&w.seen);
+}
