@@ -104,6 +104,9 @@ ROWS = [
     Row("check: a missing file", [OWN, "filter", "check", "nosuch.xml"],
         error="nosuch.xml: No such file or directory"),
     Row("check: a FIFO", [OWN, "filter", "check", "./fifo"], error="./fifo: not a regular file"),
+    Row("check: half a character of UTF-16", [OWN, "filter", "check", "-"],
+        stdin="\ufeff<filter name='wide'>".encode("utf-16-le") + b"n\xd8=\0" * 20,
+        error="-:.*"),
     Row("check: an empty file", [OWN, "filter", "check", "empty.xml"], error="empty.xml:.*"),
     Row("check: every stock filter", ["--filter-dir={stock}", "filter", "check", *sorted(
         name.removesuffix(".xml") for name in os.listdir(STOCK))],
