@@ -80,19 +80,44 @@ remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port, bo
     }
 }
 
-static void
+/* The variable's tag; what sync would refuse to read is not written. */
+static int
+format_value(const struct nwf_param *param, char **ret, struct nwf_error *err)
+{
+    size_t len = 0;
+
+    nwf_vec_foreach (value, &param->values) {
+        len += strlen(*value) + 1;
+    }
+    if (len - 1 > NWF_TAG_MAX) {
+        return nwf_error_set(err, -E2BIG, "variable %s: longer than %d characters", param->name,
+                             NWF_TAG_MAX);
+    }
+    char *text = nwf_zalloc(len), *end = text;
+    nwf_vec_foreach (value, &param->values) {
+        end = stpcpy(end, *value);
+        *end++ = ',';
+    }
+    end[-1] = '\0';
+    *ret = text;
+    return 0;
+}
+
+static int
 add_new_tags(struct tag_changes *changes, const struct ovsrec_interface *row,
-             const struct nwf_binding *binding)
+             const struct nwf_binding *binding, struct nwf_error *err)
 {
     set_tag(changes, row, nwf_strdup(NWF_TAG_FILTER), nwf_strdup(binding->filter));
     nwf_vec_foreach (param, &binding->params.list) {
-        char *value = nwf_strdup(param->values.data[0]);
-        for (size_t i = 1; i < param->values.n; i++) {
-            char *old CLEANUP_FREE = value;
-            value = nwf_asprintf("%s,%s", old, param->values.data[i]);
+        char *value = NULL;
+        int r = format_value(param, &value, err);
+        if (r) {
+            nwf_error_wrap(err, "%s", binding->port);
+            return r;
         }
         set_tag(changes, row, nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name), value);
     }
+    return 0;
 }
 
 /* Setting a key and removing it in one transaction would cancel out. */
@@ -116,18 +141,21 @@ drop_removals_of_set_keys(struct tag_changes *changes)
     changes->n = kept;
 }
 
-static int
-write_tags(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_error *err)
+static void
+changes_clear(struct tag_changes *changes)
 {
-    drop_removals_of_set_keys(changes);
-    int r = nwf_ovsdb_write_tags(db, changes->data, changes->n, err);
-
     nwf_vec_foreach (change, changes) {
         free((char *) change->key);
         free((char *) change->value);
     }
     nwf_vec_clear(changes);
-    return r;
+}
+
+static int
+write_tags(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_error *err)
+{
+    drop_removals_of_set_keys(changes);
+    return nwf_ovsdb_write_tags(db, changes->data, changes->n, err);
 }
 
 static int
@@ -177,7 +205,7 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct tag_changes changes = {.data = NULL};
+    struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
     struct nwf_ovs_port port;
     int r =
         cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
@@ -188,7 +216,9 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
     r = check(cli, &binding, &port, err);
     if (!r) {
         remove_old_tags(&changes, &port, true);
-        add_new_tags(&changes, port.row, &binding);
+        r = add_new_tags(&changes, port.row, &binding, err);
+    }
+    if (!r) {
         r = write_tags(db, &changes, err);
     }
     nwf_vec_clear(&port.tags);
@@ -199,7 +229,7 @@ int
 nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct tag_changes changes = {.data = NULL};
+    struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
     struct nwf_ovs_port port;
     int r = open_port(cli, cli->argv[0], &db, &port, err);
 

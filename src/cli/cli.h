@@ -75,4 +75,7 @@ void nwf_rows_add(struct nwf_rows *rows, const char *cell);
 /* Prints the table, as text or as a JSON array of objects, and frees it. */
 void nwf_rows_print(struct nwf_rows *rows, bool json);
 
+/* The text as a string of JSON, quotes included: a new string. */
+char *nwf_json_quote(const char *text);
+
 #endif

@@ -34,6 +34,34 @@ number_for(const struct nwf_words *words, const char *option, const char *name, 
     return 0;
 }
 
+/* A word about no port is a slip, and must not leave a port other than it was meant. */
+static int
+check_words(const struct nwf_words *words, const char *option, const struct nwf_plan *plan,
+            struct nwf_error *err)
+{
+    nwf_vec_foreach (word, words) {
+        bool found = false;
+        nwf_vec_foreach (port, &plan->ports) {
+            found |= rest_for(*word, port->name) != NULL;
+        }
+        if (!found) {
+            return nwf_error_set(err, -EINVAL, "--%s=%s: there is no such port", option, *word);
+        }
+    }
+    return 0;
+}
+
+static int
+check_options(const struct nwf_cli *cli, const struct nwf_plan *plan, struct nwf_error *err)
+{
+    int r = check_words(&cli->ofports, "ofport", plan, err);
+
+    if (!r) {
+        r = check_words(&cli->tags, "tag", plan, err);
+    }
+    return r ? r : check_words(&cli->trunks, "trunks", plan, err);
+}
+
 static int
 add_trunk(const char *word, void *vlan)
 {
@@ -67,7 +95,8 @@ describe(struct nwf_cli *cli, struct nwf_plan_port *port, struct nwf_error *err)
     port->vlan.mode = tag ? NWF_VLAN_ACCESS : NWF_VLAN_TRUNK;
     nwf_vec_foreach (word, &cli->trunks) {
         const char *rest = rest_for(*word, port->name);
-        if (rest && nwf_text_split(rest, ",", add_trunk, &port->vlan)) {
+        /* Without a VLAN it would carry all. */
+        if (rest && (nwf_text_split(rest, ",", add_trunk, &port->vlan) || !port->vlan.limited)) {
             return nwf_error_set(err, -EINVAL, "--trunks=%s: not VLANs", *word);
         }
     }
@@ -99,6 +128,9 @@ fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
     }
     nwf_vec_foreach (binding, &bindings) {
         nwf_plan_add_port(plan, binding->port, 0, NWF_GUEST, binding);
+    }
+    if ((r = check_options(cli, plan, err))) {
+        return r;
     }
     nwf_vec_foreach (port, &plan->ports) {
         if ((r = describe(cli, port, err))) {

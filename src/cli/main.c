@@ -5,9 +5,11 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "nwf-config.h"
@@ -119,7 +121,8 @@ print_help(void)
 static void
 print_verb_help(const struct verb *verb)
 {
-    printf("usage: ovs-nwfilter [OPTIONS] %s %s\n  %s\n", verb->name, verb->operands, verb->help);
+    printf("usage: ovs-nwfilter [OPTIONS] %s%s%s\n  %s\n", verb->name, *verb->operands ? " " : "",
+           verb->operands, verb->help);
     for (size_t i = 0; i < N_OPTIONS; i++) {
         if (!option_rows[i].common && strchr(verb->options, option_rows[i].letter)) {
             print_option(&option_rows[i]);
@@ -229,6 +232,10 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
     }
 }
 
+/* What getopt_long() returns for a row's name is this and the row's number, so that
+ * letters which only stand for rows are no options of the command line. */
+#define LONG_OPTION 0x100
+
 static void
 make_long_options(struct option longs[N_OPTIONS + 1])
 {
@@ -239,7 +246,7 @@ make_long_options(struct option longs[N_OPTIONS + 1])
         longs[i].has_arg = !o->argument       ? no_argument
                            : o->letter == 'v' ? optional_argument
                                               : required_argument;
-        longs[i].val = o->letter;
+        longs[i].val = LONG_OPTION + (int) i;
     }
 }
 
@@ -252,6 +259,22 @@ option_name(int letter)
         }
     }
     return "?";
+}
+
+/* Says what getopt_long() did not like; 'word' is the last one that it is done with. */
+static int
+refuse_option(int result, const char *word, struct nwf_error *err)
+{
+    if (result == ':') {
+        return nwf_error_set(err, -EINVAL, "%s: an argument is missing; see --help", word);
+    }
+    if (optopt >= LONG_OPTION) {
+        return nwf_error_set(err, -EINVAL, "%s: this option takes no argument; see --help", word);
+    }
+    if (optopt) { /* It may be one of several letters in a word, and not the last. */
+        return nwf_error_set(err, -EINVAL, "-%c: no such option; see --help", optopt);
+    }
+    return nwf_error_set(err, -EINVAL, "%s: no such option, or one of several; see --help", word);
 }
 
 struct parsed {
@@ -269,13 +292,16 @@ parse_options(struct nwf_cli *cli, int argc, char **argv, struct parsed *parsed,
     make_long_options(longs);
     opterr = 0;
     while ((letter = getopt_long(argc, argv, ":O:v::hV", longs, NULL)) != -1) {
+        if (letter == '?' || letter == ':') {
+            return refuse_option(letter, argv[optind - 1], err);
+        }
+        if (letter >= LONG_OPTION) {
+            letter = option_rows[letter - LONG_OPTION].letter;
+        }
         if (letter == 'h') {
             parsed->help = true;
         } else if (letter == 'V') {
             parsed->version = true;
-        } else if (letter == '?' || letter == ':') {
-            return nwf_error_set(err, -EINVAL, "%s: %s; see --help", argv[optind - 1],
-                                 letter == '?' ? "no such option" : "an argument is missing");
         } else {
             int r = apply_common_option(cli, letter, optarg, err);
             if (r < 0) {
@@ -316,7 +342,8 @@ check_usage(const struct nwf_cli *cli, const struct verb *verb, const struct par
         }
     }
     if (cli->argc < verb->min_args || cli->argc > verb->max_args) {
-        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s %s", verb->name, verb->operands);
+        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s%s%s", verb->name,
+                             *verb->operands ? " " : "", verb->operands);
     }
     return 0;
 }
@@ -391,6 +418,20 @@ nwf_cli_complain(const struct nwf_error *err)
     fprintf(stderr, "ovs-nwfilter: %s\n", nwf_error_text(err));
 }
 
+/* Keeps files and sockets that are opened later from becoming standard output or error,
+ * and getting what is meant for those.  Writing to a closed one stays an error. */
+static void
+occupy_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+                _exit(NWF_EXIT_ERROR);
+            }
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -400,6 +441,7 @@ main(int argc, char **argv)
         .versions = NWF_OPENFLOW_VERSIONS,
     };
 
+    occupy_standard_descriptors();
     set_program_name(argv[0]);
     /* Errors are ours to report, in one line; the library's log is for -v. */
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);

@@ -26,6 +26,17 @@ nwf_rows_add(struct nwf_rows *rows, const char *cell)
     nwf_vec_push(&rows->cells, nwf_text_clean(cell, NWF_ERROR_MAX));
 }
 
+char *
+nwf_json_quote(const char *text)
+{
+    char *clean CLEANUP_FREE = nwf_text_clean(text, NWF_ERROR_MAX);
+    json_t *string = json_string(clean);
+    char *quoted = json_dumps(string, JSON_ENCODE_ANY);
+
+    json_decref(string);
+    return quoted;
+}
+
 static void
 print_json(const struct nwf_rows *rows)
 {

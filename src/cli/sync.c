@@ -52,15 +52,16 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
              const struct nwf_sync_result *result)
 {
     const char *format =
-        cli->json ? "{\"bridge\": \"%s\", \"flows\": %zu, \"added\": %zu, \"changed\": %zu, "
+        cli->json ? "{\"bridge\": %s, \"flows\": %zu, \"added\": %zu, \"changed\": %zu, "
                     "\"removed\": %zu, \"guests\": %zu, \"quarantined\": %zu, \"trusted\": %zu}\n"
                   : "%s: %zu flows: %zu added, %zu changed, %zu removed; "
                     "%zu guests, %zu quarantined, %zu trusted\n";
+    char *name CLEANUP_FREE = cli->json ? nwf_json_quote(plan->name) : nwf_strdup(plan->name);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    printf(format, plan->name, result->n_flows, result->n_added, result->n_replaced,
-           result->n_deleted, count_role(plan, NWF_GUEST), count_role(plan, NWF_QUARANTINED),
+    printf(format, name, result->n_flows, result->n_added, result->n_replaced, result->n_deleted,
+           count_role(plan, NWF_GUEST), count_role(plan, NWF_QUARANTINED),
            count_role(plan, NWF_TRUSTED));
 #pragma GCC diagnostic pop
 }

@@ -81,9 +81,10 @@ nwf_put_restore_tag(struct ofpbuf *actions)
 void
 nwf_put_no_tag(struct ofpbuf *actions)
 {
-    ovs_be16 none = htons(0), all = OVS_BE16_MAX;
+    ovs_be16 none = htons(0);
 
-    ofpact_put_reg_load(actions, mf_from_id(MFF_VLAN_TCI), &none, &all);
+    /* Not "load": OpenFlow 1.5 has none, so a switch would return this for it. */
+    ofpact_put_set_field(actions, mf_from_id(MFF_VLAN_TCI), &none, NULL);
 }
 
 void

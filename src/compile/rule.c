@@ -185,7 +185,8 @@ match_view(enum view view, const struct nwf_prule *prule, struct match *match)
         match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
         return;
     }
-    match_set_nw_frag_masked(match, FLOW_NW_FRAG_LATER, FLOW_NW_FRAG_LATER);
+    /* Both bits, as "later" in ovs-ofctl's syntax is read. */
+    match_set_nw_frag_masked(match, FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK);
     match_set_ct_state_masked(match, CS_TRACKED | (view == VIEW_LATER_REPLY ? CS_REPLY_DIR : 0),
                               CS_TRACKED | CS_INVALID | CS_REPLY_DIR);
     if (proto) {

@@ -215,7 +215,7 @@ static int
 emit_root(struct nwf_builder *b, struct nwf_error *err)
 {
     struct match all;
-    bool returns;
+    bool returns = false;
     int r = 0;
 
     nwf_builder_new_stage(b);

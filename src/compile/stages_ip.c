@@ -156,7 +156,7 @@ static int
 emit_rules(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
 {
     struct match match;
-    bool returns;
+    bool returns = false;
     int r = 0;
 
     if (b->direction == NWF_IN) {

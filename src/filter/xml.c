@@ -26,6 +26,13 @@ refuse_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id, const
     xmlStopParser(ctxt);
 }
 
+/* What goes wrong with an encoding is printed in spite of XML_PARSE_NOERROR. */
+static void __attribute__((format(printf, 2, 3))) print_nothing(void *ctx, const char *format, ...)
+{
+    (void) ctx;
+    (void) format;
+}
+
 static int
 parse_error(xmlParserCtxt *ctxt, const char *name, struct nwf_error *err)
 {
@@ -53,6 +60,7 @@ nwf_xml_parse(const char *name, const char *data, size_t size, xmlDoc **ret_doc,
         abort();
     }
     ctxt->sax->internalSubset = refuse_doctype;
+    xmlSetGenericErrorFunc(NULL, print_nothing);
 
     xmlDoc *doc CLEANUP(nwf_xml_cleanup) =
         xmlCtxtReadMemory(ctxt, data, (int) size, NULL, NULL,

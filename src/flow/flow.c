@@ -160,6 +160,25 @@ nwf_flow_set_sort(const struct nwf_flow_set *set)
     return sorted;
 }
 
+/* The bytes behind value and mask mean nothing, and are not always zero. */
+static bool
+alike_set_field(const struct ofpact_set_field *a, const struct ofpact_set_field *b)
+{
+    return a->field == b->field && !memcmp(a->value, b->value, a->field->n_bytes)
+           && !memcmp(ofpact_set_field_mask(a), ofpact_set_field_mask(b), a->field->n_bytes);
+}
+
+static bool
+alike_action(const struct ofpact *a, const struct ofpact *b)
+{
+    if (a->type != b->type || a->len != b->len) {
+        return false;
+    }
+    return a->type == OFPACT_SET_FIELD
+               ? alike_set_field(ofpact_get_SET_FIELD(a), ofpact_get_SET_FIELD(b))
+               : !memcmp(a + 1, b + 1, a->len - sizeof *a);
+}
+
 /* Whether both lists are the same but for the code each action came with, which a
  * decoded one has and one made here has not.  "False" is not final. */
 static bool
@@ -171,8 +190,7 @@ alike(const struct nwf_flow *flow_a, const struct nwf_flow *flow_b)
         return false;
     }
     OFPACT_FOR_EACH (a, flow_a->ofpacts, flow_a->ofpacts_len) {
-        if (a->type != b->type || a->len != b->len
-            || memcmp(a + 1, b + 1, a->len - sizeof *a) != 0) {
+        if (!alike_action(a, b)) {
             return false;
         }
         b = ofpact_next(b);
@@ -217,6 +235,8 @@ parse_line(struct nwf_flow_set *set, const char *line, uint64_t cookie, char **r
         return -EINVAL;
     }
     minimatch_expand(&fm.match, &match);
+    /* The parser masks bits that the field has not, and a switch's answer does not. */
+    match.wc.masks.nw_frag &= FLOW_NW_FRAG_MASK;
     nwf_flow_set_add(set, fm.table_id, (uint16_t) fm.priority, cookie, &match, fm.ofpacts,
                      fm.ofpacts_len);
     minimatch_destroy(&fm.match);

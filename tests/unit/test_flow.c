@@ -65,7 +65,11 @@ test_diff(void **state)
         /* One thing said in two ways. */
         {"dl_type=0x800 actions=drop", "ip actions=drop", "+0 ~0 -0"},
         {"ip,nw_proto=6,tp_dst=22 actions=drop", "tcp,tcp_dst=22 actions=drop", "+0 ~0 -0"},
-        {"reg1=5 actions=load:1->NXM_NX_REG0[]", "reg1=5 actions=set_field:1->reg0", "+0 ~1 -0"},
+        {"reg1=5 actions=load:1->NXM_NX_REG0[]", "reg1=5 actions=set_field:1->reg0", "+0 ~0 -0"},
+        {"actions=load:0->NXM_OF_VLAN_TCI[]", "actions=set_field:0->vlan_tci", "+0 ~0 -0"},
+        {"actions=set_field:5->reg0", "actions=set_field:5/7->reg0", "+0 ~1 -0"},
+        {"actions=set_field:5->reg0", "actions=set_field:5->reg1", "+0 ~1 -0"},
+        {"actions=set_field:5->reg0", "actions=set_field:6->reg0", "+0 ~1 -0"},
         /* Of two flows with one key the first stays. */
         {"ip actions=drop\nip actions=output:1", "ip actions=drop", "+0 ~0 -0"},
     };
@@ -129,6 +133,39 @@ test_print_and_read(void **state)
     assert_int_equal(changes.n, 0);
     nwf_vec_clear(&changes);
     ds_destroy(&text);
+}
+
+/* The fragments' field of a flow that was read is that of one that was computed, and of
+ * one that a switch returned: two bits. */
+static void
+test_fragments(void **state)
+{
+    static const struct {
+        const char *text;
+        uint8_t value, mask;
+    } rows[] = {
+        {"table=0,ip,nw_frag=no actions=drop", 0, FLOW_NW_FRAG_MASK},
+        {"table=0,ip,nw_frag=yes actions=drop", FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY},
+        {"table=0,ip,nw_frag=first actions=drop", FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_MASK},
+        {"table=0,ip,nw_frag=later actions=drop", FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK},
+        {"table=0,ip,nw_frag=not_later actions=drop", 0, FLOW_NW_FRAG_LATER},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_flow_set read CLEANUP(nwf_flow_set_finish);
+        struct nwf_flow_set computed CLEANUP(nwf_flow_set_finish);
+        struct match match;
+
+        set_of(rows[i].text, &read);
+        nwf_flow_set_init(&computed);
+        match_init_catchall(&match);
+        match_set_dl_type(&match, htons(0x0800));
+        match_set_nw_frag_masked(&match, rows[i].value, rows[i].mask);
+        const struct nwf_flow *flow =
+            nwf_flow_set_add(&computed, 0, OFP_DEFAULT_PRIORITY, 7, &match, NULL, 0);
+        expect(nwf_flow_set_find(&read, flow), "row %zu", i);
+    }
 }
 
 static void
@@ -198,6 +235,7 @@ main(void)
         cmocka_unit_test(test_diff),           cmocka_unit_test(test_cookie_is_data),
         cmocka_unit_test(test_print_and_read), cmocka_unit_test(test_find_and_remove),
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_cookies),
+        cmocka_unit_test(test_fragments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

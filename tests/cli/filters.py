@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""filter list, show, check, define and undefine, on folders of the test's own."""
+
+import json
+import os
+import subprocess
+
+from cases import PROGRAM, STOCK, Row, run
+
+GOOD = """<!-- kept as it is -->
+<filter name='good' chain='ipv4' priority='-700'>
+  <rule action='accept' direction='out'><ip srcipaddr='$IP' dstipaddr='$DST[@1]'/></rule>
+</filter>
+"""
+LOOP = "<filter name='loop'><filterref filter='loop'/></filter>"
+OWN = "--filter-dir={dir}/own"
+DEFINED = "{dir}/etc/ovs-nwfilter/filters"
+
+FILES = {
+    "own/good.xml": GOOD,
+    "own/loop.xml": LOOP,
+    "own/broken.xml": "<filter name='broken'>\n<rule/></filter>",
+    "own/misnamed.xml": "<filter name='other'/>",
+    "own/not-xml.xml": "\n\nno XML",
+    "own/odd name.xml": "<filter name='odd'/>",
+    "own/README": "no filter",
+    "good.xml": GOOD.replace("good", "new"),
+    "again.xml": "<filter name='new'/>",
+    "dangling.xml": "<filter name='dangling'>\n<filterref filter='nosuch'/></filter>",
+    "inside.xml": "<filter name='inside'>\n"
+                  "<rule action='drop' direction='in'><stp type='0'/></rule></filter>",
+    "empty.xml": "",
+}
+
+
+def prepare(world):
+    for name, text in FILES.items():
+        world.write(name, text)
+    os.mkfifo(f"{world.dir}/own/fifo.xml")
+    os.mkfifo(f"{world.dir}/fifo")
+
+
+def listed(expected):
+    """A check of a JSON list's rows by their names."""
+    def check(text):
+        rows = {row["name"]: row for row in json.loads(text)}
+        for name, want in expected.items():
+            row = rows.get(name)
+            if want is None and row:
+                return f"{name} is listed: {row}"
+            if want and (not row or set(row) != {"name", "chain", "file"} or row["chain"] != want[0]
+                         or want[1] not in row["file"]):
+                return f"{name} is listed as {row}, not {want}"
+        names = [row["name"] for row in json.loads(text)]
+        return None if names == sorted(set(names)) else f"not in order: {names}"
+    return check
+
+
+def stock_is_listed(text):
+    heading, *lines = text.splitlines()
+    if heading.split() != ["name", "chain", "file"]:
+        return f"heading: {heading}"
+    names = {line.split()[0] for line in lines}
+    missing = {name.removesuffix(".xml") for name in os.listdir(STOCK)} - names
+    return f"not there: {missing}" if missing else None
+
+
+ROWS = [
+    Row("list: the stock filters", ["filter", "list"], out=".+", check=stock_is_listed),
+    Row("list: a folder of one's own, and what is wrong in it",
+        [OWN, "--format=json", "filter", "list"], out=".+", check=listed({
+            "good": ("ipv4", "/own/good.xml"), "broken": ("", "/own/broken.xml:2: "),
+            "misnamed": ("", 'instead of "misnamed"'), "not-xml": ("", "/own/not-xml.xml:"),
+            "fifo": ("", "not a regular file"), "odd name": None, "README": None,
+            "loop": ("root", "/own/loop.xml"), "no-such": None})),
+    Row("list: a missing folder", ["--filter-dir={dir}/nosuch", "filter", "list"], out=".+",
+        check=stock_is_listed),
+
+    Row("show", [OWN, "filter", "show", "good"], out=".*",
+        check=lambda text: None if text == GOOD else text),
+    Row("show: none", [OWN, "filter", "show", "nosuch"], error="filter nosuch: no such filter"),
+    Row("show: a broken one", [OWN, "filter", "show", "broken"],
+        error="filter broken: {dir}/own/broken.xml:2: .*"),
+    Row("show: a name that leads elsewhere", [OWN, "filter", "show", "../good"],
+        error=r'filter \.\./good: "\.\./good" is not a filter\'s name'),
+    Row("show: an empty name", [OWN, "filter", "show", ""],
+        error='filter : "" is not a filter\'s name'),
+
+    Row("check: a name", [OWN, "filter", "check", "good"], out="good: good; needs DST, IP\n"),
+    Row("check: a file", [OWN, "filter", "check", "./good.xml"], out="new: good; needs DST, IP\n"),
+    Row("check: standard input", [OWN, "filter", "check", "-"], stdin=GOOD,
+        out="good: good; needs DST, IP\n"),
+    Row("check: several", [OWN, "filter", "check", "good", "again.xml"],
+        out="good: good; needs DST, IP\nnew: good\n"),
+    Row("check: bad ones among good ones", [OWN, "filter", "check", "loop", "good", "nosuch"],
+        out="good: good; needs DST, IP\n", status=1,
+        error="ovs-nwfilter: filter loop: {dir}/own/loop.xml:1: [^\n]*\n"
+              "ovs-nwfilter: filter nosuch: no such filter\n"),
+    Row("check: a reference to nothing", [OWN, "filter", "check", "dangling.xml"],
+        error=".*dangling.xml:2: .*nosuch.*"),
+    Row("check: what OpenFlow cannot say", [OWN, "filter", "check", "inside.xml"],
+        error="filter inside: inside.xml:2: type: .*STP.*"),
+    Row("check: a missing file", [OWN, "filter", "check", "nosuch.xml"],
+        error="nosuch.xml: No such file or directory"),
+    Row("check: a FIFO", [OWN, "filter", "check", "./fifo"], error="./fifo: not a regular file"),
+    Row("check: half a character of UTF-16", [OWN, "filter", "check", "-"],
+        stdin="\ufeff<filter name='wide'>".encode("utf-16-le") + b"n\xd8=\0" * 20,
+        error="-:.*"),
+    Row("check: an empty file", [OWN, "filter", "check", "empty.xml"], error="empty.xml:.*"),
+    Row("check: every stock filter", ["--filter-dir={stock}", "filter", "check", *sorted(
+        name.removesuffix(".xml") for name in os.listdir(STOCK))],
+        out=f"([a-z0-9-]+: good[^\n]*\n){{{len(os.listdir(STOCK))}}}"),
+
+    Row("define: a missing file", ["filter", "define", "nosuch.xml"],
+        error="nosuch.xml: No such file or directory"),
+    Row("define: a reference to nothing", ["filter", "define", "dangling.xml"],
+        error=".*dangling.xml:2: .*nosuch.*"),
+    Row("define: a reference to itself", ["filter", "define", "own/loop.xml"], error=".*loop.*"),
+    Row("undefine: before any was defined", ["filter", "undefine", "new"],
+        error=f"filter new: not defined in {DEFINED}"),
+    Row("define", ["filter", "define", "good.xml"],
+        out=f"new: defined in {DEFINED}/new.xml; sync puts it in force\n"),
+    Row("define: it is found then", ["filter", "show", "new"], out=".*kept as it is.*name='new'.*"),
+    Row("define: it is used then", ["filter", "check", "new"], out="new: good; needs DST, IP\n"),
+    Row("--filter-dir comes first", [OWN, "filter", "check", "new"],
+        out="new: good; needs DST, IP\n"),
+    Row("define: in place of the old one", ["filter", "define", "-"], stdin=FILES["again.xml"],
+        out=f"new: defined in {DEFINED}/new.xml; sync puts it in force\n"),
+    Row("define: the old one is gone", ["filter", "show", "new"], out="<filter name='new'/>"),
+    Row("define: a bad one leaves the old one", ["filter", "define", "-"],
+        stdin="<filter name='new'><rule/></filter>", error="-:1: .*"),
+    Row("define: it is still there", ["filter", "show", "new"], out="<filter name='new'/>"),
+    Row("undefine: a name that leads elsewhere", ["filter", "undefine", "../filters/new"],
+        error=r'"\.\./filters/new" is not a filter\'s name'),
+    Row("undefine", ["filter", "undefine", "new"]),
+    Row("undefine: it is gone", ["filter", "undefine", "new"],
+        error=f"filter new: not defined in {DEFINED}"),
+    Row("undefine: a stock filter", ["filter", "undefine", "clean-traffic"],
+        error=f"filter clean-traffic: not defined in {DEFINED}"),
+]
+
+
+def more(world, check):
+    check("nothing is left of filters that were undefined",
+          os.listdir(f"{world.dir}/etc/ovs-nwfilter/filters"))
+    check_closed(world, check)
+    world.env["OVS_SYSCONFDIR"] = f"{world.dir}/good.xml"
+    check("define: a file where a folder has to be", world.wrong(
+        Row("", ["filter", "define", "good.xml"], error="{dir}/good.xml.*: Not a directory")))
+
+
+def check_closed(world, check):
+    """Descriptors 0, 1 and 2 closed, in any combination: the file that is written is the filter,
+    and no message gets into it."""
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+        subprocess.run(["/bin/sh", "-c", f'exec "$0" filter define good.xml {closed}', PROGRAM],
+                       env=world.env, cwd=world.dir, capture_output=True)
+        with open(f"{world.dir}/etc/ovs-nwfilter/filters/new.xml") as file:
+            check(f"define with {closed}", (text := file.read()) != FILES["good.xml"] and text)
+        world.call("filter", "undefine", "new")
+
+
+if __name__ == "__main__":
+    run(__file__, ROWS, prepare, more)

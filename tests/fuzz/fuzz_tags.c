@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fuzz target: a port's tags, a line each, "key=value".  A filter of a port-profile's
+ * name exists if that is shorter than eight characters. */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/vec.h"
+
+static bool
+is_short(void *aux, const char *name)
+{
+    (void) aux;
+    return strlen(name) < 8;
+}
+
+/* Whether the binding has what the tags alone decide, whatever is wrong with them. */
+static void
+check(const struct nwf_binding *binding, const struct nwf_tag *tags, size_t n_tags)
+{
+    const char *filter = NULL, *profile = NULL;
+    bool has_identity = false;
+
+    for (size_t i = n_tags; i-- > 0;) {
+        has_identity |= !strcmp(tags[i].key, NWF_TAG_MAC) || !strcmp(tags[i].key, "vm-id")
+                        || !strcmp(tags[i].key, "iface-id");
+        filter = !strcmp(tags[i].key, NWF_TAG_FILTER) ? tags[i].value : filter;
+        profile = !strcmp(tags[i].key, NWF_TAG_PROFILE) ? tags[i].value : profile;
+    }
+    FUZZ_CHECK(binding->has_identity == has_identity);
+    FUZZ_CHECK(!strcmp(binding->port, "vnet0"));
+    if (!filter && profile && is_short(NULL, profile)) {
+        filter = profile;
+    }
+    FUZZ_CHECK(!filter == !binding->filter);
+    FUZZ_CHECK(!filter || !strncmp(filter, binding->filter, NWF_TAG_MAX));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
+    NWF_VEC(struct nwf_tag) tags = {.data = NULL};
+    struct nwf_error err = NWF_ERROR_INIT;
+    char *text CLEANUP_FREE = fuzz_text(data, size);
+    char *save = NULL;
+
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char *equals = strchr(line, '=');
+        if (equals) {
+            *equals = '\0';
+        }
+        nwf_vec_push(&tags, (struct nwf_tag){line, equals ? equals + 1 : ""});
+    }
+    int r = nwf_binding_from_tags("vnet0", tags.data, tags.n, is_short, NULL, &binding, &err);
+    check(&binding, tags.data, tags.n);
+    if (fuzz_is_ok(r, &err) && binding.filter) {
+        fuzz_check_binding(&binding);
+    }
+    nwf_vec_clear(&tags);
+    return 0;
+}
