@@ -7,7 +7,8 @@
 #include "nwf/error.h"
 
 /* Runs a command of ovs-vswitchd, e.g. "revalidator/purge"; 'arg' may be NULL. */
-int nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err);
+int nwf_vswitchd_command(const char *command, const char *arg, unsigned int timeout_ms,
+                         struct nwf_error *err);
 
 /* Makes sure that no cached datapath flow of an earlier policy is left.
  *
@@ -15,6 +16,6 @@ int nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error 
  * before OVS 3.1.3 they could leave a userspace datapath's overlapping megaflows
  * with their old actions (upstream 21410ff80).  Deleting the cache is exact: what
  * is put there afterwards comes from the new tables. */
-int nwf_vswitchd_flush_cache(struct nwf_error *err);
+int nwf_vswitchd_flush_cache(unsigned int timeout_ms, struct nwf_error *err);
 
 #endif
