@@ -37,10 +37,15 @@ Station = collections.namedtuple("Station", "mac ip")
 
 def nwfilter(*words, stdin=None, timeout=60, env=None):
     """Run the program; return its status and its two outputs."""
-    done = subprocess.run((PROGRAM, f"--filter-dir={FILTERS}") + words, text=True, timeout=timeout,
-                          input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=None if env is None else os.environ | env, errors="surrogateescape")
+    try:
+        done = subprocess.run((PROGRAM, f"--filter-dir={FILTERS}") + words, text=True,
+                              timeout=timeout, input=stdin,
+                              stdin=None if stdin is not None else subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=None if env is None else os.environ | env,
+                              errors="surrogateescape")
+    except subprocess.TimeoutExpired:
+        return Result("none", "", f"still running after {timeout} s")
     return Result(done.returncode, done.stdout, done.stderr)
 
 
