@@ -27,6 +27,14 @@ nwf_put_output(struct ofpbuf *actions, uint16_t ofport)
     ofpact_put_OUTPUT(actions)->port = OFP_PORT_C(ofport);
 }
 
+void
+nwf_put_from_nowhere(struct ofpbuf *actions)
+{
+    ovs_be16 none = htons(0xffff); /* OpenFlow 1.0's OFPP_NONE. */
+
+    ofpact_put_set_field(actions, mf_from_id(MFF_IN_PORT), &none, NULL);
+}
+
 static struct mf_subfield
 low_16_bits(enum mf_field_id field)
 {
@@ -81,9 +89,10 @@ nwf_put_restore_tag(struct ofpbuf *actions)
 void
 nwf_put_no_tag(struct ofpbuf *actions)
 {
-    ovs_be16 none = htons(0), all = OVS_BE16_MAX;
+    ovs_be16 none = htons(0);
 
-    ofpact_put_reg_load(actions, mf_from_id(MFF_VLAN_TCI), &none, &all);
+    /* Not as "load", which OpenFlow 1.5 returns as this: a flow that always differs. */
+    ofpact_put_set_field(actions, mf_from_id(MFF_VLAN_TCI), &none, NULL);
 }
 
 void

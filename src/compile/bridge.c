@@ -187,7 +187,8 @@ add_normal(struct nwf_flow_set *flows)
     match_init_catchall(&match);
     match_set_reg(&match, 4, 0);
     nwf_put_restore_tag(&guest);
-    nwf_put_text(&guest, "load:0xffff->NXM_OF_IN_PORT[],NORMAL");
+    nwf_put_from_nowhere(&guest);
+    nwf_put_text(&guest, "NORMAL");
     nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, guest.data, guest.size);
 }
 
