@@ -32,7 +32,8 @@ PASS, DROP, CLOSE, MUTE = "pass", "drop", "close", "mute"
 
 # OpenFlow 1.4 and 1.5.
 HEADER = struct.Struct("!BBHI")  # version, type, length, xid
-HELLO, ERROR, ECHO_REQUEST, GET_CONFIG, SET_CONFIG, FLOW_MOD = 0, 1, 2, 7, 9, 14
+HELLO, ERROR, ECHO_REQUEST = 0, 1, 2
+GET_CONFIG, SET_CONFIG, FLOW_MOD = 7, 9, 14
 MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER, BUNDLE_CONTROL, BUNDLE_ADD = 18, 19, 20, 33, 34
 BUNDLE_OPEN, BUNDLE_COMMIT = 0, 4
 ATOMIC, ORDERED = 1, 2
@@ -66,6 +67,13 @@ class Message(collections.namedtuple("Message", "version type xid raw")):
 
 def openflow(version, kind, xid, body=b""):
     return HEADER.pack(version, kind, HEADER.size + len(body), xid) + body
+
+
+def only_asks(message):
+    """Whether the message changes nothing in a switch."""
+    asks = {1: (HELLO, ECHO_REQUEST + 1, GET_CONFIG, 16, 18)}  # OpenFlow 1.0: stats, barrier
+    return message.type in asks.get(message.version, (
+        HELLO, ECHO_REQUEST + 1, GET_CONFIG, MULTIPART_REQUEST, BARRIER))
 
 
 def _message(raw):
@@ -139,18 +147,24 @@ class Relay:
     # --- the thread
 
     def _serve(self):
+        threads = []
+        while True:
+            ready, _, _ = select.select([self.listener, self.stop_reader], [], [])
+            if self.stop_reader in ready:
+                for thread in threads:
+                    thread.join()
+                return
+            client, _ = self.listener.accept()
+            threads.append(threading.Thread(target=self._pass_on, args=(client,)))
+            threads[-1].start()
+
+    def _pass_on(self, client):
         try:
-            while True:
-                ready, _, _ = select.select([self.listener, self.stop_reader], [], [])
-                if self.stop_reader in ready:
-                    return
-                client, _ = self.listener.accept()
-                with client, socket.socket(socket.AF_UNIX) as server:
-                    server.connect(self.upstream)
-                    self._connection(client, server)
+            with client, socket.socket(socket.AF_UNIX) as server:
+                server.connect(self.upstream)
+                self._connection(client, server)
         except Exception as error:  # for the test's thread, whatever it is
             self.error = error
-            self.listener.close()
 
     def _connection(self, client, server):
         """Until an end closes, or the judge does."""

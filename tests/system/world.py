@@ -73,7 +73,13 @@ class TellingWire(Wire):
 
     def exchange(self, traffic):
         self.got = collections.defaultdict(list)
+        self.copies = collections.defaultdict(list)
         return super().exchange(traffic)
+
+    def exchange_each(self, traffic):
+        """Of each frame the copies that came out somewhere: (port, copy), sorted."""
+        verdicts = self.exchange(traffic)
+        return [sorted(self.copies[id(verdict)]) for verdict in verdicts]
 
     def _collect(self, pending, sentinel, target):
         arrived = False
@@ -83,6 +89,7 @@ class TellingWire(Wire):
                 if number in pending:
                     pending[number][1].seen[name] += 1
                     self.got[name].append(f.stamp(frame, 0))
+                    self.copies[id(pending[number][1])].append((name, f.stamp(frame, 0)))
                 elif number == sentinel and name == target:
                     arrived = True
         return arrived
