@@ -375,12 +375,23 @@ add_reserved(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     }
 }
 
-/* In audit mode a port that nobody has looked at yet passes too. */
+/* In audit mode a port that nobody has looked at yet passes too.  What VLANs keep out
+ * of a known one stays out: no filter would have dropped it. */
 static void
-add_unknown_port(struct nwf_flow_set *flows)
+add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
     struct match match;
+
+    nwf_vec_foreach (port, &bridge->ports) {
+        match_init_catchall(&match);
+        match_set_in_port(&match, OFP_PORT_C(port->ofport));
+        if (port->vlan.mode != NWF_VLAN_TRUNK || port->vlan.limited) {
+            nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 50,
+                             nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE),
+                             &match, NULL, 0);
+        }
+    }
 
     match_init_catchall(&match);
     nwf_put_save_tag(&actions);
@@ -407,7 +418,7 @@ nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         add_normal(flows);
     }
     if (bridge->audit) {
-        add_unknown_port(flows);
+        add_unknown_port(bridge, flows);
     }
     add_reserved(bridge, flows);
     add_deliveries(bridge, flows);
