@@ -71,18 +71,23 @@ def test_as_normal(world):
     traffic = [(sender, world.ip(sender, to, tags=tags)) for sender in ports for tags in TAGS
                for to in [f.BROADCAST, MULTICAST, UNKNOWN] + ports if to != sender]
     before = world.wire.exchange_each(traffic)
-    world.manage()
-    teach(world, ports)
-    after = world.wire.exchange_each(traffic)
     n_received = sum(len(got) for got in before)
     world.check("NORMAL forwards much of it", n_received > len(traffic), n_received)
+    for options in (["--audit"], []):
+        world.manage(*options)
+        teach(world, ports)
+        after = world.wire.exchange_each(traffic)
+        compare(world, " ".join(["manage", *options]), traffic, before, after)
+
+
+def compare(world, command, traffic, before, after):
     for kind in VLANS:
         wrong = [(sender, describe(frame), "NORMAL:", show(was),
                   "managed:", show(now))
                  for (sender, frame), was, now in zip(traffic, before, after)
                  if was != now and sender.endswith("-" + kind)]
         count = sum(sender.endswith("-" + kind) for sender, _ in traffic)
-        world.check(f"from {kind} ports as by NORMAL ({count} frames)", not wrong,
+        world.check(f"{command}: from {kind} ports as by NORMAL ({count} frames)", not wrong,
                     "\n    ".join(["", *map(str, wrong[:5])]))
 
 

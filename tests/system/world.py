@@ -144,6 +144,10 @@ class World:
             self.ports.pop(name).remove()
         self._wire = None
 
+    def rewire(self):
+        """Ports have come or gone by other ways than these."""
+        self._wire = None
+
     def set_tags(self, name, **tags):
         """Set external_ids of the interface; None removes one."""
         for key, value in tags.items():
