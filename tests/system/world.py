@@ -24,7 +24,7 @@ import subprocess
 from lab import frames as f
 from lab.decode import describe
 from lab.lab import main
-from lab.netns import WORK, LabError
+from lab.netns import WORK, LabError, wait_for
 from lab.wire import Port, Wire
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -80,6 +80,14 @@ class TellingWire(Wire):
         """Of each frame the copies that came out somewhere: (port, copy), sorted."""
         verdicts = self.exchange(traffic)
         return [sorted(self.copies[id(verdict)]) for verdict in verdicts]
+
+    def settle(self):
+        """Wait until all that was sent has gone through the switch; what arrived is kept."""
+        self._wait_until_read()
+        number = self._new_id()
+        source, target = self.sentinel
+        self.ports[source].send(f.stamp(f.SENTINEL, number))
+        wait_for(lambda: number in map(f.read_stamp, self.ports[target].receive()), "a sentinel")
 
     def _collect(self, pending, sentinel, target):
         arrived = False
