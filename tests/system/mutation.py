@@ -225,14 +225,17 @@ def mutate(world, switch, lots, choose, teach=False):
     send(world, lots)
     intact = send(world, lots)
     before = switch.dump()
-    seen = {}
+    seen, done = {}, set()
     for flow in filter(choose, before):
-        results = seen.setdefault(shape(flow), [])
-        # Of rules each one counts; of others of one shape, one that is noticed will do.
-        if kind(flow)[0].endswith("-vm") or "noticed" not in results:
+        # Of a shape, and of each rule, one that is noticed will do.
+        rule = flow.split(",")[0][-4:] if kind(flow)[0].endswith("-vm") else None
+        if (shape(flow), rule) not in done:
             if teach:
                 send(world, lots)
-            results.append(mutant(world, switch, flow, lots, intact))
+            result = mutant(world, switch, flow, lots, intact)
+            seen.setdefault(shape(flow), []).append(result)
+            if result == "noticed":
+                done.add((shape(flow), rule))
     for what, results in sorted(seen.items()):
         wrong = [result for result in results if result not in ("noticed", "not noticed")]
         n_noticed = results.count("noticed")
