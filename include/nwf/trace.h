@@ -20,9 +20,10 @@ struct nwf_trace {
 };
 
 /* Traces the packet 'hex' (bytes) through 'bridge' from OpenFlow port 'in_port';
- * 'ct_state' is what conntrack says whenever it is asked, in ovs-appctl's words. */
+ * 'ct_state' is what conntrack says whenever it is asked, in ovs-appctl's words.  Ends
+ * within 'timeout_ms'. */
 int nwf_trace_packet(const char *bridge, uint16_t in_port, const char *hex, const char *ct_state,
-                     struct nwf_trace *ret, struct nwf_error *err);
+                     unsigned int timeout_ms, struct nwf_trace *ret, struct nwf_error *err);
 
 /* Reads the flows out of what ofproto/trace has printed.  Lines that are not understood
  * are passed over. */

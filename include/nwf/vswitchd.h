@@ -10,10 +10,11 @@
 
 /* Runs a command of ovs-vswitchd; *ret_output (malloc'ed) is what it prints. */
 int nwf_vswitchd_call(const char *command, const char *const *args, size_t n_args,
-                      char **ret_output, struct nwf_error *err);
+                      unsigned int timeout_ms, char **ret_output, struct nwf_error *err);
 
 /* The same for its effect, e.g. "revalidator/purge"; 'arg' may be NULL. */
-int nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error *err);
+int nwf_vswitchd_command(const char *command, const char *arg, unsigned int timeout_ms,
+                         struct nwf_error *err);
 
 /* Makes sure that no cached datapath flow of an earlier policy is left.
  *
@@ -21,6 +22,6 @@ int nwf_vswitchd_command(const char *command, const char *arg, struct nwf_error 
  * before OVS 3.1.3 they could leave a userspace datapath's overlapping megaflows
  * with their old actions (upstream 21410ff80).  Deleting the cache is exact: what
  * is put there afterwards comes from the new tables. */
-int nwf_vswitchd_flush_cache(struct nwf_error *err);
+int nwf_vswitchd_flush_cache(unsigned int timeout_ms, struct nwf_error *err);
 
 #endif

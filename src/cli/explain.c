@@ -139,7 +139,7 @@ ct_words(const struct nwf_walk_ct *ct)
 
 /* Asks the switch, and keeps what it says of this port's filter. */
 static int
-ask_switch(const struct subject *subject, enum nwf_direction direction,
+ask_switch(const struct nwf_cli *cli, const struct subject *subject, enum nwf_direction direction,
            const struct nwf_packet *packet, struct nwf_trace *ret, struct nwf_error *err)
 {
     char *hex CLEANUP_FREE =
@@ -149,7 +149,7 @@ ask_switch(const struct subject *subject, enum nwf_direction direction,
     uint16_t in_port = direction == NWF_OUT ? subject->port.ofport
                        : is_host            ? NWF_OFPORT_LOCAL
                                             : subject->from;
-    int r = nwf_trace_packet(subject->bridge, in_port, hex, ct, ret, err);
+    int r = nwf_trace_packet(subject->bridge, in_port, hex, ct, cli->timeout_ms, ret, err);
     size_t kept = 0;
 
     nwf_vec_foreach (flow, &ret->flows) {
@@ -210,7 +210,7 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
     if (r) {
         nwf_error_wrap(err, "%s", cli->argv[0]);
     } else if (cli->live) {
-        r = ask_switch(subject, direction, packet, &trace, err);
+        r = ask_switch(cli, subject, direction, packet, &trace, err);
         shown.trace = &trace;
         shown.agrees = agrees(&explanation, &trace);
     }

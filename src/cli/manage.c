@@ -134,5 +134,5 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (!r && row && strcmp(saved, "secure")) {
         r = nwf_ovsdb_set_fail_mode(db, row, *saved ? saved : NULL, err);
     }
-    return r ? r : nwf_vswitchd_flush_cache(err);
+    return r ? r : nwf_vswitchd_flush_cache(cli->timeout_ms, err);
 }

@@ -27,6 +27,14 @@ nwf_put_output(struct ofpbuf *actions, uint16_t ofport)
     ofpact_put_OUTPUT(actions)->port = OFP_PORT_C(ofport);
 }
 
+void
+nwf_put_from_nowhere(struct ofpbuf *actions)
+{
+    ovs_be16 none = htons(0xffff); /* OpenFlow 1.0's OFPP_NONE. */
+
+    ofpact_put_set_field(actions, mf_from_id(MFF_IN_PORT), &none, NULL);
+}
+
 static struct mf_subfield
 low_16_bits(enum mf_field_id field)
 {

@@ -24,6 +24,8 @@ void nwf_put_save_tag(struct ofpbuf *actions);
 /* The frame's tag := reg1. */
 void nwf_put_restore_tag(struct ofpbuf *actions);
 void nwf_put_no_tag(struct ofpbuf *actions);
+/* A frame that NORMAL takes for one of no port of the bridge. */
+void nwf_put_from_nowhere(struct ofpbuf *actions);
 
 /* Appends actions written in ovs-ofctl's syntax, which must be valid. */
 void nwf_put_text(struct ofpbuf *actions, const char *format, ...)

@@ -187,7 +187,8 @@ add_normal(struct nwf_flow_set *flows)
     match_init_catchall(&match);
     match_set_reg(&match, 4, 0);
     nwf_put_restore_tag(&guest);
-    nwf_put_text(&guest, "load:0xffff->NXM_OF_IN_PORT[],NORMAL");
+    nwf_put_from_nowhere(&guest);
+    nwf_put_text(&guest, "NORMAL");
     nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, guest.data, guest.size);
 }
 
@@ -244,6 +245,10 @@ note_addresses(const struct nwf_port *port, struct addresses *list)
         if (port->vlan.mode != NWF_VLAN_TRUNK) {
             nwf_vec_push(list, (struct address){*mac, port->vlan.tag, port});
         }
+        /* Untagged frames that are in no VLAN are not for such a port. */
+        if (port->vlan.mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(&port->vlan) && port->vlan.tag) {
+            nwf_vec_push(list, (struct address){*mac, 0, port});
+        }
         for (int vid = 0; port->vlan.limited && vid < NWF_N_VLANS; vid++) {
             bool own = port->vlan.mode != NWF_VLAN_TRUNK && vid == port->vlan.tag;
             if (!own && nwf_vlan_has(&port->vlan, (uint16_t) vid)) {
@@ -254,7 +259,7 @@ note_addresses(const struct nwf_port *port, struct addresses *list)
 }
 
 static void
-put_delivery(struct ofpbuf *actions, const struct address *address, int vid, bool last)
+put_delivery(struct ofpbuf *actions, const struct address *address, int vid)
 {
     if (vid >= 0 && nwf_vlan_is_untagged(&address->port->vlan, (uint16_t) vid)) {
         nwf_put_no_tag(actions);
@@ -262,11 +267,19 @@ put_delivery(struct ofpbuf *actions, const struct address *address, int vid, boo
         nwf_put_restore_tag(actions);
     }
     nwf_put_load(actions, MFF_REG0, address->port->ofport);
-    if (last) {
-        nwf_put_goto(actions, NWF_TABLE_TO_VM);
-    } else {
-        nwf_put_resubmit(actions, NWF_TABLE_TO_VM);
+}
+
+/* Whether this entry stands for its port's membership of 'vid': that of all VLANs does
+ * not for those that note_addresses() has told apart. */
+static bool
+is_owner(const struct address *address, int vid)
+{
+    const struct nwf_vlan *vlan = &address->port->vlan;
+
+    if (address->vid == vid) {
+        return vid < 0 || nwf_vlan_has(vlan, (uint16_t) vid);
     }
+    return address->vid < 0 && (vlan->mode == NWF_VLAN_TRUNK || (vid != vlan->tag && vid != 0));
 }
 
 /* Delivers to the owners of list[first..end): one address in one VLAN.  An address
@@ -274,24 +287,31 @@ put_delivery(struct ofpbuf *actions, const struct address *address, int vid, boo
 static void
 add_delivery(const struct addresses *list, size_t first, size_t end, struct nwf_flow_set *flows)
 {
-    const struct address *key = &list->data[first];
+    const struct address *key = &list->data[first], *last = NULL;
     struct eth_addr mac;
     struct match match;
     struct ofpbuf actions;
 
     ofpbuf_init(&actions, 256);
-    /* Owners of the address in all VLANs come first in its group. */
-    for (size_t i = first; key->vid >= 0 && i-- > 0;) {
-        const struct address *other = &list->data[i];
-        if (memcmp(&other->mac, &key->mac, sizeof key->mac)) {
-            break;
-        }
-        if (other->vid < 0 && nwf_vlan_has(&other->port->vlan, (uint16_t) key->vid)) {
-            put_delivery(&actions, other, key->vid, false);
-        }
+    /* Owners of the address in all VLANs come first among its entries. */
+    while (first > 0 && !memcmp(&list->data[first - 1].mac, &key->mac, sizeof key->mac)) {
+        first--;
     }
     for (size_t i = first; i < end; i++) {
-        put_delivery(&actions, &list->data[i], key->vid, i + 1 == end);
+        if (is_owner(&list->data[i], key->vid)) {
+            if (last) {
+                put_delivery(&actions, last, key->vid);
+                nwf_put_resubmit(&actions, NWF_TABLE_TO_VM);
+            }
+            last = &list->data[i];
+        }
+    }
+    if (last) {
+        put_delivery(&actions, last, key->vid);
+        nwf_put_goto(&actions, NWF_TABLE_TO_VM);
+    } else { /* As flows/pipeline.flows does with addresses that no guest has. */
+        nwf_put_resubmit(&actions, NWF_TABLE_LEARNED);
+        nwf_put_goto(&actions, NWF_TABLE_KNOWN);
     }
     memcpy(&mac, key->mac.octets, sizeof mac);
     match_init_catchall(&match);
@@ -355,12 +375,23 @@ add_reserved(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     }
 }
 
-/* In audit mode a port that nobody has looked at yet passes too. */
+/* In audit mode a port that nobody has looked at yet passes too.  What VLANs keep out
+ * of a known one stays out: no filter would have dropped it. */
 static void
-add_unknown_port(struct nwf_flow_set *flows)
+add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
     struct match match;
+
+    nwf_vec_foreach (port, &bridge->ports) {
+        match_init_catchall(&match);
+        match_set_in_port(&match, OFP_PORT_C(port->ofport));
+        if (port->vlan.mode != NWF_VLAN_TRUNK || port->vlan.limited) {
+            nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 50,
+                             nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE),
+                             &match, NULL, 0);
+        }
+    }
 
     match_init_catchall(&match);
     nwf_put_save_tag(&actions);
@@ -387,7 +418,7 @@ nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         add_normal(flows);
     }
     if (bridge->audit) {
-        add_unknown_port(flows);
+        add_unknown_port(bridge, flows);
     }
     add_reserved(bridge, flows);
     add_deliveries(bridge, flows);

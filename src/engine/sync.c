@@ -104,9 +104,10 @@ set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int t
 /* Frames that NORMAL learned on a port while it was no guest's would still be
  * delivered there, past its filter. */
 static int
-forget_addresses(const struct nwf_plan *plan, struct nwf_error *err)
+forget_addresses(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
-    return plan->bridge.use_normal ? nwf_vswitchd_command("fdb/flush", plan->name, err) : 0;
+    return plan->bridge.use_normal ? nwf_vswitchd_command("fdb/flush", plan->name, timeout_ms, err)
+                                   : 0;
 }
 
 static void
@@ -145,11 +146,12 @@ send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error
 }
 
 static int
-flush_caches(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error *err)
+flush_caches(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int timeout_ms,
+             struct nwf_error *err)
 {
-    int r = forget_addresses(plan, err);
+    int r = forget_addresses(plan, timeout_ms, err);
 
-    r = r ? r : nwf_vswitchd_flush_cache(err);
+    r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
     r = r ? r : nwf_switch_delete(sw, PENDING, UINT64_MAX, err);
     if (r) {
         nwf_error_wrap(err, "cached flows of the old policy may be left");
@@ -168,7 +170,7 @@ apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
         if (r) {
             return r;
         }
-        r = flush_caches(sw, plan, err);
+        r = flush_caches(sw, plan, timeout_ms, err);
         if (r) {
             (void) write_status(db, plan, nwf_error_text(err), NULL);
             nwf_error_wrap(err, "bridge %s", plan->name);

@@ -49,7 +49,8 @@ struct nwf_switch {
 static int
 fail(const struct nwf_switch *sw, struct nwf_error *err, int code, const char *what)
 {
-    return nwf_error_set(err, -code, "bridge %s: %s: %s", sw->bridge, what,
+    /* EOF is negative, and would make a positive number: no error to our callers. */
+    return nwf_error_set(err, code == EOF ? -EPIPE : -code, "bridge %s: %s: %s", sw->bridge, what,
                          code == EOF ? "connection closed" : ovs_retval_to_string(code));
 }
 
@@ -59,12 +60,20 @@ start_clock(struct nwf_switch *sw)
     sw->deadline = time_msec() + sw->timeout_ms;
 }
 
+static int
+check_clock(struct nwf_switch *sw, struct nwf_error *err)
+{
+    return time_msec() >= sw->deadline ? fail(sw, err, ETIMEDOUT, "the switch does not answer") : 0;
+}
+
 /* Sleeps until the connection is ready for 'wait', or the time is up. */
 static int
 wait_for(struct nwf_switch *sw, enum vconn_wait_type wait, struct nwf_error *err)
 {
-    if (time_msec() >= sw->deadline) {
-        return fail(sw, err, ETIMEDOUT, "the switch does not answer");
+    int r = check_clock(sw, err);
+
+    if (r) {
+        return r;
     }
     vconn_run_wait(sw->vconn);
     vconn_wait(sw->vconn, wait);
@@ -201,8 +210,9 @@ receive_reply(struct nwf_switch *sw, ovs_be32 xid, struct ofpbuf **ret, struct n
             *ret = msg;
             return 0;
         }
-        if (!r && !msg) {
-            r = wait_for(sw, WAIT_RECV, err);
+        if (!r) {
+            /* What is no answer may come without end. */
+            r = msg ? check_clock(sw, err) : wait_for(sw, WAIT_RECV, err);
         }
         ofpbuf_delete(msg);
         if (r) {
@@ -317,9 +327,15 @@ nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nw
         if (ofptype_decode(&type, reply->data) || type != OFPTYPE_FLOW_STATS_REPLY) {
             r = fail(sw, err, EPROTO, "reading flows");
         } else {
+            size_t n_before = nwf_flow_set_count(set);
+
             more = ofpmp_more(reply->data);
-            start_clock(sw); /* Long dumps are fine as long as they go on. */
             r = add_flows(sw, reply, set, err);
+            if (nwf_flow_set_count(set) > n_before) {
+                start_clock(sw); /* Long dumps are fine as long as they go on. */
+            } else if (!r && more) {
+                r = check_clock(sw, err);
+            }
         }
         ofpbuf_delete(reply);
     }
@@ -336,12 +352,20 @@ bundle_control(struct nwf_switch *sw, uint16_t type, struct nwf_error *err)
         .type = type,
         .flags = OFPBF_ORDERED | OFPBF_ATOMIC,
     };
+    struct ofputil_bundle_ctrl_msg answer;
     struct ofpbuf *reply;
+    enum ofptype decoded;
     int r = transact(sw, ofputil_encode_bundle_ctrl_request(sw->version, &control), &reply, err);
 
-    if (!r) {
-        ofpbuf_delete(reply);
+    if (r) {
+        return r;
     }
+    /* Nothing else says that the switch has done it. */
+    if (ofptype_decode(&decoded, reply->data) || decoded != OFPTYPE_BUNDLE_CONTROL
+        || ofputil_decode_bundle_ctrl(reply->data, &answer) || answer.type != type + 1) {
+        r = fail(sw, err, EPROTO, type == OFPBCT_OPEN_REQUEST ? "opening a bundle" : "the bundle");
+    }
+    ofpbuf_delete(reply);
     return r;
 }
 

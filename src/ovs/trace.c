@@ -48,7 +48,7 @@ nwf_trace_parse(const char *text, struct nwf_trace *ret)
 
 int
 nwf_trace_packet(const char *bridge, uint16_t in_port, const char *hex, const char *ct_state,
-                 struct nwf_trace *ret, struct nwf_error *err)
+                 unsigned int timeout_ms, struct nwf_trace *ret, struct nwf_error *err)
 {
     char *flow CLEANUP_FREE = nwf_asprintf("in_port=%u", in_port);
     const char *args[3 + 2 * CT_STATES] = {bridge, flow, hex};
@@ -58,7 +58,8 @@ nwf_trace_packet(const char *bridge, uint16_t in_port, const char *hex, const ch
         args[3 + 2 * i] = "--ct-next";
         args[4 + 2 * i] = ct_state;
     }
-    int r = nwf_vswitchd_call("ofproto/trace", args, sizeof args / sizeof args[0], &output, err);
+    int r = nwf_vswitchd_call("ofproto/trace", args, sizeof args / sizeof args[0], timeout_ms,
+                              &output, err);
     if (!r) {
         nwf_trace_parse(output, ret);
     }

@@ -141,7 +141,8 @@ class Ovs:
         return self.appctl("ofproto/trace", bridge, f"in_port={in_port}", frame.hex())
 
     def flows(self, bridge):
-        return self.ofctl("--no-stats", "dump-flows", bridge).splitlines()[1:]
+        """One line a flow.  (Without statistics there is no line that says what follows.)"""
+        return self.ofctl("--no-stats", "dump-flows", bridge).splitlines()
 
 
 def _settings(columns):

@@ -24,7 +24,7 @@ import subprocess
 from lab import frames as f
 from lab.decode import describe
 from lab.lab import main
-from lab.netns import WORK, LabError
+from lab.netns import WORK, LabError, wait_for
 from lab.wire import Port, Wire
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,10 +37,15 @@ Station = collections.namedtuple("Station", "mac ip")
 
 def nwfilter(*words, stdin=None, timeout=60, env=None):
     """Run the program; return its status and its two outputs."""
-    done = subprocess.run((PROGRAM, f"--filter-dir={FILTERS}") + words, text=True, timeout=timeout,
-                          input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=None if env is None else os.environ | env, errors="surrogateescape")
+    try:
+        done = subprocess.run((PROGRAM, f"--filter-dir={FILTERS}") + words, text=True,
+                              timeout=timeout, input=stdin,
+                              stdin=None if stdin is not None else subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=None if env is None else os.environ | env,
+                              errors="surrogateescape")
+    except subprocess.TimeoutExpired:
+        return Result("none", "", f"still running after {timeout} s")
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -68,7 +73,21 @@ class TellingWire(Wire):
 
     def exchange(self, traffic):
         self.got = collections.defaultdict(list)
+        self.copies = collections.defaultdict(list)
         return super().exchange(traffic)
+
+    def exchange_each(self, traffic):
+        """Of each frame the copies that came out somewhere: (port, copy), sorted."""
+        verdicts = self.exchange(traffic)
+        return [sorted(self.copies[id(verdict)]) for verdict in verdicts]
+
+    def settle(self):
+        """Wait until all that was sent has gone through the switch; what arrived is kept."""
+        self._wait_until_read()
+        number = self._new_id()
+        source, target = self.sentinel
+        self.ports[source].send(f.stamp(f.SENTINEL, number))
+        wait_for(lambda: number in map(f.read_stamp, self.ports[target].receive()), "a sentinel")
 
     def _collect(self, pending, sentinel, target):
         arrived = False
@@ -78,6 +97,7 @@ class TellingWire(Wire):
                 if number in pending:
                     pending[number][1].seen[name] += 1
                     self.got[name].append(f.stamp(frame, 0))
+                    self.copies[id(pending[number][1])].append((name, f.stamp(frame, 0)))
                 elif number == sentinel and name == target:
                     arrived = True
         return arrived
@@ -130,6 +150,10 @@ class World:
         self.ovs.vsctl(*(word for name in names for word in ("--", "del-port", name)))
         for name in names:
             self.ports.pop(name).remove()
+        self._wire = None
+
+    def rewire(self):
+        """Ports have come or gone by other ways than these."""
         self._wire = None
 
     def set_tags(self, name, **tags):
