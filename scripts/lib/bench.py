@@ -1,139 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark behind scripts/bench.
-
-One-port changes are measured as whole processes, from exec to exit.  A full sync starts from a
-bridge without flows; ovs-ofctl then adds the same flows in one bundle, in turn with it, so that both
-see the same machine.
-"""
+"""The benchmark behind scripts/bench: one of its parts, in a laboratory of its own."""
 
 import argparse
-import os
-import statistics
-import subprocess
-import tempfile
-import time
 
+import bench_packets
+import bench_ports
+import bench_rules
 from lab.lab import main
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.environ.get("OVS_NWFILTER", os.path.join(ROOT, "build", "ovs-nwfilter"))
-FILTERS = os.path.join(ROOT, "flows", "filters")
-BRIDGE = "br0"
-BATCH = 1000  # ports added in one transaction: each writes the bridge's whole list of them
-ADDRESSES = ["10.0.0.1", "10.0.0.2"]  # a port's address is changed from one to the other
+PARTS = {"ports": bench_ports, "rules": bench_rules, "packets": bench_packets}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--ports", default="1000,10000", metavar="N[,N...]",
-                        help="numbers of ports to fully sync (default: %(default)s)")
+                        help="ports: numbers of ports to fully sync (default: %(default)s)")
+    parser.add_argument("--rule-ports", type=int, default=1000, metavar="N",
+                        help="rules: number of ports with large filters (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, metavar="N",
                         help="runs of which the median counts (default: %(default)s)")
     return parser.parse_args()
 
 
-class Cost:
-    """What a process took: seconds from exec to exit, and its peak memory in kB."""
-
-    def __init__(self, *argv, quiet=True):
-        start = time.monotonic()
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL if quiet else None)
-        _, status, usage = os.wait4(process.pid, 0)
-        self.seconds = time.monotonic() - start
-        self.memory = usage.ru_maxrss
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{' '.join(argv)}: exit {process.returncode}")
-
-
-def nwfilter(*argv):
-    return Cost(PROGRAM, f"--filter-dir={FILTERS}", "--timeout=120", *argv)
-
-
-def median(numbers):
-    return statistics.median(numbers)
-
-
 def bench(lab):
     options = arguments()
-    sizes = sorted(int(word) for word in options.ports.split(","))
-    world = World(lab.ovs)
-    print(f"one port changed, bind + sync as whole processes, median of {options.rounds}:")
-    world.grow(1)
-    nwfilter("manage", BRIDGE)
-    one_port(0, options.rounds)
-    for size in sizes:
-        world.grow(size)
-        nwfilter("sync", BRIDGE)
-        one_port(size - 1, options.rounds)
-        full_sync(lab.ovs, size)
+    PARTS[options.part].bench(lab, options)
     return 0
 
 
-class World:
-    """A bridge whose ports are all guests under clean-traffic."""
-
-    def __init__(self, ovs):
-        self.ovs = ovs
-        self.size = 0
-        ovs.add_bridge(BRIDGE)
-
-    def grow(self, size):
-        while self.size < size:
-            words = []
-            for number in range(self.size + 1, min(self.size + BATCH, size) + 1):
-                words += ["--", "add-port", BRIDGE, f"p{number}", "--", "set", "Interface",
-                          f"p{number}", "type=dummy", *self._tags(number)]
-            subprocess.run(["ovs-vsctl", "--timeout=300", *words[1:]], check=True)
-            self.size = min(self.size + BATCH, size)
-
-    @staticmethod
-    def _tags(number):
-        high, low = divmod(number, 250)
-        return [f'external_ids:attached-mac="52:54:00:00:{number >> 8:02x}:{number & 255:02x}"',
-                "external_ids:nwfilter=clean-traffic",
-                f"external_ids:nwfilter-IP=10.{high // 250}.{high % 250}.{low + 1}"]
-
-
-def one_port(others, rounds):
-    binds, syncs = [], []
-    for number in range(rounds + 1):  # the first warms up
-        binds.append(nwfilter("bind", "p1", "clean-traffic", f"IP={ADDRESSES[number % 2]}"))
-        syncs.append(nwfilter("sync", BRIDGE))
-    bind, sync = (1000 * median([cost.seconds for cost in costs[1:]]) for costs in (binds, syncs))
-    both = 1000 * median([b.seconds + s.seconds for b, s in zip(binds[1:], syncs[1:])])
-    print(f"  {others:6} other ports: bind {bind:5.1f} ms  sync {sync:6.1f} ms  both {both:6.1f} ms"
-          f"  peak memory {syncs[-1].memory / 1024:.0f} MB", flush=True)
-
-
-def full_sync(ovs, size):
-    flows = [line for line in ovs.flows(BRIDGE) if "cookie=0x6e7766" in line]
-    with tempfile.NamedTemporaryFile("w", suffix=".flows") as file:
-        file.write("\n".join(flows) + "\n")
-        file.flush()
-        ours, theirs = [], []
-        for _ in range(3):
-            ovs.ofctl("del-flows", BRIDGE)
-            theirs.append(Cost("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", BRIDGE,
-                               file.name))
-            ovs.ofctl("del-flows", BRIDGE)
-            ours.append(nwfilter("sync", BRIDGE))
-    report_full_sync(size, len(flows), ours, theirs)
-    print("  then once more: ", end="", flush=True)
-    Cost(PROGRAM, f"--filter-dir={FILTERS}", "sync", BRIDGE, quiet=False)
-
-
-def report_full_sync(size, count, ours, theirs):
-    rate, other = (count / median([cost.seconds for cost in costs]) for costs in (ours, theirs))
-    print(f"full sync of {size} ports from empty, {count} flows, {count / size:.1f} a port:\n"
-          f"  ovs-nwfilter sync      {rate:9.0f} flows/s  "
-          f"{median([cost.memory for cost in ours]) / 1024:.0f} MB\n"
-          f"  ovs-ofctl --bundle     {other:9.0f} flows/s  "
-          f"{median([cost.memory for cost in theirs]) / 1024:.0f} MB\n"
-          f"  ratio                  {rate / other:9.2f}", flush=True)
-
-
 if __name__ == "__main__":
-    arguments()
-    main(bench, dummy=True)
+    # Only packets need ports that are real.
+    real = arguments().part == "packets"
+    main(bench, ovs=real, dummy=not real)

@@ -9,7 +9,7 @@
 #include "builder.h"
 
 /* Folding looks at every pair of rows. */
-#define FOLD_ROWS_MAX 512
+#define FOLD_ROWS_MAX 256
 
 static void
 stage_clear(struct nwf_stage *stage)
