@@ -10,6 +10,7 @@
 
 #include "nwf/program.h"
 #include "nwf/text.h"
+#include "prule.h"
 
 struct iterator {
     unsigned int id;
@@ -101,28 +102,17 @@ has_negation(const struct nwf_rule *rule)
     return false;
 }
 
-static const struct nwf_attr *
-find_attr(const struct nwf_element *element, enum nwf_field field, enum nwf_attr_role role)
-{
-    nwf_vec_foreach (attr, &element->attrs) {
-        if (attr->def->field == field && attr->def->role == role) {
-            return attr;
-        }
-    }
-    return NULL;
-}
-
 /* Whether all values of the attribute's variable can stand in one condition. */
 static bool
 can_be_list(const struct nwf_element *element, const struct nwf_attr *attr)
 {
     enum nwf_type type = attr->def->type;
-    const struct nwf_attr *mask = find_attr(element, attr->def->field, NWF_ROLE_MASK);
+    const struct nwf_attr *mask = nwf_element_find(element, attr->def->field, NWF_ROLE_MASK);
 
     return attr->def->role == NWF_ROLE_VALUE && attr->vars.n == 1
            && (type == NWF_T_MAC || type == NWF_T_IP4 || type == NWF_T_IP6)
-           && !(mask && mask->vars.n) && !find_attr(element, attr->def->field, NWF_ROLE_END)
-           && !find_attr(element, NWF_F_ARP_GRATUITOUS, NWF_ROLE_VALUE);
+           && !(mask && mask->vars.n) && !nwf_element_find(element, attr->def->field, NWF_ROLE_END)
+           && !nwf_element_find(element, NWF_F_ARP_GRATUITOUS, NWF_ROLE_VALUE);
 }
 
 /* Long lists that are walked for one attribute alone need no rule for each value. */
@@ -209,42 +199,6 @@ attr_text(struct expansion *e, const struct nwf_attr *attr)
 
 /* ---- Conditions. ---- */
 
-static void
-cond_clear(struct nwf_cond *cond)
-{
-    nwf_vec_clear(&cond->list);
-    free(cond->text);
-}
-
-void
-nwf_prule_clear(struct nwf_prule *prule)
-{
-    nwf_vec_foreach (cond, &prule->conds) {
-        cond_clear(cond);
-    }
-    nwf_vec_clear(&prule->conds);
-}
-
-static void
-remove_cond(struct nwf_prule *prule, struct nwf_cond *cond)
-{
-    size_t i = (size_t) (cond - prule->conds.data);
-
-    cond_clear(cond);
-    memmove(cond, cond + 1, (--prule->conds.n - i) * sizeof *cond);
-}
-
-static struct nwf_cond *
-find_cond(struct nwf_prule *prule, size_t start, enum nwf_field field)
-{
-    for (size_t i = start; i < prule->conds.n; i++) {
-        if (prule->conds.data[i].field == field) {
-            return &prule->conds.data[i];
-        }
-    }
-    return NULL;
-}
-
 /* All values of the attribute's variable. */
 static int
 add_list(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
@@ -286,7 +240,7 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
         r = FAIL(element->line, err, -EINVAL, "%s: a state cannot be negated", attr->def->name);
     }
     if (r || (attr->def->type == NWF_T_BOOL && !m.value.bytes[0])) {
-        cond_clear(&cond);
+        nwf_cond_clear(&cond);
         return r; /* "false" asks nothing; it does not ask for the contrary. */
     }
     cond.value = m.value;
@@ -377,13 +331,14 @@ check_protocol(struct expansion *e, const struct nwf_element *element, struct nw
                size_t start, struct nwf_error *err)
 {
     static const uint8_t with_ports[] = {6, 17, 132};
-    bool ports = find_cond(prule, start, NWF_F_PORT_SRC) || find_cond(prule, start, NWF_F_PORT_DST);
-    bool icmp =
-        find_cond(prule, start, NWF_F_ICMP_TYPE) || find_cond(prule, start, NWF_F_ICMP_CODE);
-    const struct nwf_cond *proto = find_cond(prule, start, NWF_F_IP_PROTO);
+    bool ports = nwf_prule_find(prule, start, NWF_F_PORT_SRC)
+                 || nwf_prule_find(prule, start, NWF_F_PORT_DST);
+    bool icmp = nwf_prule_find(prule, start, NWF_F_ICMP_TYPE)
+                || nwf_prule_find(prule, start, NWF_F_ICMP_CODE);
+    const struct nwf_cond *proto = nwf_prule_find(prule, start, NWF_F_IP_PROTO);
 
     if (e->rule->protocol->layer != NWF_ETHERNET) {
-        return !icmp || find_cond(prule, start, NWF_F_ICMP_TYPE)
+        return !icmp || nwf_prule_find(prule, start, NWF_F_ICMP_TYPE)
                    ? 0
                    : FAIL(element->line, err, -EINVAL, "%s", "code needs a type beside it");
     }
@@ -475,88 +430,6 @@ mirror(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
     return 0;
 }
 
-/* ---- The IP layers: one rule in two directions, for packets of a connection. ---- */
-
-static bool
-asks_for(const struct nwf_rule *rule, enum nwf_field field)
-{
-    nwf_vec_foreach (element, &rule->elements) {
-        if (find_attr(element, field, NWF_ROLE_VALUE)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What libvirt makes of a rule's connection, for packets in the rule's own direction or
- * in the other one. */
-static void
-set_states(struct nwf_prule *prule, uint8_t asked, bool own)
-{
-    const struct nwf_rule *rule = prule->rule;
-    bool both = rule->direction[NWF_OUT] && rule->direction[NWF_IN];
-
-    if (asked) {
-        prule->states = asked & NWF_STATE_NONE ? 0 : asked;
-    } else if (rule->action == NWF_ACCEPT && rule->statematch && !both) {
-        prule->states = own ? NWF_STATE_NEW | NWF_STATE_ESTABLISHED : NWF_STATE_ESTABLISHED;
-        prule->ct_direction = own ? NWF_CT_ORIGINAL : NWF_CT_REPLY;
-    }
-}
-
-/* The sender's MAC address says nothing of packets that come back.  False if nothing else
- * was asked. */
-static bool
-drop_sender(struct nwf_prule *prule)
-{
-    struct nwf_cond *cond;
-    bool others = false;
-
-    while ((cond = find_cond(prule, 0, NWF_F_ETH_SRC))) {
-        remove_cond(prule, cond);
-    }
-    nwf_vec_foreach (rest, &prule->conds) {
-        others |= rest->def != NULL;
-    }
-    return others;
-}
-
-/* libvirt (iptablesCreateRuleInstance): a rule matches packets in its own direction, and
- * with source and destination in each other's place the other way round, since that is
- * where the answers go.  ICMP types have no other side; neither has <flow>.  An asked-for
- * state is for the rule's own direction alone.  Returns whether the direction has the
- * rule at all. */
-static bool
-adapt_ip_rule(struct expansion *e, enum nwf_direction direction, struct nwf_prule *prule)
-{
-    const struct nwf_rule *rule = e->rule;
-    bool own = rule->direction[direction], both = own && rule->direction[!direction];
-    bool mirrored = direction == NWF_OUT ? rule->direction[NWF_IN] : !own;
-    bool one_way = asks_for(rule, NWF_F_ICMP_TYPE) || asks_for(rule, NWF_F_MATCH);
-    struct nwf_cond *state = find_cond(prule, 0, NWF_F_STATE);
-    uint8_t asked = state && rule->statematch ? state->value.bytes[0] : 0;
-
-    if (state) {
-        remove_cond(prule, state);
-    }
-    if ((one_way && (both || !own)) || (asked && !own)) {
-        return false;
-    }
-    set_states(prule, asked, own);
-    if (one_way) {
-        prule->ct_direction = NWF_CT_ANY;
-    }
-    if (mirrored) {
-        if (find_cond(prule, 0, NWF_F_ETH_SRC) && !drop_sender(prule)) {
-            return false;
-        }
-        nwf_vec_foreach (cond, &prule->conds) {
-            cond->field = nwf_field_mirror(cond->field);
-        }
-    }
-    return true;
-}
-
 /* ---- All of it. ---- */
 
 /* Changes what the rule's elements say into what it asks of frames in 'direction'. */
@@ -566,7 +439,7 @@ adapt(struct expansion *e, enum nwf_direction direction, struct nwf_prule *prule
 {
     *ret_there = true;
     if (nwf_rule_is_ip(e->rule)) {
-        *ret_there = adapt_ip_rule(e, direction, prule);
+        *ret_there = nwf_prule_adapt_ip(prule, direction);
         return 0;
     }
     /* libvirt: an "inout" rule is written as the guest receives. */

@@ -244,17 +244,6 @@ nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
 }
 
 bool
-nwf_prule_is_stateful(const struct nwf_prule *prule)
-{
-    bool is = prule->states != 0;
-
-    nwf_vec_foreach (cond, &prule->conds) {
-        is |= cond->text && strstr(cond->text, "ct_"); /* ovs-fields(7): ct_state and its kin. */
-    }
-    return is;
-}
-
-bool
 nwf_program_is_stateful(const struct nwf_program *program)
 {
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {

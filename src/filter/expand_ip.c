@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules of the IP layers: one rule in two directions, for packets of a connection. */
+#include "prule.h"
+
+static bool
+asks_for(const struct nwf_rule *rule, enum nwf_field field)
+{
+    nwf_vec_foreach (element, &rule->elements) {
+        if (nwf_element_find(element, field, NWF_ROLE_VALUE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What libvirt makes of a rule's connection, for packets in the rule's own direction or
+ * in the other one. */
+static void
+set_states(struct nwf_prule *prule, uint8_t asked, bool own)
+{
+    const struct nwf_rule *rule = prule->rule;
+    bool both = rule->direction[NWF_OUT] && rule->direction[NWF_IN];
+
+    if (asked) {
+        prule->states = asked & NWF_STATE_NONE ? 0 : asked;
+    } else if (rule->action == NWF_ACCEPT && rule->statematch && !both) {
+        prule->states = own ? NWF_STATE_NEW | NWF_STATE_ESTABLISHED : NWF_STATE_ESTABLISHED;
+        prule->ct_direction = own ? NWF_CT_ORIGINAL : NWF_CT_REPLY;
+    }
+}
+
+/* The sender's MAC address says nothing of packets that come back.  False if nothing else
+ * was asked. */
+static bool
+drop_sender(struct nwf_prule *prule)
+{
+    struct nwf_cond *cond;
+    bool others = false;
+
+    while ((cond = nwf_prule_find(prule, 0, NWF_F_ETH_SRC))) {
+        nwf_prule_remove(prule, cond);
+    }
+    nwf_vec_foreach (rest, &prule->conds) {
+        others |= rest->def != NULL;
+    }
+    return others;
+}
+
+/* libvirt (iptablesCreateRuleInstance): a rule matches packets in its own direction, and
+ * with source and destination in each other's place the other way round, since that is
+ * where the answers go.  ICMP types have no other side; neither has <flow>.  An asked-for
+ * state is for the rule's own direction alone.  Returns whether the direction has the
+ * rule at all. */
+bool
+nwf_prule_adapt_ip(struct nwf_prule *prule, enum nwf_direction direction)
+{
+    const struct nwf_rule *rule = prule->rule;
+    bool own = rule->direction[direction], both = own && rule->direction[!direction];
+    bool mirrored = direction == NWF_OUT ? rule->direction[NWF_IN] : !own;
+    bool one_way = asks_for(rule, NWF_F_ICMP_TYPE) || asks_for(rule, NWF_F_MATCH);
+    struct nwf_cond *state = nwf_prule_find(prule, 0, NWF_F_STATE);
+    uint8_t asked = state && rule->statematch ? state->value.bytes[0] : 0;
+
+    if (state) {
+        nwf_prule_remove(prule, state);
+    }
+    if ((one_way && (both || !own)) || (asked && !own)) {
+        return false;
+    }
+    set_states(prule, asked, own);
+    if (one_way) {
+        prule->ct_direction = NWF_CT_ANY;
+    }
+    if (mirrored) {
+        if (nwf_prule_find(prule, 0, NWF_F_ETH_SRC) && !drop_sender(prule)) {
+            return false;
+        }
+        nwf_vec_foreach (cond, &prule->conds) {
+            cond->field = nwf_field_mirror(cond->field);
+        }
+    }
+    return true;
+}

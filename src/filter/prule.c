@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Single rules of a program; see prule.h. */
+#include "prule.h"
+
+#include <string.h>
+
+void
+nwf_cond_clear(struct nwf_cond *cond)
+{
+    nwf_vec_clear(&cond->list);
+    free(cond->text);
+}
+
+void
+nwf_prule_clear(struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        nwf_cond_clear(cond);
+    }
+    nwf_vec_clear(&prule->conds);
+}
+
+void
+nwf_prule_remove(struct nwf_prule *prule, struct nwf_cond *cond)
+{
+    size_t i = (size_t) (cond - prule->conds.data);
+
+    nwf_cond_clear(cond);
+    memmove(cond, cond + 1, (--prule->conds.n - i) * sizeof *cond);
+}
+
+struct nwf_cond *
+nwf_prule_find(struct nwf_prule *prule, size_t start, enum nwf_field field)
+{
+    for (size_t i = start; i < prule->conds.n; i++) {
+        if (prule->conds.data[i].field == field) {
+            return &prule->conds.data[i];
+        }
+    }
+    return NULL;
+}
+
+const struct nwf_attr *
+nwf_element_find(const struct nwf_element *element, enum nwf_field field, enum nwf_attr_role role)
+{
+    nwf_vec_foreach (attr, &element->attrs) {
+        if (attr->def->field == field && attr->def->role == role) {
+            return attr;
+        }
+    }
+    return NULL;
+}
+
+bool
+nwf_prule_is_stateful(const struct nwf_prule *prule)
+{
+    bool is = prule->states != 0;
+
+    nwf_vec_foreach (cond, &prule->conds) {
+        is |= cond->text && strstr(cond->text, "ct_"); /* ovs-fields(7): ct_state and its kin. */
+    }
+    return is;
+}
