@@ -20,16 +20,14 @@ import concurrent.futures
 import fnmatch
 import os
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
 
 import cases  # noqa: E402
-import known  # noqa: E402
 from lab import netns  # noqa: E402
-from lab.decode import describe  # noqa: E402
 from lab.lab import main  # noqa: E402
+from report import Report, compare_refusals  # noqa: E402
 from sides import LibvirtSide, OvsSide  # noqa: E402
 
 PROGRAM = os.environ.get("OVS_NWFILTER",
@@ -93,72 +91,12 @@ def compare_case(case, wire, complaint, ours, report):
     report.frames += len(frames)
 
 
-def compare_refusals(case, complaint, our_complaint, report):
-    if bool(complaint) != ("libvirt" in case.refused_by):
-        report.difference(f"libvirt: {complaint or 'accepts'}; ours: {our_complaint or 'accepts'}")
-    elif bool(our_complaint) != ("us" in case.refused_by):
-        report.difference(f"ours: {our_complaint or 'accepts'}; libvirt: {complaint or 'accepts'}")
-    elif our_complaint and case.word not in our_complaint:
-        report.difference(f"ours does not name {case.word}: {our_complaint}")
-
-
 def check_closed(wire, frames, report):
     """A port whose filter is refused lets nothing through."""
     for (direction, frame), found in zip(frames, wire.exchange(frames)):
         if found != "dropped":
             report.frame(direction, frame, "refused, so dropped", found)
     report.frames += len(frames)
-
-
-class Report:
-    """Counts, and prints differences as they come: the filters' text once, then its frames."""
-
-    def __init__(self, limit):
-        self.limit = limit
-        self.started = time.monotonic()
-        self.filters = self.frames = self.differences = 0
-        self.known = {}
-        self.case = None
-        self.shown = 0
-
-    def begin(self, case):
-        self.case, self.shown = case, 0
-        self.filters += 1
-
-    def is_known(self, direction, frame, expected, found):
-        reason = known.reason(self.case, direction, frame, expected, found)
-        if reason:
-            self.known[reason] = self.known.get(reason, 0) + 1
-        return bool(reason)
-
-    def frame(self, direction, frame, expected, found):
-        self.difference(f"{direction}: {describe(frame)}\n    expected: {expected}; "
-                        f"ours: {found}\n    {frame.hex()}")
-
-    def difference(self, text):
-        self.differences += 1
-        if self.shown == 0:
-            self._show_case()
-        self.shown += 1
-        if self.shown <= self.limit:
-            print(f"  {text}")
-        elif self.shown == self.limit + 1:
-            print("  ... and more")
-
-    def _show_case(self):
-        params = " ".join(f"{name}={','.join(values)}"
-                          for name, values in self.case.params.items())
-        print(f"\n{self.case.origin} filter {self.case.name} {params}")
-        if self.case.origin != "stock":
-            for text in self.case.files.values():
-                print("".join(f"  | {line}\n" for line in text.splitlines()), end="")
-
-    def summary(self, seed):
-        for reason, count in sorted(self.known.items()):
-            print(f"known: {count} times: {reason}")
-        print(f"{time.monotonic() - self.started:.0f} s")
-        print(f"differential: {self.filters} filters, {self.frames} frames, "
-              f"{self.differences} differences (seed {seed})", flush=True)
 
 
 if __name__ == "__main__":

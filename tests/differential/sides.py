@@ -79,14 +79,23 @@ class OvsSide:
         self.ovs = ovs
         self.program = program
         ovs.add_bridge("obr")
+        os.makedirs(FILTER_DIR, exist_ok=True)
+        self.plug()
+
+    def plug(self):
+        """Make the ports, and have the bridge managed."""
+        ovs = self.ovs
         self.trio = Trio(ovs.add_guest("obr", "oguest", mac=GUEST.mac),
                          ovs.add_guest("obr", "opeer"), ovs.add_guest("obr", "oout"),
                          self.forget)
-        os.makedirs(FILTER_DIR, exist_ok=True)
         self.setup_complaint = self.nwfilter("manage", "obr", "--trusted=opeer,oout")
-        for port, host in (("opeer", PEER), ("oout", OUTSIDE)):  # these two never move
-            ovs.ofctl("add-flow", "obr", f"table={LEARNED_TABLE},priority=200,dl_dst={host.mac},"
-                      f"actions=load:{ovs.ofport(port)}->NXM_NX_REG2[0..15]")
+        for port, host in (("opeer", PEER), ("oout", OUTSIDE)):
+            self.settle(host.mac, ovs.ofport(port))
+
+    def settle(self, mac, port):
+        """An address behind a trusted port that never moves, whatever is learned."""
+        self.ovs.ofctl("add-flow", "obr", f"table={LEARNED_TABLE},priority=200,dl_dst={mac},"
+                       f"actions=load:{port}->NXM_NX_REG2[0..15]")
 
     def nwfilter(self, *argv):
         """Run the program under test; return its complaint or None."""
@@ -96,14 +105,18 @@ class OvsSide:
     def bind(self, case):
         """Return (the wire to the guest, our complaint or None)."""
         for name, text in case.files.items():
-            with open(f"{FILTER_DIR}/{name}.xml", "w") as file:
-                file.write(text)
+            self.write(name, text)
         self.forget()
         params = {name: ",".join(values) for name, values in case.params.items()}
         words = [f"{name}={value}" for name, value in params.items()]
         if self.nwfilter("bind", "oguest", case.name, *words):
             self._tag(case.name, params)
         return self.trio, self.nwfilter("sync", "obr")
+
+    @staticmethod
+    def write(name, text):
+        with open(f"{FILTER_DIR}/{name}.xml", "w") as file:
+            file.write(text)
 
     def _tag(self, filter_name, params):
         """Write tags that "bind" would not: the port must be quarantined for them."""

@@ -76,7 +76,7 @@ class LibvirtSide:
         if complaint:
             return complaint, [], ""
         parties = Parties({"guest": self.guest, **self.ports}, netfilter.flush_conntrack)
-        return None, parties.hold(conversations), netfilter.rules()
+        return None, parties.hold(conversations) if conversations else [], netfilter.rules()
 
     def _define(self, files):
         """Define what is new.  (A filter that exists is defined anew if its text is another.)"""

@@ -36,12 +36,13 @@ class SwitchHost:
     """The interface of an Open vSwitch bridge.  Its address in the kernel should not be `mac`, the
     one that frames for the host have: then the kernel itself ignores them."""
 
-    may_be_overtaken = True  # it is no packet socket that the switch reads from
+    # The switch does not read from it by a packet socket, so there is nothing to wait for.
+    may_be_overtaken = True
+    index = None
 
     def __init__(self, bridge):
         self.name = bridge
         run("ip", "link", "set", bridge, "arp", "off", "up")
-        self.index = socket.if_nametoindex(bridge)
         self.socket = wire.packet_socket(bridge)
 
     def send(self, frame):
