@@ -7,6 +7,7 @@ Hand-written filters say in a comment what the test shall do with them:
     both refuse                            libvirt refuses the filter, and so must we
     libvirt refuses                        a shortcoming of its own: no frames are compared
     we refuse: WORD                        OpenFlow cannot say it: we refuse and name the WORD
+    expect: CONVERSATION = ++..            what libvirt does with its steps (+ passes, . dropped)
 
 A file without "bind:" is there to be referred to.
 """
@@ -23,6 +24,7 @@ import world
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HAND_WRITTEN = os.path.join(HERE, "filters")
+HAND_WRITTEN_LAYER4 = os.path.join(HERE, "filters-l4")
 STOCK = os.path.join(HERE, "..", "..", "flows", "filters")
 REFERENCE = re.compile(r"<filterref\s+filter=['\"]([^'\"]+)")
 
@@ -35,6 +37,7 @@ class Case:
     origin: str  # stock, written, random
     refused_by: tuple = ()  # "libvirt", "us"
     word: str = ""  # in our refusal
+    expected: dict = dataclasses.field(default_factory=dict)  # name of a conversation -> "++.."
 
     def frames(self):
         """[(direction, frame)], each once."""
@@ -52,8 +55,8 @@ def stock():
         yield Case(name, with_references(name, texts), params, "stock")
 
 
-def hand_written():
-    texts = read_filters(HAND_WRITTEN)
+def hand_written(folder=HAND_WRITTEN):
+    texts = read_filters(folder)
     known = {**read_filters(STOCK), **texts}
     for name, text in sorted(texts.items()):
         bind = re.search(r"^\s*bind:(.*?)(?:-->)?$", text, re.M)
@@ -62,6 +65,7 @@ def hand_written():
         params = {key: values.split(",")
                   for key, values in (word.split("=") for word in bind.group(1).split())}
         case = Case(name, with_references(name, known), params, "written")
+        case.expected = dict(re.findall(r"^ *expect: (.*\S) *= *([+.]+)", text, re.M))
         refusal = re.search(r"we refuse: ([\w-]+)", text)
         if refusal:
             case.refused_by, case.word = ("us",), refusal.group(1)
@@ -72,9 +76,9 @@ def hand_written():
         yield case
 
 
-def random(count, seed):
+def random(count, seed, generator=generate):
     for number in range(count):
-        name, files, params = generate.filter_tree(seed, number)
+        name, files, params = generator.filter_tree(seed, number)
         yield Case(name, files, params, "random")
 
 

@@ -54,9 +54,6 @@ class Line:
         self.icmp = f.ICMPV6 if self.is_ipv6 else f.ICMP
         self.datagrams = itertools.count(next(_lines) << 6 & 0xffff)
 
-    def reversed(self):
-        return Line(self.there, self.here, self.tos, self.tags)
-
     def packet(self, segment, back=False, source=None, **more):
         """An IP packet there, or back."""
         here, there = (self.there, self.here) if back else (self.here, self.there)
@@ -65,7 +62,8 @@ class Line:
 
     def step(self, *packets, back=False, destination=None):
         here, there = (self.there, self.here) if back else (self.here, self.there)
-        frames = tuple(f.eth(destination or there.mac, here.mac, packet, tags=self.tags)
+        frames = tuple(f.eth(destination or PARTIES[there.role].mac, here.mac, packet,
+                             tags=self.tags)
                        for packet in packets)
         return Step(here.role, there.role, frames)
 

@@ -35,7 +35,7 @@ LIMIT = 24  # value combinations tried of one element
 def frames_for(files, params):
     """(direction, frame) for all filters in files (name -> XML text)."""
     filters = [ElementTree.fromstring(text) for text in files.values()]
-    values = _all_values(filters, params)
+    values = all_values(filters, params)
     found = {}
     for element in (element for root in filters for element in root.iterfind("rule/*")):
         for attributes in _instances(element, values):
@@ -44,7 +44,7 @@ def frames_for(files, params):
     return list(found)
 
 
-def _all_values(filters, params):
+def all_values(filters, params):
     """Variable -> every value that it has anywhere."""
     values = {"MAC": [GUEST.mac], **{name: list(given) for name, given in params.items()}}
     for parameter in (found for root in filters for found in root.iterfind("filterref/parameter")):
@@ -55,12 +55,12 @@ def _all_values(filters, params):
 def _instances(element, values):
     """The element's attributes with values for the variables: every value at least once."""
     names = [name for name in element.keys() if name in KNOWN_ATTRIBUTES]
-    choices = [_choices(element.get(name), values) for name in names]
-    combinations = itertools.islice(itertools.product(*choices), LIMIT)
+    candidates = [choices(element.get(name), values) for name in names]
+    combinations = itertools.islice(itertools.product(*candidates), LIMIT)
     return [dict(zip(names, combination)) for combination in combinations]
 
 
-def _choices(text, values):
+def choices(text, values):
     return values.get(text[1:].split("[")[0], []) if text.startswith("$") else [text]
 
 
@@ -69,11 +69,11 @@ def _near(attributes):
     single = {name: value for name, value in attributes.items() if name not in RANGES.values()}
     yield single
     for name in single:
-        for other in _neighbours(name, attributes):
+        for other in neighbours(name, attributes):
             yield {**single, name: other}
 
 
-def _neighbours(name, attributes):
+def neighbours(name, attributes):
     """Values near the edge of what the attribute matches, on both sides."""
     value = attributes[name]
     if name.endswith("mask") or name == "gratuitous":
@@ -128,7 +128,7 @@ def _number(name, text):
 
 def _both_ways(kind, attributes):
     """From the guest and to it, as written and mirrored."""
-    mirrored = {_swap(name): value for name, value in attributes.items()}
+    mirrored = {swap(name): value for name, value in attributes.items()}
     for direction, host, other in (("out", GUEST, PEER), ("in", OUTSIDE, GUEST)):
         for wanted in (attributes, mirrored):
             frame = _build(kind, wanted, host, other)
@@ -136,7 +136,7 @@ def _both_ways(kind, attributes):
                 yield direction, frame
 
 
-def _swap(name):
+def swap(name):
     for old, new in MIRROR:
         if old in name:
             return name.replace(old, new)

@@ -59,11 +59,11 @@ def filter_tree(seed, number):
     dice.shuffle(entries)
     if dice.one_in(2):
         entries.append("  <rule action='drop' direction='inout' priority='1000'/>")
-    files = {**children, name: _filter(name, "root", None, entries)}
+    files = {**children, name: filter_xml(name, "root", None, entries)}
     return name, files, PARAMETERS
 
 
-def _filter(name, chain, priority, entries):
+def filter_xml(name, chain, priority, entries):
     at = f" priority='{priority}'" if priority is not None else ""
     return "\n".join([f"<filter name='{name}' chain='{chain}'{at}>", *entries, "</filter>", ""])
 
@@ -78,7 +78,7 @@ class Dice(random.Random):
         if self.one_in(2):
             entries.append(f"  <rule action='{self.choice(ACTIONS)}' "
                            f"direction='{self.choice(DIRECTIONS)}' priority='1000'/>")
-        return _filter(name, chain, priorities[chain], entries)
+        return filter_xml(name, chain, priorities[chain], entries)
 
     def rule(self, chain):
         element = self.choice(ELEMENTS[chain] if self.randrange(10) else ELEMENTS["root"])
@@ -105,13 +105,13 @@ class Dice(random.Random):
         chosen = {}
         for side in sides:
             if self.one_in(3):
-                chosen[f"{side}macaddr"] = self.choice(self._once(MACS, chosen))
+                chosen[f"{side}macaddr"] = self.choice(self.once(MACS, chosen))
                 if self.one_in(4):
                     chosen[f"{side}macmask"] = self.choice(MAC_MASKS)
         return chosen
 
     @staticmethod
-    def _once(pool, chosen):
+    def once(pool, chosen):
         """A list and a variable of another length cannot stand in one rule."""
         if any(value.startswith("$") for value in chosen.values()):
             return [value for value in pool if not value.startswith("$")]
@@ -120,7 +120,7 @@ class Dice(random.Random):
     def addresses(self, chosen, pool, masks):
         for side in ("src", "dst"):
             if self.one_in(2):
-                chosen[f"{side}ipaddr"] = self.choice(self._once(pool, chosen))
+                chosen[f"{side}ipaddr"] = self.choice(self.once(pool, chosen))
                 if self.one_in(3):
                     chosen[f"{side}ipmask"] = self.choice(masks)
 
@@ -146,7 +146,7 @@ class Dice(random.Random):
         for key, pool in (("arpsrcmacaddr", MACS), ("arpdstmacaddr", MACS),
                           ("arpsrcipaddr", IPS), ("arpdstipaddr", IPS)):
             if self.one_in(3):
-                chosen[key] = self.choice(self._once(pool, chosen))
+                chosen[key] = self.choice(self.once(pool, chosen))
         if "arpdstipaddr" in chosen and self.one_in(3):
             chosen["arpdstipmask"] = self.choice(IP_MASKS)
         elif "arpsrcipaddr" in chosen and "arpdstipaddr" not in chosen and self.one_in(3):
@@ -177,7 +177,7 @@ class Dice(random.Random):
             return
         for side in ("src", "dst"):
             if self.one_in(2):
-                start = self.choice(self._once(PORTS, chosen))
+                start = self.choice(self.once(PORTS, chosen))
                 chosen[f"{side}portstart"] = start
                 if self.one_in(3) and not start.startswith("$"):
                     chosen[f"{side}portend"] = str(min(65535, int(start) + self.choice([1, 9, 999])))

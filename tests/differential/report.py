@@ -6,6 +6,8 @@ import time
 import known
 from lab.decode import describe
 
+SIGNS = {"passes": "+", "dropped": "."}
+
 
 class Report:
     """Counts, and prints differences as they come: the filters' text once, then its frames."""
@@ -69,3 +71,19 @@ def compare_refusals(case, complaint, our_complaint, report):
         report.difference(f"ours: {our_complaint or 'accepts'}; libvirt: {complaint or 'accepts'}")
     elif our_complaint and case.word not in our_complaint:
         report.difference(f"ours does not name {case.word}: {our_complaint}")
+
+
+def tell(conversation, expected, found):
+    """The conversation up to the first step that fares differently."""
+    lines = [f"{conversation.name}: expected {signs(expected)}, ours {signs(found)}"]
+    for step, theirs, ours in zip(conversation.steps, expected, found):
+        frames = "; ".join(describe(frame) for frame in step.frames)
+        lines.append(f"    {step.sender}: {frames}: "
+                     + (theirs if theirs == ours else f"expected: {theirs}; ours: {ours}"))
+        if theirs != ours:
+            break
+    return "\n".join(lines)
+
+
+def signs(words):
+    return "".join(SIGNS.get(word, "?") for word in words)
