@@ -37,6 +37,8 @@ TYPES = {"icmp": ["0", "3", "8", "8", "11", "13"], "icmpv6": ["1", "3", "128", "
 FLAGS = ["SYN,ACK/SYN", "SYN/NONE", "SYN,RST,FIN/SYN", "ACK/ACK", "ALL/SYN,ACK", "RST/RST"]
 WITH_PORTS = {"tcp", "udp", "sctp"}
 
+FAMILIES = [(4,), (4,), (6,), (4, 4, 6)]  # of a whole filter: each costs libvirt commands of its own
+
 PARAMETERS = {"IP": [GUEST.ip], "IPS": [GUEST.ip, PEER.ip, OUTSIDE.ip], "IPV6": [GUEST.ip6],
               "IPS6": [GUEST.ip6, PEER.ip6, HOST.ip6], "PORTS": ["80", "53", "22"]}
 
@@ -45,6 +47,7 @@ def filter_tree(seed, number):
     """(name of the root filter, {name: XML}, parameters)"""
     dice = Dice(f"layer 4 {seed}/{number}")
     name = f"random-l4-{seed}-{number}"
+    dice.families = dice.choice(FAMILIES)
     distinct = dice.sample(range(-995, 1000, 10), len(generate.CHAINS))
     priorities = dict(zip(generate.CHAINS, distinct))
     children = {f"{name}-{letter}": dice.child(f"{name}-{letter}", priorities)
@@ -64,13 +67,15 @@ def filter_tree(seed, number):
 
 
 class Dice(generate.Dice):
+    families = (4, 6)
+
     def child(self, name, priorities):
         chain = self.choice(generate.CHAINS)
         entries = [self.rule(chain) for _ in range(self.randint(1, 4))]
         return generate.filter_xml(name, chain, priorities[chain], entries)
 
     def rule(self, _chain):
-        family = self.choice([4, 4, 6])
+        family = self.choice(self.families)
         base = self.choice(ELEMENTS)
         if family == 6 and base == "igmp":
             base = "icmp"
@@ -89,7 +94,8 @@ class Dice(generate.Dice):
     def _may_negate(attributes):
         return attributes and all(key in ("srcipaddr", "dstipaddr", "srcipmask", "dstipmask",
                                           "srcipfrom", "srcipto", "dscp", "state")
-                                  for key in attributes)
+                                  and value != "0"  # iptables refuses the negation of all
+                                  for key, value in attributes.items())
 
     def attributes(self, base, element):
         chosen = {}

@@ -7,7 +7,8 @@ to a port of a Linux bridge, where iptables sees what is bridged, and by ovs-nwf
 Open vSwitch bridge.  The same conversations are held over both, between the guest and another
 guest, a trusted port and the host itself, and every step must fare alike.
 
-    layer4.py [--only PATTERN] [--random N] [--seed S] [--minimise N] [--show] [--libvirt-only]
+    layer4.py [--only PATTERN] [--random N] [--seed S] [--minimise N] [--jobs N] [--show]
+              [--libvirt-only]
 
 The environment has defaults: DIFF_RANDOM_L4, DIFF_SEED; and OVS_NWFILTER, the program under test
 (default: build/ovs-nwfilter).  The same seed gives the same filters.  A filter that fares
@@ -17,9 +18,13 @@ differently is made smaller and smaller while it still does, at most N of them. 
 """
 
 import argparse
+import collections
 import concurrent.futures
+import contextlib
 import fnmatch
+import itertools
 import os
+import queue
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -51,6 +56,8 @@ def arguments():
                         help="differences shown of one filter (default: %(default)s)")
     parser.add_argument("--minimise", metavar="N", type=int, default=3,
                         help="filters made small (default: %(default)s)")
+    parser.add_argument("--jobs", metavar="N", type=int, default=min(2, os.cpu_count() or 1),
+                        help="libvirts at work at once (default: %(default)s)")
     parser.add_argument("--show", action="store_true", help="show what libvirt does with each")
     parser.add_argument("--libvirt-only", action="store_true",
                         help="no comparison: only what is expected of libvirt is checked")
@@ -63,12 +70,8 @@ def compare(lab):
     ours = None if options.libvirt_only else StatefulOvsSide(lab.ovs, os.path.abspath(PROGRAM))
     if ours and ours.setup_complaint:
         raise netns.LabError(f"setup: {ours.setup_complaint}")
-    theirs = Theirs()
-    try:
-        with concurrent.futures.ThreadPoolExecutor(1) as worker:
-            Comparison(theirs, ours, worker, report, options).run(select(options))
-    finally:
-        theirs.stop()
+    with contextlib.closing(Reference(options.jobs)) as theirs:
+        Comparison(theirs, ours, report, options).run(select(options))
     report.summary(options.seed)
     return 1 if report.differences else 0
 
@@ -84,26 +87,50 @@ def conversations_for(case):
     return list(dict.fromkeys(found))
 
 
-class Comparison:
-    """worker: a thread in which libvirt's side is at work on the next case."""
+class Reference:
+    """libvirts that are at work on the next cases."""
 
-    def __init__(self, theirs, ours, worker, report, options):
-        self.theirs, self.ours, self.worker = theirs, ours, worker
+    def __init__(self, jobs):
+        self.processes = [Theirs() for _ in range(jobs)]
+        self.idle = queue.SimpleQueue()
+        for process in self.processes:
+            self.idle.put(process)
+        self.threads = concurrent.futures.ThreadPoolExecutor(jobs)
+
+    def ask(self, case, conversations):
+        """A future of (complaint, outcomes, rules)."""
+        return self.threads.submit(self._ask, case, conversations)
+
+    def _ask(self, case, conversations):
+        process = self.idle.get()
+        try:
+            return process.ask(case.files, case.name, case.params, conversations)
+        finally:
+            self.idle.put(process)
+
+    def close(self):
+        self.threads.shutdown(cancel_futures=True)
+        for process in self.processes:
+            process.stop()
+
+
+class Comparison:
+    def __init__(self, theirs, ours, report, options):
+        self.theirs, self.ours = theirs, ours
         self.report, self.options = report, options
         self.to_minimise = options.minimise
 
     def run(self, chosen):
-        upcoming = [self._ask(case) for case in chosen[:1]]
-        for number, case in enumerate(chosen):
-            conversations, answer = upcoming.pop()
-            result = answer.result()
-            upcoming += [self._ask(other) for other in chosen[number + 1:number + 2]]
-            self._compare(case, conversations, *result)
-
-    def _ask(self, case):
-        conversations = conversations_for(case)
-        return conversations, self.worker.submit(self.theirs.ask, case.files, case.name,
-                                                 case.params, conversations)
+        waiting = collections.deque()
+        remaining = iter(chosen)
+        while True:
+            for case in itertools.islice(remaining, self.options.jobs + 1 - len(waiting)):
+                conversations = conversations_for(case)
+                waiting.append((case, conversations, self.theirs.ask(case, conversations)))
+            if not waiting:
+                return
+            case, conversations, answer = waiting.popleft()
+            self._compare(case, conversations, *answer.result())
 
     def _compare(self, case, conversations, complaint, expected, rules):
         self.report.begin(case)
@@ -147,9 +174,7 @@ class Comparison:
 
     def _fares_differently(self, case, conversation):
         """For minimise: (expected, found, libvirt's rules), or None if all is the same."""
-        answer = self.worker.submit(self.theirs.ask, case.files, case.name, case.params,
-                                    [conversation])
-        complaint, expected, rules = answer.result()
+        complaint, expected, rules = self.theirs.ask(case, [conversation]).result()
         parties, our_complaint = self.ours.bind(case)
         if complaint or our_complaint:
             return None

@@ -137,13 +137,15 @@ class Wire:
         Every frame gets an id of its own, in its last bytes (see frames.stamp).
         """
         verdicts = [Verdict() for _ in traffic]
+        pending = {}  # across lots: a fragment may come out only after the next one went in
         self._discard()
         # One CPU: its queue keeps the frames and the sentinel behind them in order.
         cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {min(cpus)})
         try:
             for start in range(0, len(traffic), LOT):
-                self._exchange_lot(traffic[start:start + LOT], verdicts[start:start + LOT])
+                self._exchange_lot(traffic[start:start + LOT], verdicts[start:start + LOT],
+                                   pending)
         finally:
             os.sched_setaffinity(0, cpus)
         return verdicts
@@ -151,8 +153,7 @@ class Wire:
     def verdict(self, port, frame):
         return self.exchange([(port, frame)])[0]
 
-    def _exchange_lot(self, lot, verdicts):
-        pending = {}
+    def _exchange_lot(self, lot, verdicts, pending):
         for (port, frame), verdict in zip(lot, verdicts):
             stamped = frames.stamp(frame, self._new_id())
             pending[frames.read_stamp(stamped)] = stamped, verdict
