@@ -185,8 +185,17 @@ def _udp_head(sport, dport):
 
 
 def sctp(on, sport, dport):
-    """The first chunk of an association."""
-    return [on.say(f.sctp(sport, dport))]
+    """An association: INIT, INIT ACK, COOKIE ECHO, COOKIE ACK, and data."""
+    def say(kind, body, back=False):
+        # The stamp is inside the chunk: a second one would be a mistake.
+        tag = 0 if kind == 1 else 0x2222 if not back else 0x1111
+        ports = (dport, sport) if back else (sport, dport)
+        return on.say(f.Segment(f.SCTP, struct.pack(
+            "!HHIIBBH", *ports, tag, 0, kind, 3, 4 + len(body) + STAMP) + body), back)
+    numbers = struct.pack("!IHHI", 65535, 1, 1, 1)
+    return [say(1, struct.pack("!I", 0x1111) + numbers),
+            say(2, struct.pack("!I", 0x2222) + numbers, True), say(10, bytes(8)),
+            say(11, bytes(8), True), say(0, bytes(16)), say(0, bytes(16), True)]
 
 
 def plain(proto, there, back=None):

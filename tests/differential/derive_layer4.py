@@ -130,7 +130,7 @@ def _scripts(kind, attributes, on, brief, ports):
         segment = f.igmp() if base == "igmp" else bytes(24)
         yield base, c.plain(PLAIN[base], segment)(on)
     elif base == "sctp":
-        yield base, c.sctp(on, sport, dport)
+        yield base, c.sctp(on, sport, dport)[:2 if brief else 6]
     elif base == "udplite":
         yield base, c.udp(on, sport, dport, f.UDPLITE)[:2 if brief else 4]
     elif base == "tcp":
