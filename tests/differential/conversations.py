@@ -198,6 +198,10 @@ def sctp(on, sport, dport):
             say(11, bytes(8), True), say(0, bytes(16)), say(0, bytes(16), True)]
 
 
+# To Open vSwitch it is one of IPv6's extension headers, so what follows must be in order too.
+AH_BODY = struct.pack("!BBHII12x", f.UDP, 4, 0, 1, 1) + f.udp(1024, 80, FILL)
+
+
 def plain(proto, there, back=None):
     """Packets of a protocol without ports."""
     def script(on):

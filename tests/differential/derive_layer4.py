@@ -116,6 +116,8 @@ def _line(kind, attributes, here, there):
         if (ipaddress.ip_address(ip).version == 6) != is_ipv6:
             raise ValueError("an address of the other family")
         ends.append(End(party.role, mac or party.mac, ip))
+    if ends[0].ip == ends[1].ip:
+        raise ValueError("nobody talks to itself over a wire")
     return Line(*ends, tos=int(attributes.get("dscp", "0"), 0) << 2)
 
 
@@ -127,7 +129,7 @@ def _scripts(kind, attributes, on, brief, ports):
     if base in ("icmp", "icmpv6"):
         yield from _icmp(base, attributes, on, ports)
     elif base in PLAIN:
-        segment = f.igmp() if base == "igmp" else bytes(24)
+        segment = {"igmp": f.igmp(), "ah": c.AH_BODY}.get(base, bytes(24))
         yield base, c.plain(PLAIN[base], segment)(on)
     elif base == "sctp":
         yield base, c.sctp(on, sport, dport)[:2 if brief else 6]

@@ -67,7 +67,7 @@ def between(on, ports, where):
     for kind, code in ICMP_TYPES[family]:
         yield named(f"icmp {kind}/{code}", c.icmp_alone(kind, code)(on, next(ports)))
     for name, proto in PLAIN.items():
-        yield named(name, c.plain(proto, bytes(24))(on))
+        yield named(name, c.plain(proto, c.AH_BODY if proto == f.AH else bytes(24))(on))
 
 
 def bystanders(ports):
