@@ -273,7 +273,7 @@ def connection_keys(frame):
 
 def _keys(source, destination, proto, body):
     ends = frozenset((source, destination))
-    if proto in (f.TCP, f.UDP, f.UDPLITE, f.SCTP, f.DCCP):
+    if proto in (f.TCP, f.UDP):  # of others Open vSwitch's tracker does not see the ports
         return [(ends, proto, frozenset((body[0:2], body[2:4])))]
     if proto == f.ICMP and body[0] in (3, 4, 5, 11, 12):
         return _keys(body[20:24], body[24:28], body[17], body[28:])
