@@ -30,7 +30,9 @@ enum nwf_table {
  *   reg3  list of receivers to go on with (NWF_TABLE_FLOOD_MORE)
  *   reg4  1 for a frame from a trusted port, else 0
  *   reg5  the member of its bond that a frame for many is taken from
- *   reg6 to reg9  sets that the frame's addresses are in, a bit a set (src/compile/sets.h) */
+ *   reg6 to reg9  sets that the frame's addresses are in, a bit a set (src/compile/sets.h)
+ *   reg10  1 for a TCP segment that begins no connection (src/compile/stages_ip.c) */
+#define NWF_REG_STRAY 10
 
 /* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
  * rule is its index in the port's program; 0xffff and above share the last.  Kinds

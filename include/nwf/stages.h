@@ -23,6 +23,7 @@ enum nwf_verdict {
     NWF_V_SET,   /* The same, with a register set. */
     NWF_V_TRACK, /* The same, behind conntrack in the port's zone. */
     NWF_V_MARK,  /* The same, with the connection marked as answered. */
+    NWF_V_JOIN,  /* The same, once all fragments of the packet have come so far. */
 };
 
 /* What a row has to do with its rule. */

@@ -160,7 +160,8 @@ nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
             decisive = row;
             break;
         }
-        if (!decisive || decisive->verdict == NWF_V_TRACK || decisive->verdict == NWF_V_MARK) {
+        if (!decisive || decisive->verdict == NWF_V_TRACK || decisive->verdict == NWF_V_MARK
+            || decisive->verdict == NWF_V_JOIN) {
             return false;
         }
         if (!nwf_row_has_target(decisive)) {

@@ -67,15 +67,21 @@ static void
 put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
             enum nwf_direction direction, const struct nwf_row *row, struct ofpbuf *actions)
 {
-    char *table CLEANUP_FREE = nwf_asprintf(",table=%d", stage_table(direction, row->target));
+    char *track CLEANUP_FREE = nwf_asprintf(",table=%d", stage_table(direction, row->target));
+    /* Behind a ct() that does not go on in a table, nothing is known of the connection
+     * any more (ovs-actions(7)). */
+    char *join CLEANUP_FREE = nwf_asprintf("%s,commit", track);
+    char *mark CLEANUP_FREE = nwf_asprintf("%s,commit,exec(set_field:0x1/0x1->ct_mark)", track);
 
     switch (row->verdict) {
     case NWF_V_TRACK:
-        put_ct(actions, port, table);
+        put_ct(actions, port, track);
         break;
     case NWF_V_MARK:
-        put_ct(actions, port, ",commit,exec(set_field:0x1/0x1->ct_mark)");
-        nwf_put_goto(actions, stage_table(direction, row->target));
+        put_ct(actions, port, mark);
+        break;
+    case NWF_V_JOIN:
+        put_ct(actions, port, join);
         break;
     case NWF_V_SET:
         nwf_put_load(actions, MFF_REG0 + row->set.reg, row->set.value);

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "nwf/pipeline.h"
+
 #include "lib/packets.h"
 
 int
@@ -129,6 +131,17 @@ list_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
     }
 }
 
+static const char *
+refusal(const struct nwf_prule *prule, const struct nwf_cond *cond)
+{
+    const struct nwf_protocol *protocol = prule->rule->protocol;
+
+    if (protocol && protocol->layer == NWF_IPV6 && protocol->ip_proto == IPPROTO_AH) {
+        return "ah-ipv6: Open vSwitch takes AH for an extension header of IPv6";
+    }
+    return nwf_cond_refusal(cond);
+}
+
 /* Whether the condition is about what only some fragments of a packet have.  Of IPv6 not
  * even the protocol is in all. */
 static bool
@@ -144,7 +157,7 @@ static int
 add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct nwf_cond *cond,
          bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
 {
-    const char *cause = nwf_cond_refusal(cond);
+    const char *cause = refusal(prule, cond);
     struct nwf_matches list = {.data = NULL};
 
     if (cause) {
@@ -168,126 +181,58 @@ add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct
 /* ---- The transport header, by fragments. ----
  *
  * Only a first fragment has it.  Without conntrack, later ones are no rule's that asks
- * for it, as in ebtables.  Behind conntrack every fragment of a packet has the ports of
- * its connection (ct_tp_src, ct_tp_dst; ovs-fields(7)), as the connection began: the
- * verdict is that of the whole packet, as in iptables, which sees it reassembled. */
+ * for it, as in ebtables.
+ *
+ * iptables sees packets put together where it tracks connections, and so does Open
+ * vSwitch's kernel datapath.  The userspace datapath goes on with fragments that know
+ * their connection and its protocol, but not its ports.  There a later fragment gets past
+ * a rule that accepts, whatever the rule says of the header; what holds it back is that no
+ * fragment leaves without all others of its packet, the first included (stages_ip.c). */
 
-enum view { VIEW_HEADER, VIEW_LATER_ORIGINAL, VIEW_LATER_REPLY, N_VIEWS };
-
-/* The frames that have this view. */
-static void
-match_view(enum view view, const struct nwf_prule *prule, struct match *match)
-{
-    const struct nwf_cond *proto = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
-
-    match_init_catchall(match);
-    if (view == VIEW_HEADER) {
-        match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
-        return;
-    }
-    /* Both bits, as "later" in ovs-ofctl's syntax is read. */
-    match_set_nw_frag_masked(match, FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK);
-    match_set_ct_state_masked(match, CS_TRACKED | (view == VIEW_LATER_REPLY ? CS_REPLY_DIR : 0),
-                              CS_TRACKED | CS_INVALID | CS_REPLY_DIR);
-    if (proto) {
-        match_set_ct_nw_proto(match, (uint8_t) nwf_value_to_int(&proto->value));
-    }
-}
-
-/* The type of a request whose answer has this type (RFC 792, 950, 4443); else -1. */
-static int
-request_of(uint8_t type, bool ipv6)
-{
-    switch (type) {
-    case 0:
-        return ipv6 ? -1 : 8;
-    case 14:
-    case 16:
-    case 18:
-        return ipv6 ? -1 : type - 1;
-    case 129:
-        return ipv6 ? 128 : -1;
-    default:
-        return -1;
-    }
-}
-
-/* A field of the header as its connection has it.  False if no packet has it so. */
 static bool
-to_connection(enum nwf_field field, enum view view, bool ipv6, const struct match *header,
-              struct match *ret)
+asks_for_header(const struct nwf_prule *prule)
 {
-    bool reply = view == VIEW_LATER_REPLY;
-    ovs_be16 src = header->flow.tp_src, src_mask = header->wc.masks.tp_src;
-    ovs_be16 dst = header->flow.tp_dst, dst_mask = header->wc.masks.tp_dst;
-
-    match_init_catchall(ret);
-    switch ((int) field) {
-    case NWF_F_PORT_SRC:
-    case NWF_F_PORT_DST:
-        match_set_ct_tp_src_masked(ret, reply ? dst : src, reply ? dst_mask : src_mask);
-        match_set_ct_tp_dst_masked(ret, reply ? src : dst, reply ? src_mask : dst_mask);
-        return true;
-    case NWF_F_ICMP_TYPE: {
-        int type = reply ? request_of((uint8_t) ntohs(src), ipv6) : ntohs(src);
-        if (type >= 0) {
-            match_set_ct_tp_src(ret, htons((uint16_t) type));
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (nwf_field_depth(cond->field) == NWF_DEPTH_TRANSPORT) {
+            return true;
         }
-        return type >= 0;
     }
-    case NWF_F_ICMP_CODE:
-        match_set_ct_tp_dst_masked(ret, dst, dst_mask);
-        return true;
-    case NWF_F_IP_PROTO:
-        return true; /* match_view() has it. */
-    default:
-        return false; /* Rules with TCP flags have no such view. */
-    }
+    return false;
 }
 
-/* The condition as frames of this view can be asked it. */
+/* Narrows 'list' to frames that are in 'frames'. */
 static void
-view_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, enum view view,
-             struct nwf_matches *ret)
+narrow(struct nwf_matches *list, const struct match *frames)
 {
-    struct nwf_matches header = {.data = NULL};
+    size_t kept = 0;
 
-    nwf_cond_to_matches(cond, &header);
-    nwf_vec_foreach (match, &header) {
-        struct match connection;
-        if (view == VIEW_HEADER) {
-            nwf_vec_push(ret, *match);
-        } else if (to_connection(cond->field, view, nwf_rule_eth_type(prule) == 0x86dd, match,
-                                 &connection)) {
-            nwf_vec_push(ret, connection);
+    nwf_vec_foreach (match, list) {
+        if (nwf_match_and(match, frames)) {
+            list->data[kept++] = *match;
         }
     }
-    nwf_vec_clear(&header);
+    list->n = kept;
 }
 
+/* Frames that have the header, or no fragments at all. */
 static int
-add_view(const struct nwf_matches *base, const struct nwf_prule *prule, bool tracked,
-         enum view view, struct nwf_rule_matches *m, struct nwf_error *err)
+add_header(struct nwf_matches *any, const struct nwf_prule *prule, bool tracked,
+           struct nwf_rule_matches *m, struct nwf_error *err)
 {
-    struct nwf_matches any = {.data = NULL};
     struct match frames;
     int r = 0;
 
-    match_view(view, prule, &frames);
-    nwf_vec_foreach (match, base) {
-        struct match both = *match;
-        if (nwf_match_and(&both, &frames)) {
-            nwf_vec_push(&any, both);
-        }
-    }
+    match_init_catchall(&frames);
+    match_set_nw_frag_masked(&frames, 0, FLOW_NW_FRAG_LATER);
+    narrow(any, &frames);
     nwf_vec_foreach (cond, &prule->conds) {
         struct nwf_matches list = {.data = NULL};
         if (r || !is_by_view(prule, cond, tracked)) {
             continue;
         }
-        view_matches(prule, cond, view, &list);
+        nwf_cond_to_matches(cond, &list);
         if (!cond->negated) {
-            r = multiply(&any, &list, prule, err);
+            r = multiply(any, &list, prule, err);
         }
         nwf_vec_foreach (match, &list) {
             if (cond->negated && nwf_match_and(match, &frames)) {
@@ -296,34 +241,50 @@ add_view(const struct nwf_matches *base, const struct nwf_prule *prule, bool tra
         }
         nwf_vec_clear(&list);
     }
-    nwf_vec_foreach (match, &any) {
-        nwf_vec_push(&m->any, *match);
-    }
-    nwf_vec_clear(&any);
     return r;
+}
+
+/* Later fragments, behind conntrack.  Both bits of nw_frag, as ovs-ofctl reads "later". */
+static void
+match_later(const struct nwf_prule *prule, struct match *match)
+{
+    const struct nwf_cond *proto = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
+
+    match_init_catchall(match);
+    match_set_nw_frag_masked(match, FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK);
+    match_set_ct_state_masked(match, CS_TRACKED, CS_TRACKED | CS_INVALID);
+    if (proto) {
+        match_set_ct_nw_proto(match, (uint8_t) nwf_value_to_int(&proto->value));
+    }
 }
 
 static int
 add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
           struct nwf_error *err)
 {
-    struct nwf_matches base = m->any;
-    bool asked = false, flags = false;
-    int r = 0;
+    struct nwf_matches later = {.data = NULL};
+    bool drops = prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+    struct match frames;
+    bool asked = false;
 
     nwf_vec_foreach (cond, &prule->conds) {
         asked |= is_by_view(prule, cond, tracked);
-        flags |= cond->field == NWF_F_TCP_FLAGS;
     }
     if (!asked) {
         return 0;
     }
-    memset(&m->any, 0, sizeof m->any);
-    /* TCP flags are a packet's and no connection's. */
-    for (int view = 0; !r && view < (tracked && !flags ? N_VIEWS : VIEW_HEADER + 1); view++) {
-        r = add_view(&base, prule, tracked, (enum view) view, m, err);
+    nwf_vec_foreach (match, &m->any) {
+        nwf_vec_push(&later, *match);
     }
-    nwf_vec_clear(&base);
+    int r = add_header(&m->any, prule, tracked, m, err);
+    if (tracked && !(drops && asks_for_header(prule))) {
+        match_later(prule, &frames);
+        narrow(&later, &frames);
+        nwf_vec_foreach (match, &later) {
+            nwf_vec_push(&m->any, *match);
+        }
+    }
+    nwf_vec_clear(&later);
     return r;
 }
 
@@ -334,12 +295,15 @@ add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracke
  * a bit of ct_mark notes the answer; see "mark" in stages.c. */
 
 static void
-push_state(struct nwf_matches *list, uint32_t state, uint32_t mask, int answered)
+push_state(struct nwf_matches *list, uint32_t state, uint32_t mask, int answered, int stray)
 {
     struct match match;
 
     match_init_catchall(&match);
     match_set_ct_state_masked(&match, CS_TRACKED | state, CS_TRACKED | mask);
+    if (stray >= 0) {
+        match_set_reg(&match, NWF_REG_STRAY, (uint32_t) stray);
+    }
     if (answered >= 0) {
         match_set_ct_mark_masked(&match, (uint32_t) answered, 1);
     }
@@ -356,22 +320,23 @@ state_matches(const struct nwf_prule *prule, struct nwf_matches *list)
     bool established = prule->states & NWF_STATE_ESTABLISHED;
 
     if (prule->ct_direction == NWF_CT_ORIGINAL) {
-        push_state(list, 0, PLAIN | CS_REPLY_DIR, -1);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, -1, 0);
     } else if (prule->ct_direction == NWF_CT_REPLY) {
-        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1);
+        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, -1);
     } else if (is_new && established) {
-        push_state(list, 0, PLAIN, -1);
+        push_state(list, 0, PLAIN, -1, 0);
     } else if (is_new) {
-        push_state(list, 0, PLAIN | CS_REPLY_DIR, 0);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, 0, 0);
     } else if (established) {
-        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1);
-        push_state(list, 0, PLAIN | CS_REPLY_DIR, 1);
+        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, -1);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, 1, -1);
     }
     if (prule->states & NWF_STATE_RELATED) {
-        push_state(list, CS_RELATED, PLAIN, -1);
+        push_state(list, CS_RELATED, PLAIN, -1, -1);
     }
     if (prule->states & NWF_STATE_INVALID) {
-        push_state(list, CS_INVALID, CS_INVALID, -1);
+        push_state(list, CS_INVALID, CS_INVALID, -1, -1);
+        push_state(list, CS_NEW, CS_NEW | CS_INVALID, -1, 1);
     }
 }
 
@@ -439,7 +404,7 @@ nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
         r = r ? r : add_cond(m, prule, cond, tracked, sets, err);
     }
     r = r ? r : add_views(m, prule, tracked, err);
-    r = r ? r : nwf_rule_handle_unparsed(m, prule, sets, err);
+    r = r ? r : nwf_rule_handle_unparsed(m, prule, tracked, sets, err);
     r = r ? r : add_states(m, prule, err);
     if (r) {
         nwf_rule_matches_finish(m);

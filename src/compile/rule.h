@@ -48,7 +48,7 @@ void nwf_rule_cond_matches(const struct nwf_prule *prule, const struct nwf_cond 
 
 /* Adds what frames that Open vSwitch does not look into need; see unparsed.c. */
 int nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule,
-                             const struct nwf_sets *sets, struct nwf_error *err);
+                             bool tracked, const struct nwf_sets *sets, struct nwf_error *err);
 
 /* The text of a <flow>; 'beside' is what the rule asks besides. */
 int nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,

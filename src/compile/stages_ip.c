@@ -5,8 +5,11 @@
  *   by family     untagged IPv4, untagged IPv6; all else is accepted
  *   (conntrack)   if a rule of the family, in either direction, asks for a state
  *   (mark)        an answer marks its connection, if a rule tells "new" from "established"
+ *   (stray)       TCP that begins no connection is told from what does
  *   the rules     first match; in the end accept
- *   (commit)      what is accepted and new begins a connection
+ *   (commit)      what is accepted and new begins a connection; fragments wait until all
+ *                 of their packet have been accepted
+ *   (joined)      so they have
  *
  * libvirt's iptables rules see what a bridge forwards, and what a guest sends to the host;
  * not what the host sends to a guest.  Its connections are tracked all the same. */
@@ -152,6 +155,46 @@ emit_mark(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
     return r ? r : emit_rest(b, NWF_V_GOTO, b->stages->list.n, err);
 }
 
+static void
+emit_stray_row(struct nwf_builder *b, const struct match *match, uint32_t value)
+{
+    struct nwf_row row = {
+        .match = *match,
+        .verdict = NWF_V_SET,
+        .target = b->stages->list.n,
+        .rule = NWF_RULE_END,
+        .set = {.reg = NWF_REG_STRAY, .value = value, .level = value},
+    };
+
+    nwf_vec_push(&nwf_builder_last(b)->rows, row);
+    b->n_rows++;
+}
+
+/* A reset, an end, and a segment without any flag begin no connection (Linux, net/
+ * netfilter/nf_conntrack_proto_tcp.c); Open vSwitch would have them do so.  A first
+ * fragment may end before its flags, which then read as none. */
+static void
+emit_stray(struct nwf_builder *b, enum nwf_family family)
+{
+    static const struct {
+        uint16_t flags, mask;
+    } strays[] = {{TCP_RST, TCP_RST}, {TCP_FIN, TCP_FIN}, {0, TCP_SYN | TCP_ACK}};
+    struct match match;
+
+    for (size_t i = 0; i < sizeof strays / sizeof strays[0]; i++) {
+        match_init_catchall(&match);
+        nwf_match_set_eth_type(&match, eth_types[family]);
+        match_set_nw_proto(&match, IPPROTO_TCP);
+        match_set_nw_frag_masked(&match, 0,
+                                 strays[i].flags ? FLOW_NW_FRAG_LATER : FLOW_NW_FRAG_MASK);
+        match_set_ct_state_masked(&match, CS_TRACKED | CS_NEW, CS_TRACKED | CS_NEW);
+        match_set_tcp_flags_masked(&match, htons(strays[i].flags), htons(strays[i].mask));
+        emit_stray_row(b, &match, 1);
+    }
+    match_init_catchall(&match);
+    emit_stray_row(b, &match, 0);
+}
+
 static int
 emit_rules(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
 {
@@ -185,8 +228,21 @@ emit_family(struct nwf_builder *b, size_t first, enum nwf_family family, struct 
         nwf_builder_new_stage(b);
     }
     nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
+    if (b->tracked) {
+        emit_stray(b, family);
+        nwf_builder_new_stage(b);
+    }
     nwf_builder_resolve(b, first, NWF_TARGET_UNTRACKED - shift);
     return r ? r : emit_rules(b, family, err);
+}
+
+/* Packets of a tracked family. */
+static void
+match_tracked(int family, uint32_t state, uint32_t mask, struct match *match)
+{
+    match_init_catchall(match);
+    nwf_match_set_eth_type(match, eth_types[family]);
+    match_set_ct_state_masked(match, CS_TRACKED | state, CS_TRACKED | mask);
 }
 
 static int
@@ -200,12 +256,31 @@ emit_commit(struct nwf_builder *b, struct nwf_error *err)
         if (!is_tracked(b, (enum nwf_family) f)) {
             continue;
         }
-        match_init_catchall(&match);
-        nwf_match_set_eth_type(&match, eth_types[f]);
-        match_set_ct_state_masked(&match, CS_TRACKED | CS_NEW,
-                                  CS_TRACKED | CS_NEW | CS_INVALID | CS_RELATED);
-        r = emit(b, &match, NWF_V_ACCEPT, 0, err);
+        match_tracked(f, 0, 0, &match);
+        match_set_nw_frag_masked(&match, FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY);
+        r = emit(b, &match, NWF_V_JOIN, b->stages->list.n, err);
+        match_tracked(f, CS_NEW, CS_NEW | CS_INVALID | CS_RELATED, &match);
+        match_set_reg(&match, NWF_REG_STRAY, 0);
+        r = r ? r : emit(b, &match, NWF_V_ACCEPT, 0, err);
         nwf_builder_last(b)->rows.data[nwf_builder_last(b)->rows.n - 1].commit = true;
+    }
+    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+}
+
+/* Fragments whose packet never came together come out of conntrack as invalid, when and
+ * where that happens to look (lib/ipf.c). */
+static int
+emit_joined(struct nwf_builder *b, struct nwf_error *err)
+{
+    int r = 0;
+
+    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
+        struct match match;
+
+        if (is_tracked(b, (enum nwf_family) f)) {
+            match_tracked(f, CS_INVALID, CS_INVALID, &match);
+            r = emit(b, &match, NWF_V_DROP, 0, err);
+        }
     }
     return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
@@ -233,6 +308,8 @@ nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err)
         nwf_builder_new_stage(b);
         nwf_builder_resolve(b, first, NWF_TARGET_ACCEPT);
         r = emit_commit(b, err);
+        nwf_builder_new_stage(b);
+        r = r ? r : emit_joined(b, err);
     }
     return r;
 }

@@ -152,11 +152,37 @@ handle_layer(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum nwf
     return r;
 }
 
+/* Of a later fragment of IPv6, Open vSwitch does not see the protocol, as ip6tables does. */
+static int
+handle_later_ipv6(struct nwf_rule_matches *m, const struct nwf_prule *prule,
+                  const struct nwf_sets *sets, struct nwf_error *err)
+{
+    const struct nwf_protocol *protocol = prule->rule->protocol;
+    bool drops = prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+    struct nwf_matches outside = {.data = NULL};
+
+    if (!protocol || protocol->layer != NWF_IPV6 || !protocol->has_ip_proto || !drops
+        || look_inside(prule, NWF_DEPTH_TRANSPORT).asked) {
+        return 0;
+    }
+    int r = match_outside(prule, NWF_DEPTH_PROTOCOL, sets, &outside, err);
+    nwf_vec_foreach (match, &outside) {
+        match_set_nw_frag_masked(match, FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK);
+        nwf_vec_push(&m->doubt, *match);
+    }
+    nwf_vec_clear(&outside);
+    return r;
+}
+
 int
-nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule,
+nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
                          const struct nwf_sets *sets, struct nwf_error *err)
 {
     int r = handle_layer(m, prule, NWF_DEPTH_PACKET, sets, err);
+
+    if (!r && !tracked) {
+        r = handle_later_ipv6(m, prule, sets, err);
+    }
 
     if (!r && nwf_rule_eth_type(prule) == 0x86dd) {
         /* A packet that ends inside of extension headers has addresses, and no more. */

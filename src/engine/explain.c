@@ -44,6 +44,8 @@ result_text(const struct nwf_row *row, enum nwf_direction direction)
         return nwf_asprintf("tracked, on to table %d", next);
     case NWF_V_MARK:
         return nwf_asprintf("connection is answered, on to table %d", next);
+    case NWF_V_JOIN:
+        return nwf_asprintf("waits for all fragments of its packet, on to table %d", next);
     case NWF_V_GOTO:
         break;
     }

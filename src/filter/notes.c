@@ -94,13 +94,6 @@ has_ipv6_flags(const struct nwf_rule *rule, const struct nwf_element *element)
 }
 
 static bool
-is_ah_ipv6(const struct nwf_rule *rule, const struct nwf_element *element)
-{
-    (void) element;
-    return is_of(rule, "ah-ipv6");
-}
-
-static bool
 is_flow(const struct nwf_rule *rule, const struct nwf_element *element)
 {
     (void) rule;
@@ -121,7 +114,6 @@ static const struct {
     {has_ipv6_range, "dstipto is an IPv6 address; libvirt reads an IPv4 address there"},
     {has_range_and_address, "address and range must both match; libvirt ignores the range"},
     {has_ipv6_flags, "the flags count, as documented; libvirt ignores them for IPv6"},
-    {is_ah_ipv6, "never matches, as in libvirt: in IPv6, AH is an extension header"},
     {is_flow, "<flow> is not of libvirt's language"},
 };
 

@@ -294,29 +294,35 @@ state_fits(const struct nwf_prule *prule, const struct frame *f)
 }
 
 static bool
-asks_for_flags(const struct nwf_prule *prule)
+asks_for_header(const struct nwf_prule *prule)
 {
     nwf_vec_foreach (cond, &prule->conds) {
-        if (cond->field == NWF_F_TCP_FLAGS) {
+        if ((cond->field >= NWF_F_PORT_SRC && cond->field <= NWF_F_ICMP_CODE)
+            || cond->field == NWF_F_TCP_FLAGS) {
             return true;
         }
     }
     return false;
 }
 
-/* Where packets are tracked, they are looked at whole.  (Of flags in a later fragment
- * nothing is known.) */
+/* Where packets are tracked, they are looked at whole.  Elsewhere a later fragment has a
+ * protocol, in IPv6 too, and no more. */
 static bool
 ip_rule_matches(const struct nwf_prule *prule, const struct frame *frame, bool tracked)
 {
     struct frame whole = *frame;
-    bool is_later = frame->fragment == LATER_FRAGMENT;
 
-    if (tracked) {
-        whole.fragment = WHOLE;
+    if (!tracked && frame->fragment == LATER_FRAGMENT && asks_for_header(prule)) {
+        return false;
     }
-    return state_fits(prule, frame) && !(tracked && is_later && asks_for_flags(prule))
-           && rule_matches(prule, &whole);
+    whole.fragment = WHOLE;
+    return state_fits(prule, frame) && rule_matches(prule, &whole);
+}
+
+bool
+reference_is_tracked(const struct nwf_program *program, const struct frame *frame)
+{
+    return is_stateful(program, is_ipv6(frame) ? NWF_FAMILY_IPV6 : NWF_FAMILY_IPV4);
 }
 
 struct verdict

@@ -19,4 +19,7 @@ struct verdict reference_verdict(const struct nwf_side *side, const struct frame
 struct verdict reference_verdict_of_all(const struct nwf_program *program,
                                         enum nwf_direction direction, const struct frame *frame);
 
+/* Whether conntrack sees the packets of the frame's family. */
+bool reference_is_tracked(const struct nwf_program *program, const struct frame *frame);
+
 #endif
