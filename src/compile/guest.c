@@ -68,14 +68,16 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
             enum nwf_direction direction, const struct nwf_row *row, struct ofpbuf *actions)
 {
     char *table CLEANUP_FREE = nwf_asprintf(",table=%d", stage_table(direction, row->target));
+    char *mark CLEANUP_FREE = NULL;
 
     switch (row->verdict) {
     case NWF_V_TRACK:
         put_ct(actions, port, table);
         break;
     case NWF_V_MARK:
-        put_ct(actions, port, ",commit,exec(set_field:0x1/0x1->ct_mark)");
-        nwf_put_goto(actions, stage_table(direction, row->target));
+        /* By "table", since behind a ct() the fields of the connection are gone. */
+        mark = nwf_asprintf(",commit,exec(set_field:0x1/0x1->ct_mark)%s", table);
+        put_ct(actions, port, mark);
         break;
     case NWF_V_SET:
         nwf_put_load(actions, MFF_REG0 + row->set.reg, row->set.value);
