@@ -202,9 +202,14 @@ def test_floods(world):
 
 
 def test_vlan(world):
-    """On access ports."""
+    """On access ports, and a tag does not get a packet past the IP layer."""
     test_tcp(world, 4, "acc0", "uplink", 80, ((), (5,)), ({"uplink": [5]}, {"acc0": []}))
     test_tcp(world, 4, "acc0", "acc1", 22)
+    forbidden = f.ipv4("10.0.0.10", "10.0.0.9", f.tcp(22, 50000, SYN | ACK))
+    for to in ("uplink", "acc1", f.BROADCAST):
+        world.expect_all(f"tags on an access port, to {to}", [
+            ("acc0", f.eth(world.mac(to), world.mac("acc0"), forbidden, tags=tags), [])
+            for tags in ((), (5,), (6,), (0,), ((0, 3),), (0, 0), (0, 5), (0, 7), (0, 0, 0))])
 
 
 def test_host(world):
