@@ -78,6 +78,10 @@ parse_field(struct parse *p, const char *name, const char *value)
     if (!mf_is_all_wild(mf, &p->match.wc)) {
         return FAIL(p, "%s is there twice", mf->name);
     }
+    /* ovs-ofctl(8) would take it for "whatever it is". */
+    if (!*value) {
+        return FAIL(p, "%s needs a value", name);
+    }
     char *cause CLEANUP_FREE = ofp_parse_field(mf, value, NULL, &p->match, &usable);
     nwf_vec_push(&p->fields, mf);
     return cause ? fail(p, cause) : 0;
@@ -116,6 +120,19 @@ has_prerequisites(const struct mf_field *mf, const struct match *all)
     return mf_are_match_prereqs_ok(mf, all) || mf_are_match_prereqs_ok(mf_from_id(other), all);
 }
 
+/* The match as a whole does not tell: ofp_parse_field() adds that it is of an Ethernet
+ * frame. */
+static bool
+asks_for_nothing(const struct parse *p)
+{
+    nwf_vec_foreach (mf, &p->fields) {
+        if (!mf_is_all_wild(*mf, &p->match.wc)) {
+            return false;
+        }
+    }
+    return !p->match.wc.masks.dl_type;
+}
+
 /* A field says nothing in frames that do not have it. */
 static int
 check_prerequisites(struct parse *p, const struct match *beside)
@@ -147,7 +164,7 @@ nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *con
     while (!r && ofputil_parse_key_value(&rest, &name, &value)) {
         r = parse_word(&p, name, value);
     }
-    if (!r && flow_wildcards_is_catchall(&p.match.wc)) {
+    if (!r && asks_for_nothing(&p)) {
         r = fail(&p, "it asks for nothing");
     }
     r = r ? r : check_prerequisites(&p, beside);

@@ -156,14 +156,14 @@ emit_mark(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
 }
 
 static void
-emit_stray_row(struct nwf_builder *b, const struct match *match, uint32_t value)
+emit_stray_row(struct nwf_builder *b, const struct match *match, uint32_t value, unsigned int level)
 {
     struct nwf_row row = {
         .match = *match,
         .verdict = NWF_V_SET,
         .target = b->stages->list.n,
         .rule = NWF_RULE_END,
-        .set = {.reg = NWF_REG_STRAY, .value = value, .level = value},
+        .set = {.reg = NWF_REG_STRAY, .value = value, .level = level},
     };
 
     nwf_vec_push(&nwf_builder_last(b)->rows, row);
@@ -189,10 +189,10 @@ emit_stray(struct nwf_builder *b, enum nwf_family family)
                                  strays[i].flags ? FLOW_NW_FRAG_LATER : FLOW_NW_FRAG_MASK);
         match_set_ct_state_masked(&match, CS_TRACKED | CS_NEW, CS_TRACKED | CS_NEW);
         match_set_tcp_flags_masked(&match, htons(strays[i].flags), htons(strays[i].mask));
-        emit_stray_row(b, &match, 1);
+        emit_stray_row(b, &match, 1, (unsigned int) i + 1);
     }
     match_init_catchall(&match);
-    emit_stray_row(b, &match, 0);
+    emit_stray_row(b, &match, 0, 0);
 }
 
 static int

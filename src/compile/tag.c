@@ -73,6 +73,21 @@ nwf_vlan_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *ret)
     }
 }
 
+/* In the port's own VLAN a frame with a priority tag would be as good as one without.  To a
+ * filter it is a tagged frame, which no rule for IP or ARP sees: the way past them.  (It is
+ * not taken off instead, since what Open vSwitch caches of that does not tell whether
+ * another tag is inside.) */
+void
+nwf_vlan_guest_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *ret)
+{
+    nwf_vlan_admissions(vlan, ret);
+    nwf_vec_foreach (admission, ret) {
+        if (admission->fixed) {
+            match_set_dl_tci_masked(&admission->match, 0, htons(TCI_PRESENT | VID_MASK));
+        }
+    }
+}
+
 void
 nwf_match_vlan(struct match *match, uint16_t vid)
 {

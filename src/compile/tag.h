@@ -25,6 +25,10 @@ struct nwf_admissions {
 /* Lists what 'vlan' admits; the caller frees it with nwf_vec_clear(). */
 void nwf_vlan_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *ret);
 
+/* The same of a guest's port, whose filter is to see the frames as the VLAN will: without
+ * priority tags. */
+void nwf_vlan_guest_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *ret);
+
 /* Narrows *match to frames of VLAN 'vid' (by reg1). */
 void nwf_match_vlan(struct match *match, uint16_t vid);
 

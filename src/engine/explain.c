@@ -88,7 +88,7 @@ refused_at_the_door(const struct nwf_explain_port *port, const struct flow *pack
     if (eth_addr_is_multicast(packet->dl_src)) {
         return "dropped: no frame comes from a group address";
     }
-    nwf_vlan_admissions(&port->vlan, &list);
+    nwf_vlan_guest_admissions(&port->vlan, &list);
     nwf_vec_foreach (admission, &list) {
         admitted |= nwf_match_holds(&admission->match, packet);
     }

@@ -219,6 +219,11 @@ def _transport(proto, payload, addresses, whole):
     return _with_checksum(payload, at, pseudo)
 
 
+def whole(segment, src, dst):
+    """The segment with its checksum, as bytes: for packets that are sent in fragments."""
+    return bytes(_transport(segment.proto, segment, _ip(src) + _ip(dst), True))
+
+
 def _with_checksum(content, at, pseudo=b""):
     data = pseudo + content
     data += b"\0" * (len(data) & 1)

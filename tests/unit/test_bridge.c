@@ -395,6 +395,15 @@ test_vlans(void **state)
                "row %zu: member of VLAN 5", i);
         expect(nwf_vlan_is_untagged(&vlan, 5) == rows[i].leaves_5_untagged, "row %zu: leaves", i);
         nwf_vec_clear(&list);
+
+        /* A guest gets nothing into its own VLAN by a tag that its filter stops at. */
+        nwf_vlan_guest_admissions(&vlan, &list);
+        expect(admitted(&list, 0) == rows[i].of_untagged, "row %zu: a guest's, untagged", i);
+        expect(admitted(&list, 0x3000)
+                   == (rows[i].mode == NWF_VLAN_TRUNK ? rows[i].of_priority : -1),
+               "row %zu: a guest's, priority tag", i);
+        expect(admitted(&list, 0x7005) == rows[i].of_5, "row %zu: a guest's, VLAN 5", i);
+        nwf_vec_clear(&list);
     }
 }
 

@@ -4,7 +4,7 @@
  * between root rules by priority, variables by precedence, lists as combinations, both
  * sides of "inout".  And no tree, list or loop of references costs more than its
  * limit. */
-#include "support.h"
+#include "say.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,131 +26,6 @@
     "filterref>\n"
 
 #define N_FILTERS 6
-
-/* A program out of 'filters'; the first one is the one that is bound. */
-static int
-build(const struct text_filter *filters, const char *variables, struct nwf_store **ret_store,
-      struct nwf_program **ret_program, struct nwf_error *err)
-{
-    struct nwf_params params CLEANUP(nwf_params_clear);
-    const struct nwf_filter *filter;
-
-    params_of(variables, &params);
-    *ret_program = NULL;
-    *ret_store = store_of(filters);
-    int r = nwf_store_get(*ret_store, filters[0].name, &filter, err);
-    return r ? r : nwf_program_new(*ret_store, filter, &params, ret_program, err);
-}
-
-/* ---- Sides in few words. ---- */
-
-struct text {
-    char data[8192];
-    size_t n;
-};
-
-static void __attribute__((format(printf, 2, 3))) say(struct text *text, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    int n = vsnprintf(text->data + text->n, sizeof text->data - text->n, format, args);
-    va_end(args);
-    assert_true(n >= 0 && (size_t) n < sizeof text->data - text->n);
-    text->n += (size_t) n;
-}
-
-/* A rule as its filter's name and line. */
-static void
-say_rule(struct text *text, const struct nwf_side *side, size_t id)
-{
-    const struct nwf_rule *rule = side->rules.data[id].rule;
-
-    say(text, " %s%u", rule->filter->name, rule->line);
-}
-
-/* "a2 mac(b2 b3) a3": the root list, with the chains' rules in brackets. */
-static void
-say_order(struct text *text, const struct nwf_side *side)
-{
-    nwf_vec_foreach (item, &side->root) {
-        if (!item->is_chain) {
-            say_rule(text, side, item->index);
-            continue;
-        }
-        const struct nwf_pchain *chain = &side->chains.data[item->index];
-        say(text, " %s(", chain->name);
-        nwf_vec_foreach (id, &chain->rules) {
-            say_rule(text, side, *id);
-        }
-        say(text, " )");
-    }
-}
-
-static void
-say_value(struct text *text, const struct nwf_value *value)
-{
-    for (int i = 0; i < value->len; i++) {
-        say(text, "%02x", value->bytes[i]);
-    }
-}
-
-static const char *
-field_name(enum nwf_field field)
-{
-    static const char *const names[NWF_N_FIELDS] = {
-        [NWF_F_ETH_SRC] = "eth_src",  [NWF_F_ETH_DST] = "eth_dst",
-        [NWF_F_ETH_TYPE] = "type",    [NWF_F_ARP_SHA] = "sha",
-        [NWF_F_ARP_THA] = "tha",      [NWF_F_ARP_SPA] = "spa",
-        [NWF_F_ARP_TPA] = "tpa",      [NWF_F_ARP_OP] = "op",
-        [NWF_F_IP4_SRC] = "src",      [NWF_F_IP4_DST] = "dst",
-        [NWF_F_IP6_SRC] = "src6",     [NWF_F_IP6_DST] = "dst6",
-        [NWF_F_IP_PROTO] = "proto",   [NWF_F_PORT_SRC] = "sport",
-        [NWF_F_PORT_DST] = "dport",   [NWF_F_ARP_GRATUITOUS] = "gratuitous",
-        [NWF_F_ICMP_TYPE] = "icmp",   [NWF_F_VLAN_ID] = "vid",
-        [NWF_F_VLAN_ENCAP] = "encap",
-    };
-
-    return names[field] ? names[field] : "?";
-}
-
-static void
-say_cond(struct text *text, const struct nwf_cond *cond)
-{
-    struct nwf_value ones = nwf_value_ones(cond->value.len);
-
-    say(text, " %s%s=", cond->negated ? "!" : "", field_name(cond->field));
-    say_value(text, &cond->value);
-    if (cond->is_range) {
-        say(text, "-");
-        say_value(text, &cond->last);
-    } else if (!nwf_value_equal(&cond->mask, &ones)) {
-        say(text, "/");
-        say_value(text, &cond->mask);
-    }
-}
-
-/* "src=01020304 dst=05060708; src=...": the rules' conditions, in hexadecimal. */
-static void
-say_conds(struct text *text, const struct nwf_side *side)
-{
-    nwf_vec_foreach (prule, &side->rules) {
-        say(text, "%s", prule == side->rules.data ? "" : ";");
-        nwf_vec_foreach (cond, &prule->conds) {
-            say_cond(text, cond);
-        }
-    }
-}
-
-/* What is said begins with a blank. */
-static void
-expect_text(const struct text *text, const char *expected, const char *what)
-{
-    const char *said = text->n ? text->data + (text->data[0] == ' ') : "";
-
-    expect(!strcmp(said, expected), "%s:\n  \"%s\", where\n  \"%s\" was expected", what, said,
-           expected);
-}
 
 /* ---- Order. ---- */
 
@@ -259,7 +134,7 @@ test_order(void **state)
         struct nwf_error err = NWF_ERROR_INIT;
         struct text out = {.n = 0}, in = {.n = 0};
 
-        expect_ok(build(row->filters, "", &store, &program, &err), &err);
+        expect_ok(program_of(row->filters, "", &store, &program, &err), &err);
         say_order(&out, &program->side[NWF_OUT]);
         say_order(&in, &program->side[NWF_IN]);
         expect_text(&out, row->out, row->what);
@@ -381,7 +256,7 @@ test_values(void **state)
         struct nwf_error err = NWF_ERROR_INIT;
         struct text out = {.n = 0}, in = {.n = 0};
 
-        expect_ok(build(values[i].filters, values[i].variables, &store, &program, &err), &err);
+        expect_ok(program_of(values[i].filters, values[i].variables, &store, &program, &err), &err);
         say_conds(&out, &program->side[NWF_OUT]);
         say_conds(&in, &program->side[NWF_IN]);
         expect_text(&out, values[i].out, values[i].what);
@@ -461,7 +336,7 @@ test_errors(void **state)
         struct nwf_store *store CLEANUP(nwf_store_cleanup) = NULL;
         struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
         struct nwf_error err = NWF_ERROR_INIT;
-        int r = build(errors[i].filters, errors[i].variables, &store, &program, &err);
+        int r = program_of(errors[i].filters, errors[i].variables, &store, &program, &err);
 
         expect_error(r, &err, errors[i].error);
         assert_null(program);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See compiled.h. */
+#include <config.h>
+
+#include "compiled.h"
+
+#include <netinet/in.h>
+
+#include "nwf/text.h"
+#include "nwf/walk.h"
+#include "openvswitch/dynamic-string.h"
+
+#include "lib/flow.h"
+#include "lib/packets.h"
+
+int
+compile(const struct text_filter *filters, const char *variables, struct compiled *ret,
+        struct nwf_error *err)
+{
+    struct nwf_params params CLEANUP(nwf_params_clear);
+    const struct nwf_filter *filter;
+
+    memset(ret, 0, sizeof *ret);
+    params_of(variables, &params);
+    ret->store = store_of(filters);
+    expect_ok(nwf_store_get(ret->store, filters[0].name, &filter, err), err);
+    int r = nwf_program_new(ret->store, filter, &params, &ret->program, err);
+    for (int d = 0; !r && d < NWF_N_DIRECTIONS; d++) {
+        r = nwf_stages_build(ret->program, (enum nwf_direction) d, &ret->stages[d], err);
+    }
+    return r;
+}
+
+void
+compiled_free(struct compiled *c)
+{
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        nwf_stages_clear(&c->stages[d]);
+    }
+    if (c->program) {
+        nwf_program_free(c->program);
+    }
+    nwf_store_free(c->store);
+}
+
+/* What conntrack says; ports and types as the connection began. */
+static struct nwf_walk_ct
+connection_of(const struct frame *f)
+{
+    static const uint32_t states[N_CONNECTIONS] = {
+        [CONN_NEW] = CS_TRACKED | CS_NEW,
+        [CONN_AGAIN] = CS_TRACKED | CS_ESTABLISHED,
+        [CONN_ANSWER] = CS_TRACKED | CS_ESTABLISHED | CS_REPLY_DIR,
+        [CONN_RELATED] = CS_TRACKED | CS_RELATED,
+        [CONN_INVALID] = CS_TRACKED | CS_INVALID,
+    };
+    bool is_icmp = f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6;
+    bool is_answer = f->connection == CONN_ANSWER;
+    struct nwf_walk_ct ct = {
+        .state = states[f->connection],
+        .answered = f->connection == CONN_AGAIN,
+        .has_ports = f->connection != CONN_INVALID,
+        .proto = f->proto,
+        .src_port = is_answer ? f->dst_port : f->src_port,
+        .dst_port = is_answer ? f->src_port : f->dst_port,
+    };
+
+    if (is_icmp) {
+        uint8_t request = f->proto == IPPROTO_ICMP ? 8 : 128;
+        ct.src_port = is_answer ? request : f->icmp_type;
+        ct.dst_port = f->icmp_code;
+    }
+    return ct;
+}
+
+/* 'ret_joined': only if all fragments of the packet are accepted. */
+static bool
+stages_accept(const struct nwf_stages *stages, const struct frame *frame, bool *ret_joined)
+{
+    struct nwf_walk_ct ct = connection_of(frame);
+    struct nwf_walk walk;
+    struct flow flow;
+
+    frame_to_flow(frame, &flow);
+    flow.in_port.ofp_port = frame->from_host ? OFPP_LOCAL : OFP_PORT_C(9);
+    /* What another port's lookups have left there. */
+    memset(&flow.regs[6], 0xff, 5 * sizeof flow.regs[0]);
+    nwf_walk(stages, &flow, &ct, &walk);
+    expect(walk.steps.n <= stages->list.n, "a walk of %zu steps", walk.steps.n);
+    *ret_joined = false;
+    nwf_vec_foreach (step, &walk.steps) {
+        *ret_joined |= step->row->verdict == NWF_V_JOIN;
+    }
+    bool accepted = walk.steps.data[walk.steps.n - 1].row->verdict == NWF_V_ACCEPT;
+    nwf_walk_clear(&walk);
+    return accepted;
+}
+
+/* A later fragment may go where the first one is stopped, and wait for it in vain.  Without
+ * conntrack, one of IPv6 is dropped if its protocol would matter; and so are fragments
+ * that conntrack finds invalid. */
+static bool
+is_right(const struct compiled *c, const struct frame *frame, bool expected, bool accepted,
+         bool joined)
+{
+    bool tracked = reference_is_tracked(c->program, frame);
+
+    if (frame->oddity != CLEAR
+        || (frame->fragment != WHOLE && tracked && frame->connection == CONN_INVALID)
+        || (frame->fragment == LATER_FRAGMENT && !tracked && frame->eth_type == 0x86dd)) {
+        return expected || !accepted;
+    }
+    return accepted == expected || (accepted && joined && frame->fragment == LATER_FRAGMENT);
+}
+
+bool
+check_frame(const struct compiled *c, enum nwf_direction direction, const struct frame *frame)
+{
+    struct verdict expected = reference_verdict_of_all(c->program, direction, frame);
+    bool joined, accepted = stages_accept(&c->stages[direction], frame, &joined);
+    bool good = is_right(c, frame, expected.accepted, accepted, joined);
+
+    if (!good) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+        frame_format(frame, &s);
+        print_error("direction %s, frame %s\n  the rules: %s by rule %#x; the stages: %s\n",
+                    nwf_direction_to_string(direction), ds_cstr(&s),
+                    expected.accepted ? "accepted" : "dropped", expected.rule,
+                    accepted ? "accepted" : "dropped");
+        ds_destroy(&s);
+    }
+    return good;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * <flow match="...">: what a text matches, said by libopenvswitch; which texts are
+ * refused, and with what words; and variables inside of it. */
+#include <config.h>
+
+#include "compiled.h"
+
+#include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/match.h"
+
+/* The filter's line 2 is the rule, its elements follow on line 3. */
+static int
+compile_rule(const char *elements, const char *variables, struct compiled *c, struct nwf_error *err)
+{
+    char *xml CLEANUP_FREE =
+        nwf_asprintf("<filter name='f'>\n<rule action='drop' direction='out'>\n%s</rule>\n"
+                     "</filter>",
+                     elements);
+    const struct text_filter filters[] = {{"f", xml}, {NULL, NULL}};
+
+    return compile(filters, variables, c, err);
+}
+
+/* The matches of rows that drop, "; " between them. */
+static char *
+dropped(const struct compiled *c)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    nwf_vec_foreach (stage, &c->stages[NWF_OUT].list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            if (row->verdict == NWF_V_DROP) {
+                ds_put_cstr(&s, s.length ? "; " : "");
+                match_format(&row->match, NULL, &s, OFP_DEFAULT_PRIORITY);
+            }
+        }
+    }
+    return ds_steal_cstr(&s);
+}
+
+/* ---- What is matched. ---- */
+
+static const struct {
+    const char *elements, *variables, *matches;
+} accepted[] = {
+    /* As everywhere in a filter, a type is that of an untagged frame, unless asked. */
+    {"<flow match='ip'/>", "", "ip,vlan_tci=0x0000/0x1fff"},
+    {"<flow match='arp'/>", "", "arp,vlan_tci=0x0000/0x1fff"},
+    {"<flow match='dl_type=0x88cc'/>", "", "vlan_tci=0x0000/0x1fff,dl_type=0x88cc"},
+    {"<flow match='ip,dl_vlan=5'/>", "", "ip,dl_vlan=5"},
+    {"<flow match='dl_vlan=5,tcp,tp_dst=22'/>", "", "tcp,dl_vlan=5,tp_dst=22"},
+    {"<flow match='vlan_tci=0x1000/0x1000,ipv6'/>", "", "ipv6,vlan_tci=0x1000/0x1000"},
+    {"<flow match='dl_vlan_pcp=3'/>", "", "dl_vlan_pcp=3"},
+    {"<flow match='dl_src=02:00:00:00:00:01'/>", "", "dl_src=02:00:00:00:00:01"},
+    {"<flow match='dl_dst=01:00:00:00:00:00/01:00:00:00:00:00'/>", "",
+     "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"},
+
+    /* Masks, as ovs-ofctl takes them. */
+    {"<flow match='ip,nw_src=10.1.2.3/16'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_src=10.1.0.0/16"},
+    {"<flow match='tcp,tp_dst=0x400/0xfc00'/>", "",
+     "tcp,vlan_tci=0x0000/0x1fff,tp_dst=0x400/0xfc00"},
+    {"<flow match='tcp,tcp_flags=+syn-ack'/>", "", "tcp,vlan_tci=0x0000/0x1fff,tcp_flags=+syn-ack"},
+    {"<flow match='ip,nw_frag=later'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_frag=later"},
+    {"<flow match='ip,nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
+    {"<flow match='ip,nw_tos=0'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_tos=0"},
+    {"<flow match='ip,nw_ecn=3'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ecn=3"},
+    {"<flow match='icmp6,icmp_type=135,nd_target=fe80::1'/>", "",
+     "icmp6,vlan_tci=0x0000/0x1fff,icmp_type=135,nd_target=fe80::1"},
+    {"<flow match='icmp6,icmpv6_type=136,nd_tll=02:00:00:00:00:01'/>", "",
+     "icmp6,vlan_tci=0x0000/0x1fff,icmp_type=136,nd_tll=02:00:00:00:00:01"},
+    {"<flow match='arp,arp_spa=10.0.0.1,arp_op=1'/>", "",
+     "arp,vlan_tci=0x0000/0x1fff,arp_spa=10.0.0.1,arp_op=1"},
+    {"<flow match='ipv6,ipv6_label=7'/>", "", "ipv6,vlan_tci=0x0000/0x1fff,ipv6_label=0x00007"},
+    {"<flow match='mpls,mpls_label=5'/>", "", "mpls,vlan_tci=0x0000/0x1fff,mpls_label=5"},
+
+    /* Prerequisites can stand beside it, in whatever order. */
+    {"<flow match='nw_ttl=1,ip'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
+    {"<ip/><flow match='nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
+    {"<ip protocol='tcp' dstportstart='22'/><flow match='tcp_flags=+syn'/>", "",
+     /* And a header that is not all there, in doubt. */
+     "tcp,vlan_tci=0x0000/0x1fff,nw_frag=not_later,tp_dst=22,tcp_flags=+syn; "
+     "tcp,vlan_tci=0x0000/0x1fff,nw_frag=not_later,tp_src=0,tp_dst=0,tcp_flags=0"},
+    {"<ip srcipaddr='10.0.0.0' srcipmask='8'/><flow match='nw_src=10.1.0.0/16'/>", "",
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.1.0.0/16"},
+
+    /* Variables, anywhere. */
+    {"<flow match='ip,nw_src=$A'/>", "A=10.0.0.1,10.0.0.2",
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1; ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.2"},
+    {"<flow match='ip,nw_src=$A/$B[@1]'/>", "A=10.0.0.0 B=24,8",
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.0/24; ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.0/8"},
+    {"<flow match='ip,nw_src=$A,nw_ttl=$B'/>", "A=10.0.0.1,10.0.0.2 B=7,8",
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1,nw_ttl=7; "
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.2,nw_ttl=8"},
+    {"<flow match='$P,tp_dst=$A[1]'/>", "P=tcp A=8,9", "tcp,vlan_tci=0x0000/0x1fff,tp_dst=9"},
+    {"<ip srcipaddr='$A'/><flow match='nw_ttl=$B'/>", "A=10.0.0.1,10.0.0.2 B=7,8",
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1,nw_ttl=7; "
+     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.2,nw_ttl=8"},
+};
+
+static void
+test_accepted(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(accepted); i++) {
+        struct nwf_error err = NWF_ERROR_INIT;
+        struct compiled c;
+        int r = compile_rule(accepted[i].elements, accepted[i].variables, &c, &err);
+
+        expect(!r, "%s: %s", accepted[i].elements, nwf_error_text(&err));
+        char *matches CLEANUP_FREE = dropped(&c);
+        expect(!strcmp(matches, accepted[i].matches), "%s:\n  \"%s\", where\n  \"%s\" was expected",
+               accepted[i].elements, matches, accepted[i].matches);
+        nwf_error_clear(&err);
+        compiled_free(&c);
+    }
+}
+
+/* ---- What is refused. ---- */
+
+static const struct {
+    const char *elements, *variables, *error;
+} refused[] = {
+    {"<flow match=''/>", "", "f.xml:2: match: it asks for nothing"},
+    {"<flow match=' , '/>", "", "f.xml:2: match: it asks for nothing"},
+    {"<flow/>", "", "f.xml:3: "},
+    {"<flow match='nosuch=1'/>", "", "f.xml:2: match: Open vSwitch knows no field \"nosuch\""},
+    {"<flow match='ip,nw_src=10.0.0.x'/>", "", "f.xml:2: match: "},
+    {"<flow match='ip,nw_ttl = 1'/>", "", "nw_ttl needs a value"},
+    {"<flow match='ip,nw_ttl=256'/>", "", "f.xml:2: match: "},
+    /* To ovs-ofctl, a field without a value says that the field is there. */
+    {"<flow match='ip,nw_src='/>", "", "f.xml:2: match: nw_src needs a value"},
+    {"<flow match='tcp,tp_dst'/>", "", "f.xml:2: match: tp_dst needs a value"},
+    {"<flow match='dl_src'/>", "", "f.xml:2: match: dl_src needs a value"},
+    {"<flow match='ip=1'/>", "", "f.xml:2: match: ip takes no value"},
+    {"<flow match='dl_src=*'/>", "", "f.xml:2: match: it asks for nothing"},
+    {"<flow match='dl_src=02:00:00:00:00:01/00:00:00:00:00:00'/>", "", "it asks for nothing"},
+
+    /* What the pipeline keeps for itself. */
+    {"<flow match='in_port=1'/>", "", "in_port is not of the frame"},
+    {"<flow match='reg0=1'/>", "", "reg0 is not of the frame"},
+    {"<flow match='xreg1=1'/>", "", "xreg1 is not of the frame"},
+    {"<flow match='xxreg0=1'/>", "", "xxreg0 is not of the frame"},
+    {"<flow match='metadata=1'/>", "", "metadata is not of the frame"},
+    {"<flow match='tun_id=1'/>", "", "tun_id is not of the frame"},
+    {"<flow match='pkt_mark=1'/>", "", "pkt_mark is not of the frame"},
+    {"<flow match='actset_output=1'/>", "", "actset_output is not of the frame"},
+    {"<flow match='conj_id=1'/>", "", "conj_id is not of the frame"},
+    {"<flow match='recirc_id=1'/>", "", "recirc_id"},
+    {"<all/><flow match='ct_zone=1'/>", "", "ct_zone is not of the frame"},
+    {"<all/><flow match='ct_mark=1'/>", "", "ct_mark is not of the frame"},
+    {"<all/><flow match='ct_label=1'/>", "", "ct_label is not of the frame"},
+    {"<flow match='packet_type=(1,0x800)'/>", "", "packet_type is not of the frame"},
+    /* Words of a flow that are no match. */
+    {"<flow match='ip,priority=5'/>", "", "knows no field \"priority\""},
+    {"<flow match='table=3,ip'/>", "", "knows no field \"table\""},
+    {"<flow match='ip,actions=drop'/>", "", "knows no field \"actions\""},
+    {"<flow match='cookie=1'/>", "", "knows no field \"cookie\""},
+
+    /* Tracking is the IP layer's. */
+    {"<flow match='ip,ct_state=+trk'/>", "", "put <all/> or the like beside <flow>"},
+    {"<ip/><flow match='ct_state=+trk'/>", "", "put <all/> or the like beside <flow>"},
+
+    /* Prerequisites, repetitions, contradictions. */
+    {"<flow match='nw_ttl=1'/>", "", "nw_ttl: its prerequisites are missing"},
+    {"<flow match='ip,tp_dst=22'/>", "", "prerequisites are missing"},
+    {"<flow match='tcp,icmp_type=3'/>", "", "prerequisites are missing"},
+    {"<flow match='icmp6,nd_target=fe80::1'/>", "", "prerequisites are missing"},
+    {"<flow match='arp,nw_ttl=1'/>", "", "prerequisites are missing"},
+    {"<flow match='ip,arp'/>", "", "arp: there is a protocol already"},
+    {"<flow match='tcp,tcp'/>", "", "tcp: there is a protocol already"},
+    {"<flow match='dl_type=0x800,ip'/>", "", "ip: there is a protocol already"},
+    {"<flow match='ip,dl_type=0x806'/>", "", "eth_type is there twice"},
+    {"<flow match='tcp,tp_dst=1,tp_dst=2'/>", "", "is there twice"},
+    {"<flow match='tcp,nw_proto=17'/>", "", "nw_proto is there twice"},
+    {"<flow match='dl_vlan=5,vlan_vid=0x1006'/>", "", "is there twice"},
+    {"<ip/><flow match='arp'/>", "", "it contradicts what stands beside it"},
+    {"<ip/><flow match='ip,dl_vlan=5'/>", "", "it contradicts what stands beside it"},
+    {"<ip srcipaddr='10.0.0.1'/><flow match='nw_src=10.0.0.2'/>", "",
+     "it contradicts what stands beside it"},
+    {"<tcp/><flow match='udp'/>", "", "f.xml:2: match: "},
+
+    /* Variables. */
+    {"<flow match='ip,nw_src=$A'/>", "", "f.xml:3: unknown variable $A"},
+    {"<flow match='ip,nw_src=$A'/>", "A=x", "f.xml:2: match: "},
+    {"<flow match='ip,nw_src=$A,nw_ttl=$B'/>", "A=10.0.0.1,10.0.0.2 B=7", "one length"},
+    /* A value cannot bring words of its own. */
+    {"<flow match='$A'/>", "A=in_port:1", "in_port is not of the frame"},
+};
+
+static void
+test_refused(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(refused); i++) {
+        char *xml CLEANUP_FREE =
+            nwf_asprintf("<filter name='f'>\n<rule action='drop' direction='out'>\n%s</rule>\n"
+                         "</filter>",
+                         refused[i].elements);
+        const struct text_filter filters[] = {{"f", xml}, {NULL, NULL}};
+        struct nwf_store *store CLEANUP(nwf_store_cleanup) = store_of(filters);
+        struct nwf_error err = NWF_ERROR_INIT;
+        const struct nwf_filter *filter;
+        struct compiled c;
+        int r = nwf_store_get(store, "f", &filter, &err);
+
+        if (!r) {
+            r = compile(filters, refused[i].variables, &c, &err);
+            compiled_free(&c);
+        }
+        expect(r < 0, "%s: no error", refused[i].elements);
+        expect_error(r, &err, refused[i].error);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
