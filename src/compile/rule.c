@@ -20,13 +20,16 @@ nwf_rule_fail(const struct nwf_prule *prule, struct nwf_error *err, int code, co
 }
 
 static int
+fail_too_many(const struct nwf_prule *prule, struct nwf_error *err)
+{
+    return nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows", NULL);
+}
+
+static int
 multiply(struct nwf_matches *list, const struct nwf_matches *other, const struct nwf_prule *prule,
          struct nwf_error *err)
 {
-    return nwf_matches_multiply(list, other)
-               ? 0
-               : nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows",
-                               NULL);
+    return nwf_matches_multiply(list, other) ? 0 : fail_too_many(prule, err);
 }
 
 const struct nwf_cond *
@@ -37,6 +40,18 @@ nwf_rule_exact_cond(const struct nwf_prule *prule, enum nwf_field field)
 
         if (cond->field == field && !cond->negated && !cond->is_range && !cond->list.n
             && nwf_value_equal(&cond->mask, &ones)) {
+            return cond;
+        }
+    }
+    return NULL;
+}
+
+const struct nwf_cond *
+nwf_rule_negated_code(const struct nwf_prule *prule, const struct nwf_cond *type)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (type->field == NWF_F_ICMP_TYPE && type->negated && cond->field == NWF_F_ICMP_CODE
+            && cond->negated && cond->element == type->element) {
             return cond;
         }
     }
@@ -247,8 +262,8 @@ to_connection(enum nwf_field field, enum view view, bool ipv6, const struct matc
 
 /* The condition as frames of this view can be asked it. */
 static void
-view_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, enum view view,
-             struct nwf_matches *ret)
+view_matches_of_one(const struct nwf_prule *prule, const struct nwf_cond *cond, enum view view,
+                    struct nwf_matches *ret)
 {
     struct nwf_matches header = {.data = NULL};
 
@@ -263,6 +278,24 @@ view_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, enum vi
         }
     }
     nwf_vec_clear(&header);
+}
+
+/* The same; a negated ICMP type with its code. */
+static bool
+view_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, enum view view,
+             struct nwf_matches *ret)
+{
+    const struct nwf_cond *code = nwf_rule_negated_code(prule, cond);
+    struct nwf_matches codes = {.data = NULL};
+
+    view_matches_of_one(prule, cond, view, ret);
+    if (!code) {
+        return true;
+    }
+    view_matches_of_one(prule, code, view, &codes);
+    bool fits = nwf_matches_multiply(ret, &codes);
+    nwf_vec_clear(&codes);
+    return fits;
 }
 
 static int
@@ -282,11 +315,12 @@ add_view(const struct nwf_matches *base, const struct nwf_prule *prule, bool tra
     }
     nwf_vec_foreach (cond, &prule->conds) {
         struct nwf_matches list = {.data = NULL};
-        if (r || !is_by_view(prule, cond, tracked)) {
+        if (r || !is_by_view(prule, cond, tracked)
+            || (cond->negated && cond->field == NWF_F_ICMP_CODE)) {
             continue;
         }
-        view_matches(prule, cond, view, &list);
-        if (!cond->negated) {
+        r = view_matches(prule, cond, view, &list) ? 0 : fail_too_many(prule, err);
+        if (!r && !cond->negated) {
             r = multiply(&any, &list, prule, err);
         }
         nwf_vec_foreach (match, &list) {

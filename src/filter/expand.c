@@ -268,7 +268,11 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
           struct nwf_prule *prule, struct nwf_error *err)
 {
     struct nwf_cond cond = {
-        .field = attr->def->field, .def = attr->def, .negated = element->negated};
+        .field = attr->def->field,
+        .def = attr->def,
+        .element = (size_t) (element - e->rule->elements.data),
+        .negated = element->negated,
+    };
     struct nwf_masked m = {.value.len = 0};
     const struct iterator *it = attr->vars.n == 1 && !attr->vars.data[0].fixed
                                     ? find_iterator(e, attr->vars.data[0].n)
