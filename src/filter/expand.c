@@ -289,6 +289,10 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
     if (!r && attr->def->field == NWF_F_STATE && element->negated) {
         r = FAIL(element->line, err, -EINVAL, "%s: a state cannot be negated", attr->def->name);
     }
+    if (!r && attr->def->field == NWF_F_STATE && find_cond(prule, 0, NWF_F_STATE)) {
+        r = FAIL(element->line, err, -EINVAL, "%s: the rule asks for a state already",
+                 attr->def->name);
+    }
     if (r || (attr->def->type == NWF_T_BOOL && !m.value.bytes[0])) {
         cond_clear(&cond);
         return r; /* "false" asks nothing; it does not ask for the contrary. */
