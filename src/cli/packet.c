@@ -30,14 +30,19 @@
 static int
 parse_ct(const char *text, struct nwf_walk_ct *ret, struct nwf_error *err)
 {
-    char *words CLEANUP_FREE = nwf_asprintf("trk|%s", text);
+    char *words CLEANUP_FREE = nwf_strdup(text);
     struct ds cause = DS_EMPTY_INITIALIZER;
     uint32_t state;
 
+    /* As ct_state is printed, too. */
     for (char *p = words; *p; p++) {
-        *p = *p == ',' ? '|' : *p;
+        *p = *p == '|' ? ',' : *p;
     }
-    bool ok = parse_ct_state(words, 0, &state, &cause) && validate_ct_state(state, &cause);
+    bool ok = parse_ct_state(words, CS_TRACKED, &state, &cause) && validate_ct_state(state, &cause);
+    if (ok && state == CS_TRACKED) {
+        ds_put_cstr(&cause, "no connection tracking state");
+        ok = false;
+    }
     int r = ok ? 0 : nwf_error_set(err, -EINVAL, "--ct=%.80s: %s", text, ds_cstr(&cause));
     ds_destroy(&cause);
     if (ok) {
