@@ -133,7 +133,7 @@ list_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
     case NWF_F_ARP_GRATUITOUS:
         return gratuitous(prule, list, err);
     case NWF_F_MATCH:
-        r = nwf_flow_text_to_match(prule, cond, beside->n ? &beside->data[0] : NULL, &match, err);
+        r = nwf_flow_text_to_match(prule, cond, beside, &match, err);
         if (!r) {
             nwf_vec_push(list, match);
         }

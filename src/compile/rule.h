@@ -57,6 +57,7 @@ int nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule 
 
 /* The text of a <flow>; 'beside' is what the rule asks besides. */
 int nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,
-                           const struct match *beside, struct match *ret, struct nwf_error *err);
+                           const struct nwf_matches *beside, struct match *ret,
+                           struct nwf_error *err);
 
 #endif
