@@ -32,6 +32,7 @@ enum nwf_family { NWF_FAMILY_IPV4, NWF_FAMILY_IPV6 };
 struct nwf_cond {
     enum nwf_field field;
     const struct nwf_attr_def *def; /* Where it comes from; NULL: the element itself. */
+    size_t element;                 /* Of the rule's elements, the one that it stands in. */
     bool negated;
     bool is_range;
     struct nwf_value value; /* Or the first of a range. */

@@ -133,7 +133,7 @@ ct_words(const struct nwf_walk_ct *ct)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
-    format_flags(&s, ct_state_to_string, ct->state, '|');
+    format_flags(&s, ct_state_to_string, ct->state, ',');
     return ds_steal_cstr(&s);
 }
 

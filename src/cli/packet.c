@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,14 +31,19 @@
 static int
 parse_ct(const char *text, struct nwf_walk_ct *ret, struct nwf_error *err)
 {
-    char *words CLEANUP_FREE = nwf_asprintf("trk|%s", text);
+    char *words CLEANUP_FREE = nwf_strdup(text);
     struct ds cause = DS_EMPTY_INITIALIZER;
     uint32_t state;
 
+    /* As ct_state is printed, too. */
     for (char *p = words; *p; p++) {
-        *p = *p == ',' ? '|' : *p;
+        *p = *p == '|' ? ',' : *p;
     }
-    bool ok = parse_ct_state(words, 0, &state, &cause) && validate_ct_state(state, &cause);
+    bool ok = parse_ct_state(words, CS_TRACKED, &state, &cause) && validate_ct_state(state, &cause);
+    if (ok && state == CS_TRACKED) {
+        ds_put_cstr(&cause, "no connection tracking state");
+        ok = false;
+    }
     int r = ok ? 0 : nwf_error_set(err, -EINVAL, "--ct=%.80s: %s", text, ds_cstr(&cause));
     ds_destroy(&cause);
     if (ok) {
@@ -62,11 +68,25 @@ from_flow(const char *text, struct nwf_packet *ret, struct nwf_error *err)
                                        .answered = flow.ct_state & CS_ESTABLISHED};
     }
     flow_clear_conntrack(&flow);
-    ret->data = dp_packet_new(0);
-    flow_compose(ret->data, &flow, NULL, PAYLOAD);
     /* What was said counts, also where no packet could say it. */
     ret->flow = flow;
     return 0;
+}
+
+/* Gives a flow's packet its bytes.  TCP flags that nobody asked for are those that a packet
+ * of such a connection has. */
+static void
+compose(struct nwf_packet *packet)
+{
+    struct flow *flow = &packet->flow;
+    bool is_ip = flow->dl_type == htons(ETH_TYPE_IP) || flow->dl_type == htons(ETH_TYPE_IPV6);
+
+    if (is_ip && flow->nw_proto == IPPROTO_TCP && !flow->tcp_flags
+        && !(flow->nw_frag & FLOW_NW_FRAG_LATER)) {
+        flow->tcp_flags = htons(packet->ct.state & CS_NEW ? TCP_SYN : TCP_ACK);
+    }
+    packet->data = dp_packet_new(0);
+    flow_compose(packet->data, flow, NULL, PAYLOAD);
 }
 
 /* ---- Bytes. ---- */
@@ -159,6 +179,9 @@ nwf_packet_parse(const char *text, const char *ct, struct nwf_packet *ret, struc
                                         : from_flow(text, ret, err);
     if (!r && ct) {
         r = parse_ct(ct, &ret->ct, err);
+    }
+    if (!r && !ret->data) {
+        compose(ret);
     }
     if (r) {
         nwf_packet_clear(ret);

@@ -135,11 +135,17 @@ asks_for_nothing(const struct parse *p)
 
 /* A field says nothing in frames that do not have it. */
 static int
-check_prerequisites(struct parse *p, const struct match *beside)
+check_prerequisites(struct parse *p, const struct nwf_matches *beside)
 {
     struct match all = p->match;
+    bool fits = !beside->n;
 
-    if (beside && !nwf_match_and(&all, beside)) {
+    /* One of a list or range is enough: they agree in all that is a prerequisite. */
+    for (size_t i = 0; !fits && i < beside->n; i++) {
+        all = p->match;
+        fits = nwf_match_and(&all, &beside->data[i]);
+    }
+    if (!fits) {
         return fail(p, "it contradicts what stands beside it");
     }
     nwf_vec_foreach (mf, &p->fields) {
@@ -153,7 +159,7 @@ check_prerequisites(struct parse *p, const struct match *beside)
 
 int
 nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,
-                       const struct match *beside, struct match *ret, struct nwf_error *err)
+                       const struct nwf_matches *beside, struct match *ret, struct nwf_error *err)
 {
     struct parse p = {.prule = prule, .cond = cond, .err = err};
     char *text CLEANUP_FREE = nwf_strdup(cond->text);

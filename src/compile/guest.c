@@ -155,7 +155,7 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
 {
     struct nwf_admissions list;
 
-    nwf_vlan_admissions(&port->vlan, &list);
+    nwf_vlan_guest_admissions(&port->vlan, &list);
     nwf_vec_foreach (admission, &list) {
         NWF_ACTIONS(actions);
 

@@ -22,13 +22,16 @@ nwf_rule_fail(const struct nwf_prule *prule, struct nwf_error *err, int code, co
 }
 
 static int
+fail_too_many(const struct nwf_prule *prule, struct nwf_error *err)
+{
+    return nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows", NULL);
+}
+
+static int
 multiply(struct nwf_matches *list, const struct nwf_matches *other, const struct nwf_prule *prule,
          struct nwf_error *err)
 {
-    return nwf_matches_multiply(list, other)
-               ? 0
-               : nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows",
-                               NULL);
+    return nwf_matches_multiply(list, other) ? 0 : fail_too_many(prule, err);
 }
 
 const struct nwf_cond *
@@ -39,6 +42,18 @@ nwf_rule_exact_cond(const struct nwf_prule *prule, enum nwf_field field)
 
         if (cond->field == field && !cond->negated && !cond->is_range && !cond->list.n
             && nwf_value_equal(&cond->mask, &ones)) {
+            return cond;
+        }
+    }
+    return NULL;
+}
+
+const struct nwf_cond *
+nwf_rule_negated_code(const struct nwf_prule *prule, const struct nwf_cond *type)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (type->field == NWF_F_ICMP_TYPE && type->negated && cond->field == NWF_F_ICMP_CODE
+            && cond->negated && cond->element == type->element) {
             return cond;
         }
     }
@@ -120,7 +135,7 @@ list_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
     case NWF_F_ARP_GRATUITOUS:
         return gratuitous(prule, list, err);
     case NWF_F_MATCH:
-        r = nwf_flow_text_to_match(prule, cond, beside->n ? &beside->data[0] : NULL, &match, err);
+        r = nwf_flow_text_to_match(prule, cond, beside, &match, err);
         if (!r) {
             nwf_vec_push(list, match);
         }
@@ -214,6 +229,23 @@ narrow(struct nwf_matches *list, const struct match *frames)
     list->n = kept;
 }
 
+/* The condition as the header has it; a negated ICMP type with its code. */
+static bool
+header_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, struct nwf_matches *ret)
+{
+    const struct nwf_cond *code = nwf_rule_negated_code(prule, cond);
+    struct nwf_matches codes = {.data = NULL};
+    bool fits = true;
+
+    nwf_cond_to_matches(cond, ret);
+    if (code) {
+        nwf_cond_to_matches(code, &codes);
+        fits = nwf_matches_multiply(ret, &codes);
+        nwf_vec_clear(&codes);
+    }
+    return fits;
+}
+
 /* Frames that have the header, or no fragments at all. */
 static int
 add_header(struct nwf_matches *any, const struct nwf_prule *prule, bool tracked,
@@ -227,11 +259,12 @@ add_header(struct nwf_matches *any, const struct nwf_prule *prule, bool tracked,
     narrow(any, &frames);
     nwf_vec_foreach (cond, &prule->conds) {
         struct nwf_matches list = {.data = NULL};
-        if (r || !is_by_view(prule, cond, tracked)) {
+        if (r || !is_by_view(prule, cond, tracked)
+            || (cond->negated && cond->field == NWF_F_ICMP_CODE)) {
             continue;
         }
-        nwf_cond_to_matches(cond, &list);
-        if (!cond->negated) {
+        r = header_matches(prule, cond, &list) ? 0 : fail_too_many(prule, err);
+        if (!r && !cond->negated) {
             r = multiply(any, &list, prule, err);
         }
         nwf_vec_foreach (match, &list) {

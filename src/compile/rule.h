@@ -30,6 +30,11 @@ int nwf_rule_fail(const struct nwf_prule *prule, struct nwf_error *err, int code
 /* The positive condition that a field has one certain value, or NULL. */
 const struct nwf_cond *nwf_rule_exact_cond(const struct nwf_prule *prule, enum nwf_field field);
 
+/* The code that stands beside a negated ICMP type, or NULL.  iptables negates both as one:
+ * "not (type 8 and code 0)". */
+const struct nwf_cond *nwf_rule_negated_code(const struct nwf_prule *prule,
+                                             const struct nwf_cond *type);
+
 /* The Ethernet type that the rule's element stands for; 0: none. */
 uint16_t nwf_rule_eth_type(const struct nwf_prule *prule);
 
@@ -52,6 +57,7 @@ int nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule 
 
 /* The text of a <flow>; 'beside' is what the rule asks besides. */
 int nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,
-                           const struct match *beside, struct match *ret, struct nwf_error *err);
+                           const struct nwf_matches *beside, struct match *ret,
+                           struct nwf_error *err);
 
 #endif

@@ -35,14 +35,24 @@ depth_of(const struct nwf_prule *prule, const struct nwf_cond *cond)
 
 /* Whether the condition holds for a field that reads as zero. */
 static bool
-holds_for_zero(const struct nwf_cond *cond)
+holds_for_zero(const struct nwf_prule *prule, const struct nwf_cond *cond)
 {
+    const struct nwf_cond *code = nwf_rule_negated_code(prule, cond);
+
+    if (code) {
+        return !is_zero(&cond->value) || !is_zero(&code->value);
+    }
     switch (cond->field) {
     case NWF_F_ARP_HTYPE:
     case NWF_F_ARP_PTYPE:
         return true; /* Of no effect on the match. */
     case NWF_F_ARP_GRATUITOUS:
         return true; /* Both addresses are the one that is given beside it. */
+    case NWF_F_ICMP_CODE:
+        if (cond->negated) {
+            return true; /* Its type says it. */
+        }
+        break;
     default:
         break;
     }
@@ -118,7 +128,7 @@ look_inside(const struct nwf_prule *prule, enum nwf_depth layer)
         if (depth_of(prule, cond) >= layer) {
             inside.asked = true;
             inside.is_arp |= cond->field <= NWF_F_ARP_GRATUITOUS;
-            inside.zero_satisfies &= holds_for_zero(cond);
+            inside.zero_satisfies &= holds_for_zero(prule, cond);
         }
     }
     return inside;

@@ -106,6 +106,21 @@ explain_refusal(const char *why, struct nwf_explanation *ret)
                                                           .result = nwf_strdup(why)});
 }
 
+/* A filter of which one direction does not compile is enforced in neither. */
+static int
+build(const struct nwf_program *program, enum nwf_direction direction, struct nwf_stages *ret,
+      struct nwf_error *err)
+{
+    struct nwf_stages other;
+    int r = nwf_stages_build(program, direction == NWF_OUT ? NWF_IN : NWF_OUT, &other, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_stages_clear(&other);
+    return nwf_stages_build(program, direction, ret, err);
+}
+
 int
 nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
             struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
@@ -119,7 +134,7 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
     memset(ret, 0, sizeof *ret);
     int r = nwf_store_get(store, binding->filter, &filter, err);
     r = r ? r : nwf_program_new(store, filter, &binding->params, &program, err);
-    r = r ? r : nwf_stages_build(program, direction, &stages, err);
+    r = r ? r : build(program, direction, &stages, err);
     if (r) {
         nwf_error_wrap(err, "filter %.80s", binding->filter);
         return r;

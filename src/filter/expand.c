@@ -222,7 +222,11 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
           struct nwf_prule *prule, struct nwf_error *err)
 {
     struct nwf_cond cond = {
-        .field = attr->def->field, .def = attr->def, .negated = element->negated};
+        .field = attr->def->field,
+        .def = attr->def,
+        .element = (size_t) (element - e->rule->elements.data),
+        .negated = element->negated,
+    };
     struct nwf_masked m = {.value.len = 0};
     const struct iterator *it = attr->vars.n == 1 && !attr->vars.data[0].fixed
                                     ? find_iterator(e, attr->vars.data[0].n)
@@ -238,6 +242,10 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
     }
     if (!r && attr->def->field == NWF_F_STATE && element->negated) {
         r = FAIL(element->line, err, -EINVAL, "%s: a state cannot be negated", attr->def->name);
+    }
+    if (!r && attr->def->field == NWF_F_STATE && nwf_prule_find(prule, 0, NWF_F_STATE)) {
+        r = FAIL(element->line, err, -EINVAL, "%s: the rule asks for a state already",
+                 attr->def->name);
     }
     if (r || (attr->def->type == NWF_T_BOOL && !m.value.bytes[0])) {
         nwf_cond_clear(&cond);

@@ -213,8 +213,12 @@ parse_tcp_flags(const char *s, struct nwf_masked *ret)
     const char *slash = strchr(s, '/');
     char *mask CLEANUP_FREE = nwf_strndup(s, slash ? (size_t) (slash - s) : 0);
 
-    return slash && parse_words(names, mask, 2, &ret->mask)
-           && parse_words(names, slash + 1, 2, &ret->value);
+    if (!slash || !parse_words(names, mask, 2, &ret->mask)
+        || !parse_words(names, slash + 1, 2, &ret->value)) {
+        return false;
+    }
+    /* No packet has a flag set that is not looked at. */
+    return !(nwf_value_to_int(&ret->value) & ~nwf_value_to_int(&ret->mask));
 }
 
 static bool

@@ -13,7 +13,8 @@ import subprocess
 from cases import MANUAL, PROGRAM, Row, run
 
 # Those that scripts rely on; the help may have more.
-COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter"]
+COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter",
+            "explain"]
 OF_FILTER = ["list", "show", "check", "define", "undefine"]
 FILTER_USAGE = (r"usage: ovs-nwfilter filter list \| show NAME \| check NAME\|FILE\.\.\. \| "
                 r"define FILE \| undefine NAME")

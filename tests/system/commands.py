@@ -212,6 +212,30 @@ def test_own_filter(test):
     test.says("sync", out=SUM.format(*[r"\d+"] * 3, 2, 0, 2))
 
 
+def test_explain(test):
+    """explain and ofproto/trace come to the same."""
+    define("tracked", "<rule action='accept' direction='in'><tcp dstportstart='80'/></rule>"
+                      "<rule action='drop' direction='inout' priority='900'><all/></rule>")
+    test.says("bind vnet2 tracked")
+    test.says("sync", out=SUM.format(*[r"\d+"] * 3, 2, 0, 2))
+    to = "dl_dst=52:54:00:00:00:02,dl_src=52:54:00:00:00:09"
+    back = "dl_src=52:54:00:00:00:02,dl_dst=52:54:00:00:00:09"
+    for words, verdict in ((f"vnet1 out arp,{to}", "dropped"), (f"vnet2 out arp,{back}", "passes"),
+                           (f"vnet2 in tcp,tp_dst=80,{to}", "passes"),
+                           (f"vnet2 in tcp,tp_dst=81,{to}", "dropped"),
+                           (f"vnet2 out tcp,tp_src=80,{back} --ct=est,rpl", "passes"),
+                           (f"vnet2 out tcp,tp_src=80,{back} --ct=new", "dropped")):
+        test.says(f"explain --live {words}",
+                  out=rf"{words.split()[0]} [a-z]+: {verdict}\n.*the switch agrees\n")
+    os.unlink(f"{FILTERS}/tracked.xml")
+    test.says("bind vnet2 clean-traffic IP=10.0.0.2")
+    test.refuses(f"explain nosuch in arp,{to}", "nosuch: no such interface")
+    test.says(f"explain --live vnet2 out arp,{to}", status=2, out=".*does not agree.*")
+    # The switch learns from what is traced.
+    test.ovs.ofctl("del-flows", "br0", "table=101,dl_dst=52:54:00:00:00:09")
+    test.says("sync", out=SUM.format(*[r"\d+"] * 3, 2, 0, 2))
+
+
 def test_compile(test):
     """compile | ovs-ofctl --bundle replace-flows, and sync: the same tables."""
     test.ovs.vsctl("set", "Port", "vnet1", "tag=5", "--", "set", "Port", "vnet2", "trunks=0,5,6")
@@ -267,7 +291,7 @@ def test_odd_name(test):
 def test_all(lab):
     test = Test(lab)
     for step in (test_unmanaged, test_bind, test_manage, test_damage, test_own_filter,
-                 test_compile, test_unmanage, test_odd_name):
+                 test_explain, test_compile, test_unmanage, test_odd_name):
         step(test)
     return 1 if test.failures else 0
 

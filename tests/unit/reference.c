@@ -171,11 +171,26 @@ cond_holds(const struct nwf_cond *cond, const struct frame *frame)
     return is_in(cond, &value) != cond->negated;
 }
 
+/* iptables negates an ICMP type and its code as one: "! --icmp-type 8/0". */
+static bool
+negated_code_holds(const struct nwf_prule *prule, const struct nwf_cond *type,
+                   const struct frame *frame)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (type->field == NWF_F_ICMP_TYPE && cond->field == NWF_F_ICMP_CODE && type->negated
+            && cond->negated && cond->element == type->element && cond_holds(cond, frame)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 rule_matches(const struct nwf_prule *prule, const struct frame *frame)
 {
     nwf_vec_foreach (cond, &prule->conds) {
-        if (!cond_holds(cond, frame)) {
+        bool is_code = cond->field == NWF_F_ICMP_CODE && cond->negated;
+        if (!is_code && !cond_holds(cond, frame) && !negated_code_holds(prule, cond, frame)) {
             return false;
         }
     }

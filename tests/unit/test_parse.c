@@ -76,7 +76,7 @@ expect_attr(const struct nwf_protocol *protocol, const struct nwf_attr_def *def,
 }
 
 struct values {
-    const char *good[6], *bad[8];
+    const char *good[6], *bad[9];
 };
 
 /* Integers are tried at the limits that the table gives. */
@@ -98,7 +98,8 @@ static const struct values values_of[] = {
                        {"", "129", "-1", "ffff:0:ffff::", "255.0.0.0"}},
     [NWF_T_BOOL] = {{"true", "YES", "1", "false", "no", "0"}, {"", "2", "maybe", "true,false"}},
     [NWF_T_TCP_FLAGS] = {{"SYN/SYN", "ALL/NONE", "syn,ack,fin/syn,ack", "$F"},
-                         {"", "SYN", "SYN/", "/SYN", "SYN/SYN/SYN", "SYN, ACK/SYN", "2/2"}},
+                         {"", "SYN", "SYN/", "/SYN", "SYN/SYN/SYN", "SYN, ACK/SYN", "2/2",
+                          "SYN/ACK", "NONE/FIN"}},
     [NWF_T_STATES] = {{"NEW", "new,Established", "RELATED,INVALID", "NONE", "$S"},
                       {"", "NEW,", ",NEW", "NEW ESTABLISHED", "OLD", "1"}},
     [NWF_T_TEXT] = {.good = {"", "any text", "\xc3\xa9"}},

@@ -302,6 +302,8 @@ static const struct {
     {OUT_RULE("<ip protocol='$A' srcportstart='80'/>"), "A=tcp,esp", "protocol 50 has no ports"},
     {OUT_RULE("<ipv6 type='1'/>"), "", "a.xml:3: ICMPv6 types and codes need a protocol"},
     {OUT_RULE("<ipv6 protocol='tcp' type='1'/>"), "", "protocol 6 has no ICMPv6 types"},
+    {OUT_RULE("<tcp state='NEW'/>\n<tcp state='ESTABLISHED'/>"), "",
+     "a.xml:4: state: the rule asks for a state already"},
     {{FILTER("a", "",
              "<rule action='drop' direction='inout'>\n<stp srcmacaddr='0:0:0:0:0:1'/>"
              "</rule>\n")},
