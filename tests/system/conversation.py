@@ -12,7 +12,7 @@ order; Open vSwitch's connection tracking looks at them.
 import struct
 
 from lab import frames as f
-from lab.wire import Port
+from lab.wire import Port, packet_socket
 from lab.netns import run, wait_for
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -104,7 +104,7 @@ class LocalPort(Port):
         run("ip", "link", "set", name, "arp", "off", "up")
         self.name = self.wire_name = name
         self.index = -1  # ovs-vswitchd reads a tap by no packet socket
-        self.socket = self._open()
+        self.socket = packet_socket(name)
 
     def remove(self):
         self.socket.close()
