@@ -5,9 +5,9 @@
     golden.py            compare, show differences, exit 1 if there are any
     golden.py --renew    write flows/*.flows anew (tests/golden/renew does that)
 
-"bridge-" cases have all flows of a bridge; "filter-" cases those of one guest's filter, table 10
-and on for what it sends, 110 and on for what it gets.  Every case must be what ovs-ofctl(8) takes
-as it is.
+"bridge-" cases have all flows of a bridge; "filter-" cases those of one guest's filter, and "ip-"
+cases those of one that has rules of the IP layers: table 10 and on for what it sends, 110 and on
+for what it gets.  Every case must be what ovs-ofctl(8) takes as it is.
 """
 
 import difflib
@@ -23,6 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 PROGRAM = os.environ.get("OVS_NWFILTER") or os.path.join(ROOT, "build", "ovs-nwfilter")
 STOCK = os.path.join(ROOT, "flows", "filters")
 WRITTEN = os.path.join(ROOT, "tests", "differential", "filters")
+IP_LAYERS = os.path.join(ROOT, "tests", "differential", "filters-l4")
 MAC = "52:54:00:00:00:{:02x}"
 
 STOCK_PARAMETERS = {"IP": "10.0.0.5", "IPV6": "2001:db8::5", "DHCPSERVER": "10.0.0.1",
@@ -31,6 +32,9 @@ OF_WRITTEN = ["arp-addresses", "arp-operations", "chain-return", "chain-merged",
               "ip-addresses", "ip-ports", "ipv6-icmp-types", "iterators-product", "list-values",
               "negated-return", "negated-several", "nested-outer-wins", "root-return",
               "stp-chain", "variable-masks", "vlan-ids", "vlan-inner-ipv4"]
+OF_IP_LAYERS = ["all-ranges", "drop-in", "ethernet-mixed", "icmp-types", "list-product",
+                "mac-alone", "negated-several", "ports-ipv6", "state-lists", "state-new",
+                "stateful-fragments", "stateless-fragments", "tcp-flags", "typical-server"]
 
 
 def guests(*parameters, name="clean-traffic"):
@@ -68,10 +72,11 @@ def cases():
         if name == "allow-dhcpv6-server":
             parameters["DHCPSERVER"] = "fe80::1"
         yield f"filter-{name}", guests(parameters, name=name), [], True
-    for name in OF_WRITTEN:
-        with open(f"{WRITTEN}/{name}.xml") as file:
-            yield (f"filter-{name}", guests(bindings_of(file.read()), name=name),
-                   [f"--filter-dir={WRITTEN}"], True)
+    for folder, prefix, chosen in ((WRITTEN, "filter", OF_WRITTEN), (IP_LAYERS, "ip", OF_IP_LAYERS)):
+        for name in chosen:
+            with open(f"{folder}/{name}.xml") as file:
+                yield (f"{prefix}-{name}", guests(bindings_of(file.read()), name=name),
+                       [f"--filter-dir={folder}"], True)
 
 
 def compile_flows(policy, options):
