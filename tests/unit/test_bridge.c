@@ -127,7 +127,9 @@ walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct
             ret->outputs[ofp_to_u16(ofpact_get_OUTPUT(a)->port)]++;
         } else if (a->type == OFPACT_SET_FIELD) {
             const struct ofpact_set_field *load = ofpact_get_SET_FIELD(a);
-            frame->regs[load->field->id - MFF_REG0] = ntohl(load->value->be32);
+            if (mf_is_register(load->field->id)) {
+                frame->regs[load->field->id - MFF_REG0] = ntohl(load->value->be32);
+            }
         } else if (a->type == OFPACT_RESUBMIT
                    && ofpact_get_RESUBMIT(a)->table_id == NWF_TABLE_TO_VM) {
             ret->visits[frame->regs[0]]++;

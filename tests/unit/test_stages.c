@@ -370,7 +370,12 @@ test_written(void **state)
 
 /* ---- Random filters. ---- */
 
+/* Sanitizers, who look for other mistakes, make it slow. */
+#ifdef __SANITIZE_ADDRESS__
+#define N_PROGRAMS 1000
+#else
 #define N_PROGRAMS 10000
+#endif
 #define N_FRAMES 60
 
 static void

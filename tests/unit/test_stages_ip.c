@@ -31,7 +31,12 @@ check_frames(const struct compiled *c, uint64_t seed, size_t n_frames)
 
 /* ---- Random filters. ---- */
 
+/* Sanitizers, who look for other mistakes, make it slow. */
+#ifdef __SANITIZE_ADDRESS__
+#define N_PROGRAMS 200
+#else
 #define N_PROGRAMS 1500
+#endif
 #define N_FRAMES 80
 
 static bool
