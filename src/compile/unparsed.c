@@ -85,6 +85,10 @@ match_zero(const struct nwf_prule *prule, enum nwf_depth layer, struct match *ma
     if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(prule) == 0x0800) {
         match_set_nw_src(match, htonl(0));
         match_set_nw_dst(match, htonl(0));
+    } else if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(prule) == 0x86dd) {
+        /* One that ends inside of an extension header has its addresses. */
+        match_set_ipv6_src(match, &in6addr_any);
+        match_set_ipv6_dst(match, &in6addr_any);
     }
 }
 
@@ -140,7 +144,10 @@ handle_layer(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum nwf
 {
     enum nwf_action action = prule->rule->action;
     struct inside inside = look_inside(prule, layer);
-    bool in_doubt = (inside.is_arp || layer >= NWF_DEPTH_PROTOCOL) && action != NWF_ACCEPT;
+    /* IPv6 from :: to :: may be a packet that ends inside of an extension header. */
+    bool is_ipv6 = nwf_rule_eth_type(prule) == 0x86dd;
+    bool in_doubt =
+        (inside.is_arp || is_ipv6 || layer >= NWF_DEPTH_PROTOCOL) && action != NWF_ACCEPT;
     struct nwf_matches outside = {.data = NULL};
     struct match zero;
     int r = 0;

@@ -341,6 +341,10 @@ static const struct written_row written[] = {
              RULE("drop", "<ip protocol='tcp' dstportstart='22'/>")
                  RULE("drop", "<ipv6 protocol='sctp' srcportstart='80'/>"))},
      ""},
+    {"a return from an IPv6 chain by an address, of whatever is inside",
+     {FILTER("a", "", REF("b") RULE("drop", "")),
+      FILTER("b", "chain='ipv6'", RULE("return", "<ipv6 match='no' srcipaddr='fe80::1'/>"))},
+     ""},
     {"a return that leads to a drop",
      {FILTER("a", "", REF("b") RULE("drop", "<mac protocolid='arp'/>")),
       FILTER("b", "chain='arp'", RULE("return", "<arp opcode='1'/>"))},
