@@ -93,7 +93,7 @@ class Dice(generate.Dice):
     @staticmethod
     def _may_negate(attributes):
         return attributes and all(key in ("srcipaddr", "dstipaddr", "srcipmask", "dstipmask",
-                                          "srcipfrom", "srcipto", "dscp", "state")
+                                          "srcipfrom", "srcipto", "dscp")
                                   and value != "0"  # iptables refuses the negation of all
                                   for key, value in attributes.items())
 
