@@ -139,7 +139,8 @@ def _first_type(about):
 def _later_ipv6(about):
     return (about.verdicts == PASSES_DROPPED and about.family == 6 and about.is_later
             and not about.is_tracked
-            and about.has_rule(lambda rule: rule.drops and rule.proto is not None))
+            and about.has_rule(lambda rule: rule.drops)
+            and about.has_rule(lambda rule: rule.proto is not None))
 
 
 def _lost_negation(about):
@@ -175,8 +176,9 @@ ENTRIES = (
                      "POSTROUTING comes after iptables' hooks), ours not"),
     (_unsolicited_fragments, "fragments of an unsolicited echo reply: invalid, as are fragments that "
                              "never came together (ipf_send_frags_in_list() in lib/ipf.c)"),
-    (_later_ipv6, "a later fragment of IPv6, where rules drop by protocol: Open vSwitch does not "
-                  "show its protocol (parse_ipv6_ext_hdrs__() in lib/flow.c), so it is dropped"),
+    (_later_ipv6, "a later fragment of IPv6, under rules without states: Open vSwitch does not "
+                  "show its protocol (parse_ipv6_ext_hdrs__() in lib/flow.c); rules that ask for "
+                  "one drop it, or do not accept it"),
     (_lost_negation, "match='no' with dstportstart only: libvirt copies the negation from the source "
                      "port's, and loses it (virNWFilterRuleDefFixup())"),
     (_payload_as_ports, "negated ports and a later fragment: iptables (of nftables) takes its first "
