@@ -198,8 +198,16 @@ def sctp(on, sport, dport):
             say(11, bytes(8), True), say(0, bytes(16)), say(0, bytes(16), True)]
 
 
-# To Open vSwitch it is one of IPv6's extension headers, so what follows must be in order too.
-AH_BODY = struct.pack("!BBHII12x", f.UDP, 4, 0, 1, 1) + f.udp(1024, 80, FILL)
+def ah(on, sport, dport):
+    """UDP behind AH, in order too: both switches' trackers take AH for an extension header of
+    IPv6, and look at what follows."""
+    def say(ports, back):
+        body = struct.pack("!BBHII12x", f.UDP, 4, 0, 1, 1)
+        segment = f.udp(*ports, FILL)
+        if on.is_ipv6:
+            return on.say(segment, back, extensions=[(f.AH, body)])
+        return on.say(body + segment, back, proto=f.AH)
+    return [say((sport, dport), False), say((dport, sport), True)]
 
 
 def plain(proto, there, back=None):
@@ -262,10 +270,10 @@ def connection_keys(frame):
                                       frame[14 + (frame[14] & 15) * 4:])
     if ethertype == f.IPV6:
         proto, body = frame[20], frame[54:]
-        while proto in (f.HOP_BY_HOP, f.ROUTING, f.DESTINATION, f.FRAGMENT):
+        while proto in (f.HOP_BY_HOP, f.ROUTING, f.DESTINATION, f.FRAGMENT, f.AH):
             if proto == f.FRAGMENT and int.from_bytes(body[2:4], "big") >> 3:
                 return []
-            length = 8 if proto == f.FRAGMENT else body[1] * 8 + 8
+            length = {f.FRAGMENT: 8, f.AH: body[1] * 4 + 8}.get(proto, body[1] * 8 + 8)
             proto, body = body[0], body[length:]
         return _keys(frame[22:38], frame[38:54], proto, body)
     return []

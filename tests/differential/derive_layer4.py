@@ -17,7 +17,7 @@ from lab import frames as f
 
 ELEMENTS = {"tcp", "udp", "udplite", "esp", "ah", "sctp", "icmp", "igmp", "all", "icmpv6"} | {
     f"{name}-ipv6" for name in ("tcp", "udp", "udplite", "esp", "ah", "sctp", "all")}
-PLAIN = {"esp": f.ESP, "ah": f.AH, "igmp": f.IGMP}
+PLAIN = {"esp": f.ESP, "igmp": f.IGMP}
 EPHEMERAL = 30000
 ENDS = {"srcportstart": "srcportend", "dstportstart": "dstportend", "srcipfrom": "srcipto",
         "dstipfrom": "dstipto"}
@@ -129,8 +129,9 @@ def _scripts(kind, attributes, on, brief, ports):
     if base in ("icmp", "icmpv6"):
         yield from _icmp(base, attributes, on, ports)
     elif base in PLAIN:
-        segment = {"igmp": f.igmp(), "ah": c.AH_BODY}.get(base, bytes(24))
-        yield base, c.plain(PLAIN[base], segment)(on)
+        yield base, c.plain(PLAIN[base], f.igmp() if base == "igmp" else bytes(24))(on)
+    elif base == "ah":
+        yield base, c.ah(on, sport, dport)
     elif base == "sctp":
         yield base, c.sctp(on, sport, dport)[:2 if brief else 6]
     elif base == "udplite":

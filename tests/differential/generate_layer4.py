@@ -2,8 +2,9 @@
 """Random filters with L3/L4 rules, some with Ethernet rules among them.
 
 As generate.py, and with the same intent: small pools, so that rules hit what is said, overlap, and
-contradict each other.  What libvirt is known to translate wrongly is left out (see known.py):
-negated ports and types, ranges of IPv6 destinations, flags of tcp-ipv6.
+contradict each other.  Left out is what libvirt is known to translate wrongly (see
+known_layer4.py): negated ports and types, ranges of IPv6 destinations, flags of tcp-ipv6; and what
+we refuse: ah-ipv6, and a negation beside a state.
 """
 
 from xml.sax.saxutils import quoteattr
@@ -77,8 +78,8 @@ class Dice(generate.Dice):
     def rule(self, _chain):
         family = self.choice(self.families)
         base = self.choice(ELEMENTS)
-        if family == 6 and base == "igmp":
-            base = "icmp"
+        if family == 6:
+            base = {"igmp": "icmp", "ah": "esp"}.get(base, base)  # there is none, and we refuse it
         element = base if family == 4 else "icmpv6" if base == "icmp" else f"{base}-ipv6"
         attributes = self.attributes(base, element)
         head = f"  <rule action='{self.choice(ACTIONS)}' direction='{self.choice(DIRECTIONS)}'"
@@ -93,7 +94,7 @@ class Dice(generate.Dice):
     @staticmethod
     def _may_negate(attributes):
         return attributes and all(key in ("srcipaddr", "dstipaddr", "srcipmask", "dstipmask",
-                                          "srcipfrom", "srcipto", "dscp", "state")
+                                          "srcipfrom", "srcipto", "dscp")
                                   and value != "0"  # iptables refuses the negation of all
                                   for key, value in attributes.items())
 

@@ -62,8 +62,3 @@ def _is_empty(proto, transport):
         return False
     used = transport[:2] if proto == 58 else transport[:4] + (transport[12:14] if proto == 6 else b"")
     return len(transport) < shortest or not any(used)
-
-
-def conversation_reason(case, conversation, expected, found):
-    """Why the steps of this conversation may fare differently, or None."""
-    return None

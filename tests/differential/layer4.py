@@ -33,7 +33,7 @@ sys.path.insert(1, os.path.dirname(HERE))
 import cases  # noqa: E402
 import derive_layer4  # noqa: E402
 import generate_layer4  # noqa: E402
-import known  # noqa: E402
+import known_layer4  # noqa: E402
 import minimise  # noqa: E402
 import repertoire  # noqa: E402
 from lab import netns  # noqa: E402
@@ -167,7 +167,7 @@ class Comparison:
         self.report.frames += sum(len(step.frames) for step in steps)
 
     def _is_known(self, case, conversation, expected, found):
-        reason = known.conversation_reason(case, conversation, expected, found)
+        reason = known_layer4.conversation_reason(case, conversation, expected, found)
         if reason:
             self.report.count_known(reason)
         return bool(reason)
@@ -179,7 +179,7 @@ class Comparison:
         if complaint or our_complaint:
             return None
         found = parties.hold([conversation])
-        if expected == found or known.conversation_reason(case, conversation, expected[0],
+        if expected == found or known_layer4.conversation_reason(case, conversation, expected[0],
                                                           found[0]):
             return None
         return expected[0], found[0], rules

@@ -20,10 +20,10 @@ WITH_PORTS = {  # name -> script(line, source port, destination port); the ports
     "udp": (c.udp, (53, 80)), "udp, wrong reply": (c.udp_wrong_reply, (53,)),
     "udp fragments": (c.udp_fragments, (53, 9)), "first fragment": (c.first_fragment, (53,)),
     "last fragment": (c.last_fragment, (53,)), "sctp": (c.sctp, (80,)),
-    "udplite": (functools.partial(c.udp, proto=f.UDPLITE), (80,)),
+    "ah": (c.ah, (80,)), "udplite": (functools.partial(c.udp, proto=f.UDPLITE), (80,)),
 }
 ERRORS = {4: ((3, 3), (3, 4), (11, 0)), 6: ((1, 4), (2, 0), (3, 0))}
-PLAIN = {"esp": f.ESP, "ah": f.AH, "gre": 47, "experiment": 253}
+PLAIN = {"esp": f.ESP, "gre": 47, "experiment": 253}
 ICMP_TYPES = {4: ((0, 0), (3, 1), (5, 1), (9, 0), (13, 0), (14, 0), (17, 0), (12, 0)),
               6: ((1, 0), (129, 0), (137, 0), (139, 0), (200, 3))}
 FEW = ("tcp short", "stray ack", "udp", "udp fragments")  # for all parties but the peer
@@ -67,7 +67,7 @@ def between(on, ports, where):
     for kind, code in ICMP_TYPES[family]:
         yield named(f"icmp {kind}/{code}", c.icmp_alone(kind, code)(on, next(ports)))
     for name, proto in PLAIN.items():
-        yield named(name, c.plain(proto, c.AH_BODY if proto == f.AH else bytes(24))(on))
+        yield named(name, c.plain(proto, bytes(24))(on))
 
 
 def bystanders(ports):
