@@ -40,7 +40,8 @@ struct nwf_row {
     size_t target; /* Unless it accepts or drops; greater than the row's own stage. */
     uint32_t rule; /* The deciding rule's id in its side, or NWF_RULE_END. */
     enum nwf_why why;
-    bool commit; /* An accept that begins a connection. */
+    bool accepts; /* Its rule accepts, and there is more to do. */
+    bool commit;  /* An accept that begins a connection. */
     struct {
         unsigned int reg;
         uint32_t value;

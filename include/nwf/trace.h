@@ -17,15 +17,20 @@ struct nwf_traced {
 
 struct nwf_trace {
     NWF_VEC(struct nwf_traced) flows; /* In the order in which they were met. */
+    NWF_VEC(uint16_t) outputs;        /* Ports that flows put it out to by their number. */
 };
 
-/* Traces the packet 'hex' (bytes) through 'bridge' from OpenFlow port 'in_port';
+/* Traces 'flow' (a packet in ovs-ofctl's syntax, in_port included) through 'bridge';
  * 'ct_state' is what conntrack says whenever it is asked, in ovs-appctl's words.  Ends
- * within 'timeout_ms'. */
-int nwf_trace_packet(const char *bridge, uint16_t in_port, const char *hex, const char *ct_state,
+ * within 'timeout_ms'.
+ *
+ * A flow and no packet: of a packet's trace the switch would learn addresses. */
+int nwf_trace_packet(const char *bridge, const char *flow, const char *ct_state,
                      unsigned int timeout_ms, struct nwf_trace *ret, struct nwf_error *err);
 
-/* Reads the flows out of what ofproto/trace has printed.  Lines that are not understood
+void nwf_trace_clear(struct nwf_trace *trace);
+
+/* Reads flows and outputs out of what ofproto/trace has printed.  Lines that are not understood
  * are passed over. */
 void nwf_trace_parse(const char *text, struct nwf_trace *ret);
 

@@ -116,16 +116,19 @@ from_database(struct nwf_cli *cli, const char *iface, struct subject *ret, struc
 
 /* ---- What the switch says. ---- */
 
-/* The frame as it comes in by a trusted trunk, for a guest that gets it untagged. */
-static char *
-tagged_hex(const struct subject *subject, const struct nwf_packet *packet)
+/* The packet as it comes in by a trusted trunk, if the guest gets it untagged. */
+static struct flow
+tagged(const struct subject *subject, const struct flow *packet)
 {
-    char *hex CLEANUP_FREE = nwf_packet_hex(packet);
     const struct nwf_vlan *vlan = &subject->port.vlan;
+    struct flow flow = *packet;
 
-    return vlan->mode == NWF_VLAN_TRUNK || !nwf_vlan_is_untagged(vlan, vlan->tag)
-               ? TAKE_PTR(hex)
-               : nwf_asprintf("%.24s8100%04x%s", hex, vlan->tag, hex + 24);
+    if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_is_untagged(vlan, vlan->tag)) {
+        flow_push_vlan_uninit(&flow, NULL);
+        flow.vlans[0].tpid = htons(ETH_TYPE_VLAN);
+        flow.vlans[0].tci = htons(VLAN_CFI | vlan->tag);
+    }
+    return flow;
 }
 
 static char *
@@ -142,14 +145,14 @@ static int
 ask_switch(const struct nwf_cli *cli, const struct subject *subject, enum nwf_direction direction,
            const struct nwf_packet *packet, struct nwf_trace *ret, struct nwf_error *err)
 {
-    char *hex CLEANUP_FREE =
-        direction == NWF_OUT ? nwf_packet_hex(packet) : tagged_hex(subject, packet);
-    char *ct CLEANUP_FREE = ct_words(&packet->ct);
     bool is_host = packet->flow.in_port.ofp_port == OFPP_LOCAL;
     uint16_t in_port = direction == NWF_OUT ? subject->port.ofport
                        : is_host            ? NWF_OFPORT_LOCAL
                                             : subject->from;
-    int r = nwf_trace_packet(subject->bridge, in_port, hex, ct, cli->timeout_ms, ret, err);
+    struct flow seen = direction == NWF_OUT ? packet->flow : tagged(subject, &packet->flow);
+    char *text CLEANUP_FREE = nwf_flow_text(&seen, in_port);
+    char *ct CLEANUP_FREE = ct_words(&packet->ct);
+    int r = nwf_trace_packet(subject->bridge, text, ct, cli->timeout_ms, ret, err);
     size_t kept = 0;
 
     nwf_vec_foreach (flow, &ret->flows) {
@@ -164,22 +167,42 @@ ask_switch(const struct nwf_cli *cli, const struct subject *subject, enum nwf_di
     return r;
 }
 
-/* Steps at the port's door have no flow of the filter. */
 static bool
-agrees(const struct nwf_explanation *explanation, const struct nwf_trace *trace)
+has_same_steps(const struct nwf_explanation *explanation, const struct nwf_trace *trace)
 {
-    bool refused = explanation->steps.data[0].table == NWF_TABLE_CLASSIFY;
-
-    if (refused || trace->flows.n != explanation->steps.n) {
-        return refused && !trace->flows.n;
-    }
     for (size_t i = 0; i < trace->flows.n; i++) {
         if (trace->flows.data[i].table != explanation->steps.data[i].table
             || trace->flows.data[i].cookie != explanation->steps.data[i].cookie) {
             return false;
         }
     }
-    return true;
+    return trace->flows.n == explanation->steps.n;
+}
+
+/* Floods give a port by its number what its filter accepts whatever the frame (flood.c). */
+static bool
+is_spared(const struct nwf_explanation *explanation, enum nwf_direction direction, uint16_t ofport,
+          const struct nwf_trace *trace)
+{
+    bool is_put_out = false;
+
+    nwf_vec_foreach (port, &trace->outputs) {
+        is_put_out |= *port == ofport;
+    }
+    return direction == NWF_IN && is_put_out && !trace->flows.n && explanation->accepted;
+}
+
+static void
+compare(const struct subject *subject, struct nwf_cli_explanation *shown)
+{
+    const struct nwf_explanation *explanation = shown->explanation;
+    /* Steps at the port's door have no flow of the filter. */
+    bool refused = explanation->steps.data[0].table == NWF_TABLE_CLASSIFY;
+
+    shown->is_spared = is_spared(explanation, shown->direction, subject->port.ofport, shown->trace);
+    shown->agrees =
+        shown->is_spared
+        || (refused ? !shown->trace->flows.n : has_same_steps(explanation, shown->trace));
 }
 
 /* ---- The verb. ---- */
@@ -198,7 +221,7 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
        const struct nwf_packet *packet, struct nwf_error *err)
 {
     struct nwf_explanation explanation CLEANUP(nwf_explanation_clear) = {.accepted = false};
-    struct nwf_trace trace = {.flows.data = NULL};
+    struct nwf_trace trace CLEANUP(nwf_trace_clear) = {.flows.data = NULL};
     struct nwf_cli_explanation shown = {
         .port = cli->argv[0],
         .direction = direction,
@@ -212,12 +235,11 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
     } else if (cli->live) {
         r = ask_switch(cli, subject, direction, packet, &trace, err);
         shown.trace = &trace;
-        shown.agrees = agrees(&explanation, &trace);
+        compare(subject, &shown);
     }
     if (!r) {
         nwf_cli_print_explanation(&shown, cli->json);
     }
-    nwf_vec_clear(&trace.flows);
     return r ? r : cli->live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
 }
 

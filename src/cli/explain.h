@@ -13,6 +13,7 @@ struct nwf_cli_explanation {
     const struct nwf_explanation *explanation;
     const struct nwf_trace *trace; /* What the switch says of the filter; NULL: not asked. */
     bool agrees;                   /* If asked. */
+    bool is_spared; /* If it agrees: the port gets all frames of this kind, past its filter. */
 };
 
 void nwf_cli_print_explanation(const struct nwf_cli_explanation *e, bool json);

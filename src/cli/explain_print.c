@@ -41,7 +41,8 @@ static void
 print_switch(const struct nwf_cli_explanation *e)
 {
     if (e->agrees) {
-        puts("the switch agrees");
+        puts(e->is_spared ? "the switch agrees: it gives the port all frames of this kind"
+                          : "the switch agrees");
         return;
     }
     printf("the switch does not agree: ");
@@ -105,6 +106,7 @@ switch_to_json(const struct nwf_cli_explanation *e)
         json_array_append_new(flows, item);
     }
     json_object_set_new(object, "flows", flows);
+    json_object_set_new(object, "all-of-kind", json_boolean(e->is_spared));
     return object;
 }
 

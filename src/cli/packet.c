@@ -14,12 +14,14 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-flow.h"
 
 #include "lib/dp-packet.h"
 #include "lib/flow.h"
 #include "lib/packets.h"
 #include "lib/pcap-file.h"
+#include "lib/util.h"
 
 /* Bytes of the payload that a flow's packet gets. */
 #define PAYLOAD 64
@@ -197,13 +199,35 @@ nwf_packet_clear(struct nwf_packet *packet)
 }
 
 char *
-nwf_packet_hex(const struct nwf_packet *packet)
+nwf_flow_text(const struct flow *flow, uint16_t in_port)
 {
+    /* Each after what it needs. */
+    static const enum mf_field_id ids[] = {
+        MFF_ETH_SRC,     MFF_ETH_DST,     MFF_VLAN_TCI,  MFF_ETH_TYPE,    MFF_MPLS_LABEL,
+        MFF_MPLS_TC,     MFF_MPLS_BOS,    MFF_IPV4_SRC,  MFF_IPV4_DST,    MFF_IPV6_SRC,
+        MFF_IPV6_DST,    MFF_IPV6_LABEL,  MFF_IP_PROTO,  MFF_IP_DSCP,     MFF_IP_ECN,
+        MFF_IP_TTL,      MFF_IP_FRAG,     MFF_ARP_OP,    MFF_ARP_SPA,     MFF_ARP_TPA,
+        MFF_ARP_SHA,     MFF_ARP_THA,     MFF_TCP_SRC,   MFF_TCP_DST,     MFF_UDP_SRC,
+        MFF_UDP_DST,     MFF_SCTP_SRC,    MFF_SCTP_DST,  MFF_ICMPV4_TYPE, MFF_ICMPV4_CODE,
+        MFF_ICMPV6_TYPE, MFF_ICMPV6_CODE, MFF_ND_TARGET, MFF_ND_SLL,      MFF_ND_TLL,
+    };
     struct ds s = DS_EMPTY_INITIALIZER;
-    const uint8_t *bytes = dp_packet_data(packet->data);
 
-    for (uint32_t i = 0; i < dp_packet_size(packet->data); i++) {
-        ds_put_format(&s, "%02x", bytes[i]);
+    ds_put_format(&s, "in_port=%u", in_port);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        const struct mf_field *mf = mf_from_id(ids[i]);
+        union mf_value value;
+
+        if (mf_are_prereqs_ok(mf, flow, NULL)) {
+            mf_get_value(mf, flow, &value);
+            if (!is_all_zeros(&value, mf->n_bytes)) {
+                ds_put_format(&s, ",%s=", mf->name);
+                mf_format(mf, &value, NULL, NULL, &s);
+            }
+        }
+    }
+    if (flow->tcp_flags && mf_are_prereqs_ok(mf_from_id(MFF_TCP_FLAGS), flow, NULL)) {
+        ds_put_format(&s, ",tcp_flags=%u", ntohs(flow->tcp_flags));
     }
     return ds_steal_cstr(&s);
 }

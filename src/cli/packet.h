@@ -23,7 +23,7 @@ int nwf_packet_parse(const char *text, const char *ct, struct nwf_packet *ret,
                      struct nwf_error *err);
 void nwf_packet_clear(struct nwf_packet *packet);
 
-/* The bytes in hexadecimal, a new string. */
-char *nwf_packet_hex(const struct nwf_packet *packet);
+/* The flow in ovs-ofctl's syntax, as if it came in by 'in_port'; a new string. */
+char *nwf_flow_text(const struct flow *flow, uint16_t in_port);
 
 #endif

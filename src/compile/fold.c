@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "builder.h"
+#include "nwf/pipeline.h"
 
 /* Folding looks at every pair of rows. */
 #define FOLD_ROWS_MAX 256
@@ -36,13 +37,19 @@ push_uncovered(struct nwf_stage *stage, const struct nwf_row *row)
     }
 }
 
-/* Appends 'row', which goes on in 'next', as the rows that it meets there. */
+/* Appends 'row', which goes on in 'next', as the rows that it meets there.  Where these are
+ * no rule's, a rule that has accepted stays the one that did. */
 static void
 push_inlined(struct nwf_stage *stage, const struct nwf_row *row, const struct nwf_stage *next)
 {
     nwf_vec_foreach (there, &next->rows) {
         struct nwf_row both = *there;
         if (nwf_match_and(&both.match, &row->match)) {
+            if (there->rule == NWF_RULE_END && row->accepts) {
+                both.rule = row->rule;
+                both.why = row->why;
+                both.accepts = true;
+            }
             push_uncovered(stage, &both);
             if (nwf_match_covers(&there->match, &row->match)) {
                 return;

@@ -126,8 +126,9 @@ same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nw
     if (a->verdict == NWF_V_SET && b->verdict == NWF_V_SET) {
         return a->set.level == b->set.level;
     }
-    return a->verdict == b->verdict && (!nwf_row_has_target(a) || a->target == b->target)
-           && a->rule != NWF_RULE_END && b->rule != NWF_RULE_END
+    return a->verdict == b->verdict && a->commit == b->commit
+           && (!nwf_row_has_target(a) || a->target == b->target) && a->rule != NWF_RULE_END
+           && b->rule != NWF_RULE_END
            && side->rules.data[a->rule].rule == side->rules.data[b->rule].rule;
 }
 

@@ -56,11 +56,14 @@ nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct 
     if (++b->n_rows > NWF_ROWS_MAX) {
         return nwf_error_set(err, -E2BIG, "the filter needs more than %d flows", NWF_ROWS_MAX);
     }
-    if (verdict == NWF_V_ACCEPT && b->accept_goes_on) {
+    bool accepts = verdict == NWF_V_ACCEPT && b->accept_goes_on;
+    if (accepts) {
         verdict = NWF_V_GOTO;
         target = NWF_TARGET_ACCEPT;
     }
-    stage_push(nwf_builder_last(b), &both, verdict, target, rule);
+    struct nwf_stage *stage = nwf_builder_last(b);
+    stage_push(stage, &both, verdict, target, rule);
+    stage->rows.data[stage->rows.n - 1].accepts = accepts;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 
+#include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "nwf/walk.h"
 #include "openvswitch/dynamic-string.h"
@@ -74,9 +75,11 @@ connection_of(const struct frame *f)
     return ct;
 }
 
-/* 'ret_joined': only if all fragments of the packet are accepted. */
+/* *ret_joined: only if all fragments of the packet are accepted.  *ret_met: whether the frame
+ * meets rule 'rule'. */
 static bool
-stages_accept(const struct nwf_stages *stages, const struct frame *frame, bool *ret_joined)
+stages_accept(const struct nwf_stages *stages, const struct frame *frame, uint32_t rule,
+              bool *ret_joined, bool *ret_met)
 {
     struct nwf_walk_ct ct = connection_of(frame);
     struct nwf_walk walk;
@@ -93,6 +96,10 @@ stages_accept(const struct nwf_stages *stages, const struct frame *frame, bool *
         *ret_joined |= step->row->verdict == NWF_V_JOIN;
     }
     bool accepted = walk.steps.data[walk.steps.n - 1].row->verdict == NWF_V_ACCEPT;
+    *ret_met = rule == NWF_RULE_END;
+    nwf_vec_foreach (step, &walk.steps) {
+        *ret_met |= step->row->rule == rule;
+    }
     nwf_walk_clear(&walk);
     return accepted;
 }
@@ -118,8 +125,17 @@ bool
 check_frame(const struct compiled *c, enum nwf_direction direction, const struct frame *frame)
 {
     struct verdict expected = reference_verdict_of_all(c->program, direction, frame);
-    bool joined, accepted = stages_accept(&c->stages[direction], frame, &joined);
-    bool good = is_right(c, frame, expected.accepted, accepted, joined);
+    bool joined, met;
+    bool accepted = stages_accept(&c->stages[direction], frame, expected.rule, &joined, &met);
+    /* Flows are counted by rule: the one that decides must be among them.  (What the Ethernet
+     * layer accepts can meet the IP layer's rules in the same flow.) */
+    bool decisive =
+        expected.rule != NWF_RULE_END
+        && (!expected.accepted
+            || nwf_rule_is_ip(c->program->side[direction].rules.data[expected.rule].rule));
+    bool good = is_right(c, frame, expected.accepted, accepted, joined)
+                && (met || !decisive || frame->fragment != WHOLE || frame->oddity != CLEAR
+                    || accepted != expected.accepted);
 
     if (!good) {
         struct ds s = DS_EMPTY_INITIALIZER;
