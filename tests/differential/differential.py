@@ -38,7 +38,7 @@ def arguments():
     parser = argparse.ArgumentParser(description="compare ovs-nwfilter with libvirt")
     parser.add_argument("--only", metavar="PATTERN", default="*", help="filters of these names")
     parser.add_argument("--random", metavar="N", type=int, help="this many random filters",
-                        default=int(os.environ.get("DIFF_RANDOM", "60")))
+                        default=int(os.environ.get("DIFF_RANDOM", "40")))
     parser.add_argument("--seed", metavar="S", default=os.environ.get("DIFF_SEED", "1"))
     parser.add_argument("--limit", metavar="N", type=int, default=20,
                         help="differences shown of one filter (default: %(default)s)")

@@ -8,6 +8,7 @@ sources named are those of Open vSwitch (lib/) and of Linux (net/).
 
 import xml.etree.ElementTree as ElementTree
 
+from conversations import RST, SYN
 from derive_layer4 import ELEMENTS
 from lab import frames as f
 
@@ -136,6 +137,15 @@ def _first_type(about):
     return about.step.frames[0][62 if about.family == 6 else 34]
 
 
+def _early_reset(about):
+    """The sender had one segment through, and that was not its first."""
+    through = [step.frames[0] for step, theirs, _ in about.before
+               if step.sender == about.step.sender and theirs == "passes"]
+    return (about.verdicts == PASSES_DROPPED and about.is_tracked and about.proto == f.TCP
+            and not about.is_fragment and about.body[13] & RST and len(through) == 1
+            and not through[0][len(about.frame) - len(about.body) + 13] & SYN)
+
+
 def _later_ipv6(about):
     return (about.verdicts == PASSES_DROPPED and about.family == 6 and about.is_later
             and not about.is_tracked
@@ -172,16 +182,19 @@ ENTRIES = (
                        "extract_l4_icmp6() in lib/conntrack.c)"),
     (_behind_ah, "AH over IPv6: to Open vSwitch an extension header, so the packet is of the "
                  "protocol behind it (parse_ipv6_ext_hdrs__() in lib/flow.c)"),
-    (_answer_unseen, "an answer that an Ethernet rule drops: Linux has tracked it by then (ebtables' "
-                     "POSTROUTING comes after iptables' hooks), ours not"),
-    (_unsolicited_fragments, "fragments of an unsolicited echo reply: invalid, as are fragments that "
-                             "never came together (ipf_send_frags_in_list() in lib/ipf.c)"),
+    (_answer_unseen, "an answer that an Ethernet rule drops: Linux has tracked it by then "
+                     "(ebtables' POSTROUTING comes after iptables' hooks), ours not"),
+    (_unsolicited_fragments, "fragments of an unsolicited echo reply: invalid, as are fragments "
+                             "that never came together (ipf_send_frags_in_list() in lib/ipf.c)"),
+    (_early_reset, "a reset after a single segment of a connection that was not seen to begin: "
+                   "tcp_new_conn() does not count that segment's data, and a reset must be exact "
+                   "(lib/conntrack-tcp.c)"),
     (_later_ipv6, "a later fragment of IPv6, under rules without states: Open vSwitch does not "
                   "show its protocol (parse_ipv6_ext_hdrs__() in lib/flow.c); rules that ask for "
                   "one drop it, or do not accept it"),
-    (_lost_negation, "match='no' with dstportstart only: libvirt copies the negation from the source "
-                     "port's, and loses it (virNWFilterRuleDefFixup())"),
-    (_payload_as_ports, "negated ports and a later fragment: iptables (of nftables) takes its first "
-                        "bytes for ports; xt_udp would not, nor do we"),
+    (_lost_negation, "match='no' with dstportstart only: libvirt copies the negation from the "
+                     "source port's, and loses it (virNWFilterRuleDefFixup())"),
+    (_payload_as_ports, "negated ports and a later fragment: iptables (of nftables) takes its "
+                        "first bytes for ports; xt_udp would not, nor do we"),
     (_flags_ipv6, "flags of tcp-ipv6: documented, but libvirt does not read them"),
 )

@@ -50,7 +50,7 @@ def arguments():
     parser = argparse.ArgumentParser(description="compare ovs-nwfilter with libvirt, L3/L4 rules")
     parser.add_argument("--only", metavar="PATTERN", default="*", help="filters of these names")
     parser.add_argument("--random", metavar="N", type=int, help="this many random filters",
-                        default=int(os.environ.get("DIFF_RANDOM_L4", "40")))
+                        default=int(os.environ.get("DIFF_RANDOM_L4", "25")))
     parser.add_argument("--seed", metavar="S", default=os.environ.get("DIFF_SEED", "1"))
     parser.add_argument("--limit", metavar="N", type=int, default=10,
                         help="differences shown of one filter (default: %(default)s)")
@@ -179,8 +179,8 @@ class Comparison:
         if complaint or our_complaint:
             return None
         found = parties.hold([conversation])
-        if expected == found or known_layer4.conversation_reason(case, conversation, expected[0],
-                                                          found[0]):
+        if expected == found or known_layer4.conversation_reason(
+                case, conversation, expected[0], found[0]):
             return None
         return expected[0], found[0], rules
 
