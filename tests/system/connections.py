@@ -14,6 +14,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from lab import frames as f  # noqa: E402
 from system.conversation import ACK, RST, SYN, Conversation, LocalPort, send_as_host  # noqa: E402
+from system.explained import Frame  # noqa: E402
 from system.world import Station, define, nwfilter, run  # noqa: E402
 
 
@@ -64,6 +65,7 @@ def test(world):
     test_floods(world)
     test_vlan(world)
     test_host(world)
+    test_explain_changes_nothing(world)
     result = nwfilter("diff")
     world.check("diff finds nothing", result.status == 0, result)
 
@@ -97,8 +99,8 @@ def test_requests(world, version, guest, peer):
         (peer, out.udp(1, 40001, 53), [guest]), (peer, out.udp(1, 40001, 54), []),
         (peer, out.udp(1, 40002, 53), []), (peer, into.udp(0, 50000, 22), [])])
     world.expect_all(f"IPv{version} ICMP: an answer needs a request", [
-        (peer, out.echo(1, 1), []), (guest, out.echo(0, 2), [peer]), (peer, out.echo(1, 2), [guest]),
-        (peer, out.echo(1, 3), []), (peer, into.echo(0, 2), [])])
+        (peer, out.echo(1, 1), []), (guest, out.echo(0, 2), [peer]),
+        (peer, out.echo(1, 2), [guest]), (peer, out.echo(1, 3), []), (peer, into.echo(0, 2), [])])
 
 
 def test_between_guests(world, version):
@@ -129,6 +131,7 @@ def test_fragments(world, version):
         pieces = talk.fragments(end, sport, 53, number)
         sender, receiver = ("vnet0", "uplink") if end == 0 else ("uplink", "vnet0")
         traffic = [(sender, pieces[i]) for i in order]
+        world.explained.left_out["a trace does not know a fragment's connection"] += 2
         got = world.wire.exchange_each(traffic)
         return [copies == [(receiver, f.stamp(piece, 0))]
                 for (_, piece), copies in zip(traffic, got)], got
@@ -161,7 +164,8 @@ def test_neighbours(world):
     wide = f.extension(f.HOP_BY_HOP)
 
     def frame(src, dst, body, **more):
-        return f.eth(src and dst, src, f.ipv6("fd00::1", "fd00::fe", body, hops=255, **more))
+        return Frame.of(f.eth(dst, src, f.ipv6("fd00::1", "fd00::fe", body, hops=255, **more)),
+                        "inv", "inv")
     world.expect_all("neighbour discovery passes, both ways", [
         ("uplink", frame(peer, guest, solicit), ["vnet0"]),
         ("vnet0", frame(guest, peer, advertise), ["uplink"]),
@@ -173,8 +177,8 @@ def test_neighbours(world):
         ("uplink", frame(peer, guest, f.icmpv6(137, 0)), []),
         ("uplink", frame(peer, guest, f.icmpv6(129, 0)), []),
         ("uplink", frame(peer, guest, f.icmp(135, 0, proto=f.ICMP)), []),
-        ("uplink", f.eth(guest, peer, f.ipv4("10.0.0.254", "10.0.0.1", f.icmp(135, 0))), []),
-        ("uplink", f.eth(guest, peer, f.ipv4("10.0.0.254", "10.0.0.1", f.icmpv6(135, 0))), []),
+        *[("uplink", Frame.of(f.eth(guest, peer, f.ipv4("10.0.0.254", "10.0.0.1", body)), "inv",
+                              "inv"), []) for body in (f.icmp(135, 0), f.icmpv6(135, 0))],
         ("uplink", frame(peer, guest, bytes(64), proto=f.ICMPV6,
                          extensions=[f.fragment(8, False)]), []),
         ("uplink", frame(peer, guest, f.udp(135, 22), extensions=[wide]), [])])
@@ -185,7 +189,7 @@ def test_floods(world):
     talk = Conversation(world, "vnet0", "uplink")
 
     def broadcast(frame):
-        return f.mac(f.BROADCAST) + frame[6:]
+        return Frame.of(f.mac(f.BROADCAST) + frame[6:], frame.role, frame.stray)
     world.expect_all("flooded: an answer reaches only the one who asked", [
         ("vnet0", talk.udp(0, 42000, 53), ["uplink"]),
         ("uplink", broadcast(talk.udp(1, 42000, 53)), ["vnet0"]),
@@ -208,7 +212,8 @@ def test_vlan(world):
     forbidden = f.ipv4("10.0.0.10", "10.0.0.9", f.tcp(22, 50000, SYN | ACK))
     for to in ("uplink", "acc1", f.BROADCAST):
         world.expect_all(f"tags on an access port, to {to}", [
-            ("acc0", f.eth(world.mac(to), world.mac("acc0"), forbidden, tags=tags), [])
+            ("acc0", Frame.of(f.eth(world.mac(to), world.mac("acc0"), forbidden, tags=tags), "inv",
+                              "inv"), [])
             for tags in ((), (5,), (6,), (0,), ((0, 3),), (0, 0), (0, 5), (0, 7), (0, 0, 0))])
 
 
@@ -216,6 +221,7 @@ def test_host(world):
     """The host's packets to a guest are not the IP layer's; a guest's to the host are."""
     port = LocalPort(world.bridge)
     world.ports[world.bridge] = port
+    world.plugged[world.bridge] = 0
     world.stations[world.bridge] = Station("02:00:00:00:00:01", "10.0.0.200")
     world.rewire()
     into = Conversation(world, world.bridge, "vnet0")
@@ -228,7 +234,7 @@ def test_host(world):
     host(into.udp(0, 44000, 9999), ["vnet0"])
     host(into.syn(44000, 22), ["vnet0"])
     world.expect_all("to the host: what answers a connection that the guest may be asked for", [
-        ("vnet0", into.udp(1, 44000, 9999), []),
+        ("vnet0", Frame.of(into.udp(1, 44000, 9999), "est|rpl", "est|rpl"), []),
         ("vnet0", into.syn_ack(44000, 22), [world.bridge]),
         ("vnet0", into.syn_ack(44001, 22), []), ("vnet0", out.syn(44001, 80), [world.bridge])])
     define("shut", rule("drop", "inout", "<all/>"))
@@ -243,6 +249,17 @@ def test_host(world):
     world.rewire()
     world.bind("vnet1", "server")
     world.sync()
+
+
+def test_explain_changes_nothing(world):
+    """Nobody's address is learned where explain says that its frame comes from."""
+    before = world.ovs.flows("br0"), world.ovs.appctl("fdb/show", "br0")
+    frame = f.eth(world.mac("vnet0"), "02:00:00:00:00:77",
+                  f.ipv4("10.0.0.77", "10.0.0.1", f.tcp(50000, 22)))
+    result = nwfilter("explain", "vnet0", "in", frame.hex(), "--live")
+    after = world.ovs.flows("br0"), world.ovs.appctl("fdb/show", "br0")
+    world.check("explain agrees with the switch, and changes nothing there", result.status == 0
+                and "the switch agrees" in result.out and before == after, (result, after))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ order; Open vSwitch's connection tracking looks at them.
 import struct
 
 from lab import frames as f
-from lab.wire import Port
 from lab.netns import run, wait_for
+from lab.wire import Port
+
+from .explained import Frame
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 DATA = len(f.STAMP)  # that a segment carries
@@ -35,12 +37,13 @@ class Conversation:
         number = int(self.ends[end].mac.rsplit(":", 1)[1], 16)
         return self.ends[end].ip if self.version == 4 else f"fd00::{number:x}"
 
-    def packet(self, end, body, **more):
-        """The frame in which end 0 (there) or 1 sends the segment."""
+    def packet(self, end, body, role=None, stray="new", **more):
+        """The frame in which end 0 (there) or 1 sends the segment.  role, stray: see Frame."""
         build = f.ipv4 if self.version == 4 else f.ipv6
-        return f.eth(self.ends[not end].mac, self.ends[end].mac,
-                     build(self.address(end), self.address(not end), body, **more),
-                     tags=self.tags[end])
+        frame = f.eth(self.ends[not end].mac, self.ends[end].mac,
+                      build(self.address(end), self.address(not end), body, **more),
+                      tags=self.tags[end])
+        return Frame.of(frame, role or ("est|rpl" if end else "new"), stray)
 
     # --- TCP
 
@@ -50,7 +53,9 @@ class Conversation:
         seq = mine + (sent and 1 + sent * DATA)
         ack = 0 if acked is None else others + 1 + acked * DATA
         ports = (sport, dport) if end == 0 else (dport, sport)
-        return self.packet(end, f.tcp(*ports, flags, seq=seq, ack=ack))
+        return self.packet(end, f.tcp(*ports, flags, seq=seq, ack=ack),
+                           "new" if flags == SYN else None if end else "est",
+                           "new" if flags == SYN else "inv")
 
     def syn(self, sport, dport):
         return self.tcp(0, sport, dport, SYN)
@@ -73,14 +78,15 @@ class Conversation:
         """The request comes from end 0."""
         kind = (8, 0) if self.version == 4 else (128, 129)
         build = f.icmp if self.version == 4 else f.icmpv6
-        return self.packet(end, build(kind[end], 0, struct.pack("!HH", number, 1)))
+        return self.packet(end, build(kind[end], 0, struct.pack("!HH", number, 1)), None,
+                           "inv" if end else "new")
 
     def unreachable(self, end, about):
         """End `end` says that the other's frame found no port."""
         begin = 14 + 4 * len(self.tags[not end])
         about = about[begin:begin + (28 if self.version == 4 else 48)]
         body = f.icmp(3, 3, data=about) if self.version == 4 else f.icmpv6(1, 4, data=about)
-        return self.packet(end, body)
+        return self.packet(end, body, "rel", "inv")
 
     def fragments(self, end, sport, dport, number=1, cut=None):
         """One UDP packet in two frames: the first and a later fragment."""

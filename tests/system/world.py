@@ -27,6 +27,8 @@ from lab.lab import main
 from lab.netns import WORK, LabError, wait_for
 from lab.wire import Port, Wire
 
+from .explained import Explained
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("OVS_NWFILTER") or os.path.join(ROOT, "build", "ovs-nwfilter")
 FILTERS = f"{WORK}/filters"  # the tests' own
@@ -35,8 +37,19 @@ Result = collections.namedtuple("Result", "status out err")
 Station = collections.namedtuple("Station", "mac ip")
 
 
+CHANGES = [0]  # Grows with whatever may have changed the policy,
+SYNCS = [0]  # and this with what may have enforced it.
+
+
 def nwfilter(*words, stdin=None, timeout=60, env=None):
     """Run the program; return its status and its two outputs."""
+    CHANGES[0] += 1
+    SYNCS[0] += not {"sync", "manage"}.isdisjoint(words)
+    return call(*words, stdin=stdin, timeout=timeout, env=env)
+
+
+def call(*words, stdin=None, timeout=60, env=None):
+    """The same for what changes nothing."""
     try:
         done = subprocess.run((PROGRAM, f"--filter-dir={FILTERS}") + words, text=True,
                               timeout=timeout, input=stdin,
@@ -53,6 +66,7 @@ def define(name, text):
     """Put a filter where the program looks first; text is the file, or what is in <filter>."""
     if not text.startswith("<"):
         raise ValueError(text)
+    CHANGES[0] += 1
     if not text.startswith("<filter name"):
         text = f"<filter name='{name}' chain='root'>{text}</filter>"
     with open(f"{FILTERS}/{name}.xml", "w") as file:
@@ -109,8 +123,17 @@ class World:
         self.bridge = "br0"
         self.stations = {}
         self.ports = {}
+        self.vlans = {}  # Of the Port row.
+        self.plugged = {}  # At which sync.
+        self.started = -1  # The switch: at which sync.
+        self._watch_starts()
+        self.guests = set()
+        self.audited = False
+        self.unheard = set()  # Trusted ports whose frames go nowhere, whatever filters say.
+        self.explained = Explained(self, call, retag)
         self.failures = 0
         self._wire = None
+        self._tags = {}
         os.makedirs(FILTERS, exist_ok=True)
         self.ovs.add_bridge("clock")
         self.clock = [self.ovs.add_guest("clock", name) for name in ("tick", "tock")]
@@ -143,30 +166,71 @@ class World:
                        *(["--", "set", "Interface", name] + interface if interface else []))
         self.stations[name] = station
         self.ports[name] = port
-        self._wire = None
+        self.vlans[name] = columns
+        self.plugged[name] = SYNCS[0]
+        (self.guests.add if tags else self.guests.discard)(name)
+        self.rewire()
         return self.ovs.ofport(name)
 
     def unplug(self, *names):
         self.ovs.vsctl(*(word for name in names for word in ("--", "del-port", name)))
         for name in names:
             self.ports.pop(name).remove()
-        self._wire = None
+        self.rewire()
 
     def rewire(self):
         """Ports have come or gone by other ways than these."""
         self._wire = None
+        CHANGES[0] += 1
 
     def set_tags(self, name, **tags):
         """Set external_ids of the interface; None removes one."""
+        CHANGES[0] += 1
         for key, value in tags.items():
             key = key.replace("_", "-")
             words = ["remove", "Interface", name, "external_ids", key] if value is None else \
                 ["set", "Interface", name, f'external_ids:{key}="{value}"']
             self.ovs.vsctl(*words)
 
-    def status(self, name):
+    def tags(self, name):
+        """The external_ids of the interface."""
         ids = self.ovs.vsctl("--format=json", "--columns=external_ids", "list", "Interface", name)
-        return dict(json.loads(ids)["data"][0][0][1]).get("nwfilter-status")
+        return dict(json.loads(ids)["data"][0][0][1])
+
+    def status(self, name):
+        return self.tags(name).get("nwfilter-status")
+
+    def zone(self, name):
+        return self.tags(name).get("nwfilter-ct-zone")
+
+    # --- what explain can be asked about
+
+    def _watch_starts(self):
+        """A switch that starts has no policy until the next sync."""
+        start = self.ovs.start_switch
+
+        def start_switch():
+            start()
+            self.started = SYNCS[0]
+            CHANGES[0] += 1
+        self.ovs.start_switch = start_switch
+
+    def is_guest(self, name):
+        return name in self.guests
+
+    def is_tracked(self, name):
+        return "nwfilter-ct-zone" in self._known_tags(name)
+
+    def is_in_force(self, name):
+        """Whether the switch knows the port, and its filter if it is a guest's."""
+        return max(self.plugged[name], self.started) < SYNCS[0] and name not in self.unheard and (
+            not self.is_guest(name) or self._known_tags(name).get("nwfilter-status") == "active")
+
+    def _known_tags(self, name):
+        key = name, CHANGES[0]
+        if key not in self._tags:
+            self._tags[key] = self.tags(name)
+        return self._tags[key]
 
     # --- frames, as stations rightly send them unless told otherwise
 
@@ -194,6 +258,7 @@ class World:
         return self._run(status, "sync", *options)
 
     def manage(self, *options, status=0):
+        self.audited = "--audit" in options
         return self._run(status, "manage", self.bridge, *options)
 
     def bind(self, name, filter_name, *variables):
@@ -236,13 +301,18 @@ class World:
 
     def expect(self, what, sender, frame, receivers):
         """One frame, one check."""
-        wrong = self.verdict(sender, frame, receivers)
-        return self.check(what, not wrong, wrong)
+        return self._expect(what, [(sender, frame, receivers)])
 
     def expect_all(self, what, rows):
         """Rows of (sender, frame, receivers), one check."""
-        wrong = [wrong for wrong in (self.verdict(*row) for row in rows) if wrong]
-        return self.check(f"{what} ({len(rows)} frames)", not wrong, "\n    ".join([""] + wrong))
+        return self._expect(f"{what} ({len(rows)} frames)", rows)
+
+    def _expect(self, what, rows):
+        wrong = [self.verdict(*row) for row in rows]
+        good = [(sender, frame, receivers) for (sender, frame, receivers), why in zip(rows, wrong)
+                if not why and sender in self.ports]
+        wrong = [why for why in wrong if why] + self.explained.check(good, CHANGES[0])
+        return self.check(what, not wrong, "\n    ".join([""] + wrong))
 
 
 def _show(got, sent):
@@ -258,6 +328,7 @@ def run(test, **columns):
     def in_lab(lab):
         world = World(lab, **columns)
         test(world)
+        world.explained.report()
         return 1 if world.failures else 0
     main(in_lab, ovs=True)
 

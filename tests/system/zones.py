@@ -7,7 +7,6 @@ replaced, and a zone that changes hands is emptied.  A connection outlives whate
 it, and not the rule that allowed it.
 """
 
-import json
 import os
 import re
 import sys
@@ -44,11 +43,6 @@ def test(world):
     test_restart(world)
 
 
-def zone(world, name):
-    ids = world.ovs.vsctl("--format=json", "--columns=external_ids", "list", "Interface", name)
-    return dict(json.loads(ids)["data"][0][0][1]).get("nwfilter-ct-zone")
-
-
 def begin(world, port, who="vnet0"):
     """A connection to a port of the uplink's, with its answer."""
     talk = Conversation(world, who, "uplink")
@@ -78,7 +72,7 @@ def test_flows(world):
     world.check("tracked guests' flows track, a stateless one's know of no connection",
                 all(tracked.values()) and has_ct == {"vnet0": True, "vnet1": True, "vnet2": False},
                 has_ct)
-    zones = {name: zone(world, name) for name in (*numbers, "uplink")}
+    zones = {name: world.zone(name) for name in (*numbers, "uplink")}
     world.check("tracked guests have a zone of the upper half each, the others none",
                 zones["vnet0"] and zones["vnet1"] and zones["vnet0"] != zones["vnet1"]
                 and int(zones["vnet0"]) >= 0x8000 and int(zones["vnet1"]) >= 0x8000
@@ -93,12 +87,12 @@ def test_flows(world):
 
 def test_tags(world):
     """A zone's tag that nobody of ours wrote."""
-    mine, others = zone(world, "vnet0"), zone(world, "vnet1")
+    mine, others = world.zone("vnet0"), world.zone("vnet1")
     for hostile in ("0", "70000", "65536", "-1", "x", "", "0x9000", " 40000", others):
         wrong = begin(world, 1000)
         world.set_tags("vnet0", nwfilter_ct_zone=hostile)
         result = nwfilter("sync")
-        now = zone(world, "vnet0"), zone(world, "vnet1")
+        now = world.zone("vnet0"), world.zone("vnet1")
         good = all(re.fullmatch(r"[1-9]\d*", n or "") and 0x8000 <= int(n) <= 0xffff for n in now)
         world.check(f'the tag "{hostile}" is replaced', not wrong and result.status == 0 and good
                     and now[0] != now[1] and hostile not in now[:1], (wrong, result, now))
@@ -107,7 +101,7 @@ def test_tags(world):
     world.set_tags("vnet2", nwfilter_ct_zone=mine)
     world.set_tags("uplink", nwfilter_ct_zone="7")
     nwfilter("sync")
-    world.check("who is not tracked keeps none", zone(world, "vnet2") is zone(world, "uplink")
+    world.check("who is not tracked keeps none", world.zone("vnet2") is world.zone("uplink")
                 is None)
     syncs_nothing(world, "then")
 
@@ -122,7 +116,7 @@ def test_bridges(world):
                         f'"52:54:00:00:01:{number:02x}"', "external_ids:nwfilter=begins")
     names = ["vnet0", "vnet1", "other0", "other1", "other2"]
     nwfilter("manage", "br1")
-    zones = [zone(world, name) for name in names]
+    zones = [world.zone(name) for name in names]
     same = world.ovs.ofport("vnet0") == world.ovs.ofport("other0")
     world.check("ports of one number on two bridges have zones of their own",
                 same and None not in zones and len(set(zones)) == len(zones), zones)
@@ -130,18 +124,18 @@ def test_bridges(world):
     for name in names:
         world.set_tags(name, nwfilter_ct_zone=None)
     nwfilter("sync")
-    zones = [zone(world, name) for name in names]
+    zones = [world.zone(name) for name in names]
     world.check("also when one sync gives all of them", None not in zones
                 and len(set(zones)) == len(zones), zones)
     for name in names:
         world.set_tags(name, nwfilter_ct_zone="40000")
     nwfilter("sync")
-    zones = [zone(world, name) for name in names]
+    zones = [world.zone(name) for name in names]
     world.check("also when all had one and the same", None not in zones
                 and len(set(zones)) == len(zones), zones)
     result = nwfilter("sync")
     world.check("and they stay", result.out.count(NOTHING_SENT) == 2
-                and zones == [zone(world, name) for name in names], result)
+                and zones == [world.zone(name) for name in names], result)
     world.ovs.vsctl("del-br", "br1")
     for port in ports:
         port.remove()
@@ -149,26 +143,26 @@ def test_bridges(world):
 
 def test_kept(world):
     """A zone stays its port's until the port is not tracked any more."""
-    before = zone(world, "vnet0")
+    before = world.zone("vnet0")
     wrong = begin(world, 2000)
     world.bind("vnet0", "asked")
     world.sync()
     world.bind("vnet0", "begins")
     world.sync()
     world.check("another filter, and back: the zone is kept, and the connection",
-                not wrong and zone(world, "vnet0") == before and not answers(world, 2000, ["vnet0"]),
-                (wrong, before, zone(world, "vnet0")))
+                not wrong and world.zone("vnet0") == before and not answers(world, 2000, ["vnet0"]),
+                (wrong, before, world.zone("vnet0")))
     for what, change in {"unbind": lambda: nwfilter("unbind", "vnet0"),
                          "a stateless filter": lambda: world.bind("vnet0", "no-state")}.items():
         wrong = begin(world, 2001)
         change()
         nwfilter("sync")
-        gone = zone(world, "vnet0")
+        gone = world.zone("vnet0")
         world.bind("vnet0", "begins")
         world.sync()
         wrong = wrong or answers(world, 2001, []) or begin(world, 2002)
         world.check(f"{what}: the zone is given up, and is empty when it is taken again",
-                    gone is None and zone(world, "vnet0") and not wrong, (gone, wrong))
+                    gone is None and world.zone("vnet0") and not wrong, (gone, wrong))
     syncs_nothing(world, "then")
 
 
@@ -195,27 +189,27 @@ def test_policy(world):
 
 def test_reuse(world):
     """A new guest on an old one's number gets none of its connections."""
-    number, old = world.ovs.ofport("vnet0"), zone(world, "vnet0")
+    number, old = world.ovs.ofport("vnet0"), world.zone("vnet0")
     wrong = begin(world, 4000)
     world.unplug("vnet0")
     world.guest("vnet0", 1, "begins", {"ofport_request": number})
     world.sync()
     world.check("the new guest has the old one's number and zone", (
-        world.ovs.ofport("vnet0"), zone(world, "vnet0")) == (number, old), zone(world, "vnet0"))
+        world.ovs.ofport("vnet0"), world.zone("vnet0")) == (number, old), world.zone("vnet0"))
     world.check("and not its connections", not wrong and not answers(world, 4000, [])
                 and not begin(world, 4001), wrong)
 
 
 def test_restart(world):
     """On the datapath that ends with ovs-vswitchd, connections end; the policy does not."""
-    before = zone(world, "vnet0")
+    before = world.zone("vnet0")
     wrong = begin(world, 5000)
     world.ovs.restart_switch()
     world.rewire()
     shut = world.verdict("vnet0", Conversation(world, "vnet0", "uplink").udp(0, 1, 2), [])
     world.sync()
     world.check("restarted: shut, then as it was, in the same zone", not wrong and not shut
-                and zone(world, "vnet0") == before and not answers(world, 5000, [])
+                and world.zone("vnet0") == before and not answers(world, 5000, [])
                 and not begin(world, 5001), (wrong, shut))
     frame = f.eth(world.mac("vnet0"), world.mac("uplink"),
                   f.ipv4("10.0.0.254", "10.0.0.1", f.udp(5001, 40001)))
