@@ -6,7 +6,9 @@
  * itself (registers, ports, metadata), which would tie it to how this program works. */
 #include <config.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 
 #include "nwf/text.h"
 #include "openvswitch/meta-flow.h"
@@ -63,6 +65,23 @@ check_field(const struct parse *p, const struct mf_field *mf)
 }
 
 static int
+check_quad(const char *word, void *aux)
+{
+    struct in_addr address;
+
+    (void) aux;
+    return strchr(word, '.') && strspn(word, "0123456789.") == strlen(word)
+           && inet_pton(AF_INET, word, &address) != 1;
+}
+
+/* libopenvswitch takes an IPv4 address's numbers modulo 256. */
+static bool
+has_bad_quad(const char *value)
+{
+    return nwf_text_split(value, "/", check_quad, NULL) != 0;
+}
+
+static int
 parse_field(struct parse *p, const char *name, const char *value)
 {
     const struct mf_field *mf = mf_from_name(name);
@@ -74,6 +93,9 @@ parse_field(struct parse *p, const char *name, const char *value)
     int r = check_field(p, mf);
     if (r) {
         return r;
+    }
+    if (has_bad_quad(value)) {
+        return FAIL(p, "%s: \"%.80s\" is no IPv4 address", mf->name, value);
     }
     if (!mf_is_all_wild(mf, &p->match.wc)) {
         return FAIL(p, "%s is there twice", mf->name);

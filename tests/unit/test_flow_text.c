@@ -175,6 +175,8 @@ static const struct {
     {"<flow match='tcp,tp_dst=1,tp_dst=2'/>", "", "is there twice"},
     {"<flow match='tcp,nw_proto=17'/>", "", "nw_proto is there twice"},
     {"<flow match='dl_vlan=5,vlan_vid=0x1006'/>", "", "is there twice"},
+    {"<flow match='ip,nw_src=10.0.0.300'/>", "", "\"10.0.0.300\" is no IPv4 address"},
+    {"<flow match='ip,nw_src=10.0.0.0/255.0.0.999'/>", "", "is no IPv4 address"},
     {"<ip/><flow match='arp'/>", "", "it contradicts what stands beside it"},
     {"<ip/><flow match='ip,dl_vlan=5'/>", "", "it contradicts what stands beside it"},
     {"<ip srcipaddr='10.0.0.1'/><flow match='nw_src=10.0.0.2'/>", "",
