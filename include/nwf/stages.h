@@ -19,11 +19,12 @@
 enum nwf_verdict {
     NWF_V_ACCEPT,
     NWF_V_DROP,
-    NWF_V_GOTO,  /* Goes on in stage 'target'. */
-    NWF_V_SET,   /* The same, with a register set. */
-    NWF_V_TRACK, /* The same, behind conntrack in the port's zone. */
-    NWF_V_MARK,  /* The same, with the connection marked as answered. */
-    NWF_V_JOIN,  /* The same, once all fragments of the packet have come so far. */
+    NWF_V_GOTO,   /* Goes on in stage 'target'. */
+    NWF_V_SET,    /* The same, with a register set. */
+    NWF_V_TRACK,  /* The same, behind conntrack in the port's zone. */
+    NWF_V_MARK,   /* The same, with the connection marked as answered. */
+    NWF_V_COMMIT, /* The same, with the connection begun. */
+    NWF_V_JOIN,   /* The same, once all fragments of the packet have come so far. */
 };
 
 /* What a row has to do with its rule. */
@@ -41,7 +42,6 @@ struct nwf_row {
     uint32_t rule; /* The deciding rule's id in its side, or NWF_RULE_END. */
     enum nwf_why why;
     bool accepts; /* Its rule accepts, and there is more to do. */
-    bool commit;  /* An accept that begins a connection. */
     struct {
         unsigned int reg;
         uint32_t value;

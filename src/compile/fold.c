@@ -168,7 +168,7 @@ nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
             break;
         }
         if (!decisive || decisive->verdict == NWF_V_TRACK || decisive->verdict == NWF_V_MARK
-            || decisive->verdict == NWF_V_JOIN) {
+            || decisive->verdict == NWF_V_JOIN || decisive->verdict == NWF_V_COMMIT) {
             return false;
         }
         if (!nwf_row_has_target(decisive)) {

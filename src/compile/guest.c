@@ -80,6 +80,7 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
     case NWF_V_MARK:
         put_ct(actions, port, mark);
         break;
+    case NWF_V_COMMIT:
     case NWF_V_JOIN:
         put_ct(actions, port, join);
         break;
@@ -91,9 +92,6 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         nwf_put_goto(actions, stage_table(direction, row->target));
         break;
     case NWF_V_ACCEPT:
-        if (row->commit) {
-            put_ct(actions, port, ",commit");
-        }
         put_accept(actions, direction);
         break;
     case NWF_V_DROP:
@@ -126,9 +124,8 @@ same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nw
     if (a->verdict == NWF_V_SET && b->verdict == NWF_V_SET) {
         return a->set.level == b->set.level;
     }
-    return a->verdict == b->verdict && a->commit == b->commit
-           && (!nwf_row_has_target(a) || a->target == b->target) && a->rule != NWF_RULE_END
-           && b->rule != NWF_RULE_END
+    return a->verdict == b->verdict && (!nwf_row_has_target(a) || a->target == b->target)
+           && a->rule != NWF_RULE_END && b->rule != NWF_RULE_END
            && side->rules.data[a->rule].rule == side->rules.data[b->rule].rule;
 }
 

@@ -245,6 +245,27 @@ match_tracked(int family, uint32_t state, uint32_t mask, struct match *match)
     match_set_ct_state_masked(match, CS_TRACKED | state, CS_TRACKED | mask);
 }
 
+/* Fragments that conntrack has put together, and all others. */
+static int
+emit_fragments(struct nwf_builder *b, int family, enum nwf_verdict verdict, size_t target,
+               struct nwf_error *err)
+{
+    struct match match;
+
+    match_tracked(family, 0, CS_INVALID, &match);
+    match_set_nw_frag_masked(&match, FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY);
+    int r = emit(b, &match, verdict, target, err);
+
+    match_init_catchall(&match);
+    nwf_match_set_eth_type(&match, eth_types[family]);
+    match_set_nw_frag_masked(&match, FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY);
+    return r ? r : emit(b, &match, NWF_V_DROP, 0, err);
+}
+
+/* Fragments whose packet never came together leave the userspace datapath's conntrack with
+ * the next packet that goes through it, anybody's, "invalid" and untracked (lib/ipf.c,
+ * ipf_send_expired_frags()), and go where that one goes.  So every ct() goes on in a table,
+ * and the tables behind drop them. */
 static int
 emit_commit(struct nwf_builder *b, struct nwf_error *err)
 {
@@ -256,30 +277,22 @@ emit_commit(struct nwf_builder *b, struct nwf_error *err)
         if (!is_tracked(b, (enum nwf_family) f)) {
             continue;
         }
-        match_tracked(f, 0, 0, &match);
-        match_set_nw_frag_masked(&match, FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY);
-        r = emit(b, &match, NWF_V_JOIN, b->stages->list.n, err);
+        r = emit_fragments(b, f, NWF_V_JOIN, b->stages->list.n, err);
         match_tracked(f, CS_NEW, CS_NEW | CS_INVALID | CS_RELATED, &match);
         match_set_reg(&match, NWF_REG_STRAY, 0);
-        r = r ? r : emit(b, &match, NWF_V_ACCEPT, 0, err);
-        nwf_builder_last(b)->rows.data[nwf_builder_last(b)->rows.n - 1].commit = true;
+        r = r ? r : emit(b, &match, NWF_V_COMMIT, b->stages->list.n, err);
     }
     return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
 
-/* Fragments whose packet never came together come out of conntrack as invalid, when and
- * where that happens to look (lib/ipf.c). */
 static int
 emit_joined(struct nwf_builder *b, struct nwf_error *err)
 {
     int r = 0;
 
     for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
-        struct match match;
-
         if (is_tracked(b, (enum nwf_family) f)) {
-            match_tracked(f, CS_INVALID, CS_INVALID, &match);
-            r = emit(b, &match, NWF_V_DROP, 0, err);
+            r = emit_fragments(b, f, NWF_V_ACCEPT, 0, err);
         }
     }
     return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);

@@ -65,6 +65,7 @@ nwf_walk(const struct nwf_stages *stages, const struct flow *packet, const struc
             at.ct_mark |= NWF_CT_MARK_ANSWERED;
             break;
         case NWF_V_JOIN:
+        case NWF_V_COMMIT:
         case NWF_V_GOTO:
             break;
         }

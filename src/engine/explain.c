@@ -33,7 +33,7 @@ result_text(const struct nwf_row *row, enum nwf_direction direction)
 
     switch (row->verdict) {
     case NWF_V_ACCEPT:
-        return nwf_strdup(row->commit ? "passes, and begins a connection" : "passes");
+        return nwf_strdup("passes");
     case NWF_V_DROP:
         return nwf_strdup(row->why == NWF_WHY_DOUBT
                               ? "dropped: Open vSwitch does not see whether the rule matches"
@@ -44,6 +44,8 @@ result_text(const struct nwf_row *row, enum nwf_direction direction)
         return nwf_asprintf("tracked, on to table %d", next);
     case NWF_V_MARK:
         return nwf_asprintf("connection is answered, on to table %d", next);
+    case NWF_V_COMMIT:
+        return nwf_asprintf("begins a connection, on to table %d", next);
     case NWF_V_JOIN:
         return nwf_asprintf("waits for all fragments of its packet, on to table %d", next);
     case NWF_V_GOTO:

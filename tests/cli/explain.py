@@ -118,8 +118,8 @@ def good(what, verdict, *places, port="vnet0", direction="out", packet, ct=None,
             return f"for another: {answer}"
         if answer["verdict"] != verdict or met != list(places):
             return f"{answer['verdict']}, by {met}"
-        if result and not re.search(result, answer["steps"][-1]["result"]):
-            return f"ends in {answer['steps'][-1]}"
+        if result and not any(re.search(result, step["result"]) for step in answer["steps"]):
+            return f"goes {answer['steps']}"
         first = 10 if direction == "out" else 110
         tables = [step["table"] for step in answer["steps"]]
         if tables != sorted(set(tables)) or tables[0] not in (0, first):

@@ -114,7 +114,8 @@ is_right(const struct compiled *c, const struct frame *frame, bool expected, boo
     bool tracked = reference_is_tracked(c->program, frame);
 
     if (frame->oddity != CLEAR
-        || (frame->fragment != WHOLE && tracked && frame->connection == CONN_INVALID)
+        || (frame->fragment != WHOLE && tracked
+            && (frame->connection == CONN_INVALID || frame_is_untracked(frame)))
         || (frame->fragment == LATER_FRAGMENT && !tracked && frame->eth_type == 0x86dd)) {
         return expected || !accepted;
     }
