@@ -72,6 +72,10 @@ void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
 int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
                      const struct nwf_port_stamps *installed, struct nwf_error *err);
 
+/* Computes what is the plan's first port's own: its way in and its filter.  Deliveries,
+ * floods and the like are left out. */
+void nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store);
+
 /* Conntrack zones are the host's, not a bridge's.  Ports of one bridge come by theirs by
  * their number, in the upper half, which other users of conntrack seldom reach, unless
  * that zone is taken; OVSDB keeps it for them (NWF_TAG_ZONE). */
@@ -110,6 +114,18 @@ int nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                     struct nwf_store *store, struct nwf_plan *plan,
                     const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
                     struct nwf_sync_result *ret, struct nwf_error *err);
+
+/* The same for one port, at a cost that does not grow with the number of others.  'db' is
+ * the port's (nwf_ovsdb_open_port()), 'bridge' what nwf_ovsdb_port_bridge() says, and
+ * 'plan' has been read from it.  Only the port's own flows are looked at, all of them.
+ *
+ * That is enough for a guest that the switch knows already, if nothing that other ports'
+ * flows know of it has changed, as when it gets another address or filter.  Otherwise
+ * *ret_done is false, nothing was changed, and the bridge needs nwf_sync_bridge(). */
+int nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+                  struct nwf_store *store, struct nwf_plan *plan,
+                  const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
+                  struct nwf_sync_result *ret, bool *ret_done, struct nwf_error *err);
 
 /* Removes all that is ours from the bridge's switch.  With 'add_normal', a flow with
  * the NORMAL action takes the place of our table 0, unless something else is there. */

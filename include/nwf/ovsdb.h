@@ -56,9 +56,15 @@ struct nwf_ovs_bridges {
 };
 
 /* Connects to 'remote' and waits for its contents; each call ends within
- * 'timeout_ms'.  With 'interface', only that Interface's row is asked for. */
-int nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, const char *interface,
-                   struct nwf_ovsdb **ret, struct nwf_error *err);
+ * 'timeout_ms'. */
+int nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, struct nwf_ovsdb **ret,
+                   struct nwf_error *err);
+
+/* The same for one Interface's sake: whatever the size of the database, only its rows
+ * are read.  -ENOENT if there is none.  Of the calls below, those that speak of a port
+ * are for such a database, and nwf_ovsdb_write_tags(); the others are not. */
+int nwf_ovsdb_open_port(const char *remote, unsigned int timeout_ms, const char *interface,
+                        struct nwf_ovsdb **ret, struct nwf_error *err);
 void nwf_ovsdb_close(struct nwf_ovsdb *db);
 DEFINE_CLEANUP(struct nwf_ovsdb, nwf_ovsdb, nwf_ovsdb_close)
 
@@ -67,8 +73,14 @@ DEFINE_CLEANUP(struct nwf_ovsdb, nwf_ovsdb, nwf_ovsdb_close)
 void nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret);
 void nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges);
 
-/* The Interface called 'name', or NULL. */
-const struct ovsrec_interface *nwf_ovsdb_find_interface(struct nwf_ovsdb *db, const char *name);
+/* The port's Interface. */
+const struct ovsrec_interface *nwf_ovsdb_port_interface(const struct nwf_ovsdb *db);
+
+/* The port's bridge, as if the port were its only one.  Of a member of a bond, and of an
+ * Interface that is on no bridge, there is none. */
+int nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct nwf_error *err);
+
+/* The Bridge called 'name', or NULL. */
 const struct ovsrec_bridge *nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name);
 
 /* Counts by number, up to 255, the Interfaces of all bridges that say they use a conntrack

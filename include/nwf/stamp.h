@@ -12,12 +12,23 @@
 
 #include "nwf/compile.h"
 
+/* What the flows that ports share, deliveries and floods, know of a guest, in short. */
+struct nwf_shared_digest {
+    uint8_t bytes[12];
+};
+
 struct nwf_stamp {
     struct nwf_digest digest;
+    struct nwf_shared_digest shared;
     uint32_t n_flows; /* Of the guest's filter, both directions. */
     uint8_t n_stages[NWF_N_DIRECTIONS];
     struct nwf_flood_verdicts flood;
 };
+
+/* Sets stamp->shared to what there is to know of 'port', whose flood verdicts and zone
+ * are set, and of the stages that 'stamp' counts. */
+void nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
+                          const struct nwf_port *port);
 
 /* Appends the stamp as an action of no effect. */
 void nwf_stamp_put(const struct nwf_stamp *stamp, struct ofpbuf *actions);

@@ -20,6 +20,19 @@ int nwf_switch_open(const char *bridge, uint32_t versions, unsigned int timeout_
 void nwf_switch_close(struct nwf_switch *sw);
 DEFINE_CLEANUP(struct nwf_switch, nwf_switch, nwf_switch_close)
 
+/* Something that the switch was asked.  Answers come in the order of the questions, and
+ * are taken in that order. */
+struct nwf_question {
+    ovs_be32 xid;
+};
+
+/* Asks for the flows whose cookie is 'cookie' under 'mask', and adds them to *set once
+ * they are there: what is done between the two takes no extra time. */
+int nwf_switch_ask_flows(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                         struct nwf_question *ret, struct nwf_error *err);
+int nwf_switch_take_flows(struct nwf_switch *sw, struct nwf_question question,
+                          struct nwf_flow_set *set, struct nwf_error *err);
+
 /* Adds the flows whose cookie is 'cookie' under 'mask' to *set. */
 int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
                     struct nwf_error *err);
@@ -40,9 +53,12 @@ int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, str
 /* Forgets the connections of a conntrack zone. */
 int nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *err);
 
-/* Sets fragment handling to "nx-match", where a first fragment keeps its ports.  The
- * setting is the bridge's, and is lost when ovs-vswitchd restarts. */
-int nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_error *err);
+/* Asks how fragments are handled, and sets that to "nx-match", where a first fragment
+ * keeps its ports, if it is something else.  The setting is the bridge's, and is lost
+ * when ovs-vswitchd restarts. */
+int nwf_switch_ask_frags(struct nwf_switch *sw, struct nwf_question *ret, struct nwf_error *err);
+int nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_question question,
+                         struct nwf_error *err);
 
 /* Excludes ports from the floods of NORMAL, or lets them in again: no_flood[ofport].
  * Only OpenFlow 1.0 has this setting, so it goes over a connection of its own.  It is

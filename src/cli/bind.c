@@ -162,16 +162,13 @@ static int
 open_port(struct nwf_cli *cli, const char *name, struct nwf_ovsdb **ret_db,
           struct nwf_ovs_port *ret_port, struct nwf_error *err)
 {
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, name, ret_db, err);
+    int r = nwf_ovsdb_open_port(cli->db, cli->timeout_ms, name, ret_db, err);
 
     if (r) {
         return r;
     }
     memset(ret_port, 0, sizeof *ret_port);
-    ret_port->row = nwf_ovsdb_find_interface(*ret_db, name);
-    if (!ret_port->row) {
-        return nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
-    }
+    ret_port->row = nwf_ovsdb_port_interface(*ret_db);
     nwf_ovsdb_interface_tags(ret_port->row, ret_port);
     return 0;
 }
@@ -222,7 +219,7 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
         r = write_tags(db, &changes, err);
     }
     nwf_vec_clear(&port.tags);
-    return r;
+    return r || !cli->sync ? r : nwf_cli_sync_port(cli, binding.port, err);
 }
 
 int

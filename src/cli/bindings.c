@@ -32,7 +32,7 @@ nwf_verb_bindings(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct nwf_rows rows;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;

@@ -27,9 +27,9 @@ struct nwf_cli {
     bool json;
 
     /* Options of single verbs. */
-    bool audit, dry_run, full, forward_bpdu, verbose, live;
+    bool audit, dry_run, full, forward_bpdu, verbose, live, sync;
     const char *xml, *bindings, *ct;
-    struct nwf_words trusted, ofports, tags, trunks;
+    struct nwf_words trusted, ports, ofports, tags, trunks;
 
     /* Operands behind the verb. */
     int argc;
@@ -56,6 +56,17 @@ void nwf_cli_complain(const struct nwf_error *err);
 /* Synchronises one bridge and prints what that did; see sync.c. */
 int nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db,
                         const struct nwf_ovs_bridge *bridge, struct nwf_error *err);
+
+/* Synchronises a port alone, or its bridge if that is needed, and prints what that did;
+ * see sync_port.c. */
+int nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err);
+
+/* "sync" of the bridges that the operands name, or all managed ones. */
+nwf_verb_fn nwf_cli_sync_bridges;
+
+/* Shows a change in a dry run: '-' what only the switch has, '+' what it should have, as
+ * ovs-ofctl diff-flows. */
+nwf_sync_report_fn nwf_cli_print_change;
 
 /* The bridge called 'name' in 'bridges', or NULL and an error. */
 const struct nwf_ovs_bridge *nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges,

@@ -94,7 +94,7 @@ from_database(struct nwf_cli *cli, const char *iface, struct subject *ret, struc
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;

@@ -254,7 +254,7 @@ check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct nwf_error ignored = NWF_ERROR_INIT;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, &ignored);
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, &ignored);
 
     nwf_error_clear(&ignored);
     if (r) {

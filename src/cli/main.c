@@ -39,12 +39,12 @@ static const struct verb verbs[] = {
      1, "aT", nwf_verb_manage},
     {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, "",
      nwf_verb_unmanage},
-    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX, "x",
+    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX, "xs",
      nwf_verb_bind},
     {"unbind", "IFACE", "remove a port's tags", 1, 1, "", nwf_verb_unbind},
     {"bindings", "", "list ports with their filter, variables and status", 0, 0, "",
      nwf_verb_bindings},
-    {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, "nA",
+    {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, "nAp",
      nwf_verb_sync},
     {"diff", "[BRIDGE...]", "show what sync would change; exit 2 if anything", 0, INT_MAX, "",
      nwf_verb_diff},
@@ -76,8 +76,10 @@ static const struct option_row option_rows[] = {
     {'a', "audit", NULL, false, "count what would be dropped, and pass it"},
     {'T', "trusted", "PORT[,PORT...]", false, "ports that are never guests"},
     {'x', "xml", "FILE", false, "a <filterbinding> document (- is standard input)"},
+    {'s', "sync", NULL, false, "put them in force too, as sync --port=IFACE does"},
     {'n', "dry-run", NULL, false, "only say what would be done"},
     {'A', "full", NULL, false, "compare every flow, not only those of changed ports"},
+    {'p', "port", "IFACE[,IFACE...]", false, "only these ports; takes the place of BRIDGE"},
     {'o', "ofport", "IFACE=N", false, "a port's OpenFlow number"},
     {'t', "tag", "IFACE=VLAN", false, "an access port's VLAN"},
     {'k', "trunks", "IFACE=VLAN[,VLAN...]", false, "the VLANs of a trunk that does not carry all"},
@@ -205,6 +207,9 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
     case 'f':
         cli->forward_bpdu = true;
         break;
+    case 's':
+        cli->sync = true;
+        break;
     case 'x':
         cli->xml = argument;
         break;
@@ -219,6 +224,9 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
         break;
     case 'T':
         nwf_text_split(argument, ",", add_word, &cli->trusted);
+        break;
+    case 'p':
+        nwf_text_split(argument, ",", add_word, &cli->ports);
         break;
     case 'o':
         nwf_vec_push(&cli->ofports, nwf_strdup(argument));
@@ -406,6 +414,7 @@ cli_finish(struct nwf_cli *cli)
     }
     nwf_filter_path_finish(&cli->path);
     words_clear(&cli->trusted);
+    words_clear(&cli->ports);
     words_clear(&cli->ofports);
     words_clear(&cli->tags);
     words_clear(&cli->trunks);

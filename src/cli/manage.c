@@ -60,7 +60,7 @@ nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovs_bridges before CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct nwf_ovs_bridges after CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_ovs_bridge *bridge;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;
@@ -108,7 +108,7 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct nwf_sync_options options = {.timeout_ms = cli->timeout_ms, .versions = cli->versions};
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;

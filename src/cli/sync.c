@@ -23,9 +23,8 @@ nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges, const char *name, str
     return NULL;
 }
 
-/* '-' what only the switch has, '+' what it should have, as ovs-ofctl diff-flows. */
-static void
-print_change(void *aux, const struct nwf_plan *plan, const struct nwf_change *change)
+void
+nwf_cli_print_change(void *aux, const struct nwf_plan *plan, const struct nwf_change *change)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
@@ -110,7 +109,7 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
     }
     nwf_plan_read(&plan, bridge, cli->store);
     int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options,
-                            cli->dry_run ? print_change : NULL, NULL, &result, err);
+                            cli->dry_run ? nwf_cli_print_change : NULL, NULL, &result, err);
     if (r) {
         return r;
     }
@@ -209,7 +208,7 @@ for_bridges(struct nwf_cli *cli, bridge_fn *each, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_words names = {.data = NULL};
     int worst = NWF_EXIT_OK;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, NULL, &db, err);
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (!r) {
         r = list_names(cli, db, &names, err);
@@ -224,9 +223,38 @@ for_bridges(struct nwf_cli *cli, bridge_fn *each, struct nwf_error *err)
 }
 
 int
-nwf_verb_sync(struct nwf_cli *cli, struct nwf_error *err)
+nwf_cli_sync_bridges(struct nwf_cli *cli, struct nwf_error *err)
 {
     return for_bridges(cli, sync_one, err);
+}
+
+/* One port's error does not keep the others from being synchronised. */
+static int
+sync_ports(struct nwf_cli *cli)
+{
+    int worst = NWF_EXIT_OK;
+
+    nwf_vec_foreach (name, &cli->ports) {
+        struct nwf_error err = NWF_ERROR_INIT;
+        int r = nwf_cli_sync_port(cli, *name, &err);
+
+        if (r < 0) {
+            nwf_cli_complain(&err);
+        }
+        worst = r ? NWF_EXIT_ERROR : worst;
+        nwf_error_clear(&err);
+    }
+    return worst;
+}
+
+int
+nwf_verb_sync(struct nwf_cli *cli, struct nwf_error *err)
+{
+    if (!cli->ports.n) {
+        return nwf_cli_sync_bridges(cli, err);
+    }
+    return cli->argc ? nwf_error_set(err, -EINVAL, "--port takes the place of BRIDGE")
+                     : sync_ports(cli);
 }
 
 static int
@@ -245,7 +273,7 @@ diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
     int r =
-        nwf_sync_bridge(db, bridge, cli->store, &plan, &options, print_change, NULL, &result, &err);
+        nwf_sync_bridge(db, bridge, cli->store, &plan, &options, nwf_cli_print_change, NULL, &result, &err);
     if (r) {
         nwf_cli_complain(&err);
         nwf_error_clear(&err);

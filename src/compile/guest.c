@@ -195,6 +195,7 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
         stamp->n_stages[NWF_OUT] = (uint8_t) from_vm.list.n;
         stamp->n_stages[NWF_IN] = (uint8_t) to_vm.list.n;
         stamp->flood = port->flood;
+        nwf_stamp_set_shared(stamp, bridge, port);
         add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
         nwf_stages_clear(&to_vm);
     }

@@ -10,21 +10,56 @@
 #include "nwf/pipeline.h"
 #include "openvswitch/ofpbuf.h"
 
-#define STAMP_VERSION 2
+#include "lib/sha1.h"
+
+#define STAMP_VERSION 3
 #define N_VERDICTS (2 * NWF_N_FRAME_KINDS)
 
 /* As it stands in the note.  The switch pads notes to 6 + 8 n bytes. */
 struct encoded {
     uint8_t version;
     uint8_t digest[sizeof(struct nwf_digest)];
+    uint8_t shared[sizeof(struct nwf_shared_digest)];
     uint8_t n_flows[4];
     uint8_t n_stages[NWF_N_DIRECTIONS];
     uint8_t verdicts[3]; /* Two bits each. */
-    uint8_t zero[4];
 };
 
-_Static_assert(sizeof(struct encoded) == 30, "a note that needs no padding");
+_Static_assert(sizeof(struct encoded) == 38, "a note that needs no padding");
 _Static_assert(N_VERDICTS * 2 <= 3 * 8, "room for the verdicts");
+
+void
+nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
+                     const struct nwf_port *port)
+{
+    const struct nwf_vlan *vlan = &port->vlan;
+    uint8_t settings[] = {
+        bridge->audit,
+        bridge->use_normal,
+        (uint8_t) vlan->mode,
+        (uint8_t) (vlan->tag >> 8),
+        (uint8_t) vlan->tag,
+        vlan->limited,
+        (uint8_t) (port->zone >> 8),
+        (uint8_t) port->zone,
+        stamp->n_stages[NWF_OUT],
+        stamp->n_stages[NWF_IN],
+    };
+    uint8_t sha1[SHA1_DIGEST_SIZE];
+    struct sha1_ctx ctx;
+
+    sha1_init(&ctx);
+    sha1_update(&ctx, settings, sizeof settings);
+    if (vlan->limited) {
+        sha1_update(&ctx, vlan->trunks, sizeof vlan->trunks);
+    }
+    sha1_update(&ctx, port->flood.of, sizeof port->flood.of);
+    nwf_vec_foreach (mac, &port->macs) {
+        sha1_update(&ctx, mac->octets, sizeof mac->octets);
+    }
+    sha1_final(&ctx, sha1);
+    memcpy(stamp->shared.bytes, sha1, sizeof stamp->shared.bytes);
+}
 
 void
 nwf_stamp_put(const struct nwf_stamp *stamp, struct ofpbuf *actions)
@@ -33,6 +68,7 @@ nwf_stamp_put(const struct nwf_stamp *stamp, struct ofpbuf *actions)
     struct encoded e = {.version = STAMP_VERSION};
 
     memcpy(e.digest, &stamp->digest, sizeof e.digest);
+    memcpy(e.shared, &stamp->shared, sizeof e.shared);
     for (int i = 0; i < 4; i++) {
         e.n_flows[i] = (uint8_t) (stamp->n_flows >> (24 - 8 * i));
     }
@@ -74,6 +110,7 @@ nwf_stamp_get(const struct nwf_flow *flow, struct nwf_stamp *ret)
     }
     memcpy(&e, note->data, sizeof e);
     memcpy(&stamp.digest, e.digest, sizeof e.digest);
+    memcpy(&stamp.shared, e.shared, sizeof e.shared);
     memcpy(stamp.n_stages, e.n_stages, sizeof e.n_stages);
     for (int i = 0; i < 4; i++) {
         stamp.n_flows = stamp.n_flows << 8 | e.n_flows[i];

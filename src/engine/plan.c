@@ -346,6 +346,15 @@ compute_port(struct computation *c, struct nwf_plan_port *from)
     nwf_vec_push(&plan->bridge.ports, port);
 }
 
+void
+nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store)
+{
+    struct computation c = {.plan = plan, .store = store};
+
+    compute_port(&c, &plan->ports.data[0]);
+    nwf_digests_clear(&c.digests);
+}
+
 int
 nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
                  const struct nwf_port_stamps *installed, struct nwf_error *err)

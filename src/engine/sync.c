@@ -1,114 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a plan to the switch, fail closed at every step:
- *
- *   1. fail_mode=secure, before there is anything to fail (the caller's to set, since
- *      it changes the database under what was read from it)
- *   2. settings that flows rely on (fragments, no-flood), before those flows
- *   3. the flows, one atomic bundle
- *   4. no cached datapath flow of the old tables is left
- *   5. status, the last: "active" means that all of it is true. */
+ * Bringing a bridge's switch to its plan.  See apply.c for the order of steps. */
 #include <config.h>
 
 #include <errno.h>
 #include <string.h>
 
-#include "nwf/engine.h"
-#include "nwf/pipeline.h"
-#include "nwf/switch.h"
+#include "apply.h"
 #include "nwf/text.h"
-#include "nwf/vswitchd.h"
-
-/* ---- Status. ---- */
-
-/* 'doubt' is why no guest is known to be protected; NULL: they are. */
-static char *
-new_status(const struct nwf_plan_port *port, const char *doubt)
-{
-    switch (port->role) {
-    case NWF_TRUSTED:
-        return NULL;
-    case NWF_GUEST:
-        return doubt ? nwf_asprintf("error: %s", doubt) : nwf_strdup("active");
-    case NWF_QUARANTINED:
-        return nwf_asprintf("error: %s", nwf_error_text(&port->error));
-    }
-    return NULL;
-}
-
-struct tag_changes {
-    struct nwf_tag_change *data;
-    size_t n, allocated;
-};
-
-/* Notes the change from 'old' to 'new', which is taken; NULL: no such key. */
-static void
-change_tag(struct tag_changes *changes, const struct nwf_plan_port *port, const char *key,
-           const char *old, char *new)
-{
-    if (new ? old && !strcmp(old, new) : !old) {
-        free(new);
-    } else {
-        nwf_vec_push(changes,
-                     (struct nwf_tag_change){.interface = port->row, .key = key, .value = new});
-    }
-}
-
-static int
-write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doubt,
-             struct nwf_error *err)
-{
-    struct tag_changes changes = {.data = NULL};
-    int r = 0;
-
-    nwf_vec_foreach (port, &plan->ports) {
-        char *zone = port->zone ? nwf_asprintf("%u", port->zone) : NULL;
-
-        change_tag(&changes, port, NWF_TAG_STATUS, port->old_status, new_status(port, doubt));
-        change_tag(&changes, port, NWF_TAG_ZONE, port->old_zone, zone);
-    }
-    if (changes.n) {
-        r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    }
-    nwf_vec_foreach (change, &changes) {
-        free((char *) change->value);
-    }
-    nwf_vec_clear(&changes);
-    return r;
-}
-
-/* ---- Switch. ---- */
-
-static int
-set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int timeout_ms,
-              struct nwf_error *err)
-{
-    bool no_flood[0x10000] = {false};
-    int r = nwf_switch_set_frags(sw, err);
-
-    /* A zone may hold connections of the one that had it before. */
-    nwf_vec_foreach (port, &plan->ports) {
-        if (!r && port->new_zone) {
-            r = nwf_switch_flush_zone(sw, port->zone, err);
-        }
-    }
-    if (r || !plan->bridge.use_normal) {
-        return r;
-    }
-    nwf_vec_foreach (port, &plan->bridge.ports) {
-        no_flood[port->ofport] = port->role != NWF_TRUSTED;
-    }
-    return nwf_switch_set_no_flood(plan->name, timeout_ms, no_flood, err);
-}
-
-/* Frames that NORMAL learned on a port while it was no guest's would still be
- * delivered there, past its filter. */
-static int
-forget_addresses(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
-{
-    return plan->bridge.use_normal ? nwf_vswitchd_command("fdb/flush", plan->name, timeout_ms, err)
-                                   : 0;
-}
 
 static void
 count(struct nwf_sync_result *result, const struct nwf_change *change)
@@ -126,57 +25,18 @@ count(struct nwf_sync_result *result, const struct nwf_change *change)
     }
 }
 
-#define PENDING nwf_cookie(NWF_COOKIE_PENDING, 0, NWF_COOKIE_NO_RULE)
-
-/* The bundle brings a flow of its own that matches nothing, and that goes when cached
- * flows have gone.  A run that finds it follows one that did not come so far. */
-static int
-send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error *err)
+void
+nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
+            nwf_sync_report_fn *report, void *aux, struct nwf_changes *ret,
+            struct nwf_sync_result *result)
 {
-    struct nwf_flow_set pending CLEANUP(nwf_flow_set_finish);
-    struct match match;
-
-    nwf_flow_set_init(&pending);
-    match_init_catchall(&match);
-    match_set_reg(&match, 0, UINT32_MAX);
-    nwf_vec_push(changes, (struct nwf_change){NWF_CHANGE_ADD,
-                                              nwf_flow_set_add(&pending, NWF_TABLE_CLASSIFY, 0,
-                                                               PENDING, &match, NULL, 0)});
-    return nwf_switch_apply(sw, changes, err);
-}
-
-static int
-flush_caches(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int timeout_ms,
-             struct nwf_error *err)
-{
-    int r = forget_addresses(plan, timeout_ms, err);
-
-    r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
-    r = r ? r : nwf_switch_delete(sw, PENDING, UINT64_MAX, err);
-    if (r) {
-        nwf_error_wrap(err, "cached flows of the old policy may be left");
-    }
-    return r;
-}
-
-static int
-apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
-      struct nwf_changes *changes, unsigned int timeout_ms, struct nwf_error *err)
-{
-    int r = set_up_switch(sw, plan, timeout_ms, err);
-
-    if (!r && changes->n) {
-        r = send_bundle(sw, changes, err);
-        if (r) {
-            return r;
-        }
-        r = flush_caches(sw, plan, timeout_ms, err);
-        if (r) {
-            (void) write_status(db, plan, nwf_error_text(err), NULL);
-            nwf_error_wrap(err, "bridge %s", plan->name);
+    nwf_flow_diff(installed, &plan->flows, ret);
+    nwf_vec_foreach (change, ret) {
+        count(result, change);
+        if (report) {
+            report(aux, plan, change);
         }
     }
-    return r ? r : write_status(db, plan, NULL, err);
 }
 
 /* ---- What is installed. ----
@@ -362,15 +222,11 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
         return r;
     }
     ret->n_flows = count_flows(plan);
-    nwf_flow_diff(&installed, &plan->flows, &changes);
-    nwf_vec_foreach (change, &changes) {
-        count(ret, change);
-        if (report) {
-            report(aux, plan, change);
-        }
-    }
+    nwf_compare(&installed, plan, report, aux, &changes, ret);
     if (!options->dry_run) {
-        r = apply(sw, db, plan, &changes, options->timeout_ms, err);
+        struct nwf_question frags;
+        r = nwf_switch_ask_frags(sw, &frags, err);
+        r = r ? r : nwf_apply(sw, db, plan, frags, &changes, options->timeout_ms, err);
     }
     nwf_vec_clear(&changes);
     return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OVSDB through the IDL; see nwf/ovsdb.h. */
+ * OVSDB through the IDL, or a single port of it through port_rows.h; see nwf/ovsdb.h. */
 #include <config.h>
 
 #include "nwf/ovsdb.h"
@@ -12,6 +12,7 @@
 #include "nwf/compile.h"
 #include "nwf/text.h"
 #include "openvswitch/poll-loop.h"
+#include "port_rows.h"
 
 #include "lib/ovsdb-idl.h"
 #include "lib/smap.h"
@@ -21,7 +22,8 @@
 #define MAC_AGING_DEFAULT 300
 
 struct nwf_ovsdb {
-    struct ovsdb_idl *idl;
+    struct ovsdb_idl *idl;      /* Or: */
+    struct nwf_port_rows *rows; /* only one port's. */
     char *remote;
     unsigned int timeout_ms;
 };
@@ -29,18 +31,17 @@ struct nwf_ovsdb {
 /* ---- Connecting. ---- */
 
 static void
-add_columns(struct ovsdb_idl *idl, const char *interface)
+add_columns(struct ovsdb_idl *idl)
 {
     static const struct ovsdb_idl_column *const columns[] = {
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_ofport,
-
+        &ovsrec_interface_col_mac_in_use,
         &ovsrec_port_col_interfaces,
         &ovsrec_port_col_bond_mode,
         &ovsrec_port_col_lacp,
         &ovsrec_port_col_bond_active_slave,
-        &ovsrec_interface_col_mac_in_use,
         &ovsrec_port_col_tag,
         &ovsrec_port_col_trunks,
         &ovsrec_port_col_vlan_mode,
@@ -61,18 +62,9 @@ add_columns(struct ovsdb_idl *idl, const char *interface)
         &ovsrec_open_vswitch_col_next_cfg,
         &ovsrec_open_vswitch_col_cur_cfg,
     };
-    size_t n = interface ? 2 : ARRAY_SIZE(columns);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_add_column(idl, columns[i]);
-    }
-    if (interface) {
-        struct ovsdb_idl_condition only;
-
-        ovsdb_idl_condition_init(&only);
-        ovsrec_interface_add_clause_name(&only, OVSDB_F_EQ, interface);
-        ovsrec_interface_set_condition(idl, &only);
-        ovsdb_idl_condition_destroy(&only);
     }
 }
 
@@ -114,17 +106,38 @@ wait_for_contents(struct nwf_ovsdb *db, struct nwf_error *err)
     }
 }
 
-int
-nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, const char *interface,
-               struct nwf_ovsdb **ret, struct nwf_error *err)
+static struct nwf_ovsdb *
+new_db(const char *remote, unsigned int timeout_ms)
 {
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = nwf_zalloc(sizeof *db);
+    struct nwf_ovsdb *db = nwf_zalloc(sizeof *db);
 
     db->remote = nwf_strdup(remote);
     db->timeout_ms = timeout_ms;
+    return db;
+}
+
+int
+nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, struct nwf_ovsdb **ret,
+               struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = new_db(remote, timeout_ms);
+
     db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, false);
-    add_columns(db->idl, interface);
+    add_columns(db->idl);
     int r = wait_for_contents(db, err);
+    if (!r) {
+        *ret = TAKE_PTR(db);
+    }
+    return r;
+}
+
+int
+nwf_ovsdb_open_port(const char *remote, unsigned int timeout_ms, const char *interface,
+                    struct nwf_ovsdb **ret, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = new_db(remote, timeout_ms);
+    int r = nwf_port_rows_read(remote, timeout_ms, interface, &db->rows, err);
+
     if (!r) {
         *ret = TAKE_PTR(db);
     }
@@ -134,7 +147,12 @@ nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, const char *interfac
 void
 nwf_ovsdb_close(struct nwf_ovsdb *db)
 {
-    ovsdb_idl_destroy(db->idl);
+    if (db->idl) {
+        ovsdb_idl_destroy(db->idl);
+    }
+    if (db->rows) {
+        nwf_port_rows_free(db->rows);
+    }
     free(db->remote);
     free(db);
 }
@@ -273,6 +291,28 @@ compare_bridges(const void *a_, const void *b_)
     return strcmp(a->name, b->name);
 }
 
+static void
+push_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridges *ret)
+{
+    struct nwf_ovs_bridge bridge = {.row = row};
+
+    read_bridge(row, &bridge);
+    nwf_vec_push(ret, bridge);
+}
+
+int
+nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct nwf_error *err)
+{
+    int r = nwf_port_rows_read_bridge(db->rows, err);
+    const struct ovsrec_bridge *row = r ? NULL : nwf_port_rows_bridge(db->rows);
+
+    memset(ret, 0, sizeof *ret);
+    if (row) {
+        push_bridge(row, ret);
+    }
+    return r;
+}
+
 void
 nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
 {
@@ -280,9 +320,7 @@ nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
 
     memset(ret, 0, sizeof *ret);
     OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
-        struct nwf_ovs_bridge bridge = {.row = row};
-        read_bridge(row, &bridge);
-        nwf_vec_push(ret, bridge);
+        push_bridge(row, ret);
     }
     if (ret->n) {
         qsort(ret->data, ret->n, sizeof ret->data[0], compare_bridges);
@@ -302,16 +340,9 @@ nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges)
 }
 
 const struct ovsrec_interface *
-nwf_ovsdb_find_interface(struct nwf_ovsdb *db, const char *name)
+nwf_ovsdb_port_interface(const struct nwf_ovsdb *db)
 {
-    const struct ovsrec_interface *row;
-
-    OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
-        if (!strcmp(row->name, name)) {
-            return row;
-        }
-    }
-    return NULL;
+    return nwf_port_rows_interface(db->rows);
 }
 
 void
@@ -404,6 +435,9 @@ int
 nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                      struct nwf_error *err)
 {
+    if (db->rows) {
+        return nwf_port_rows_write(db->rows, changes, n, err);
+    }
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
     ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");

@@ -222,12 +222,20 @@ receive_reply(struct nwf_switch *sw, ovs_be32 xid, struct ofpbuf **ret, struct n
 }
 
 static int
+ask(struct nwf_switch *sw, struct ofpbuf *request, struct nwf_question *ret, struct nwf_error *err)
+{
+    ret->xid = ((struct ofp_header *) request->data)->xid;
+    start_clock(sw);
+    return send_message(sw, request, err);
+}
+
+static int
 transact(struct nwf_switch *sw, struct ofpbuf *request, struct ofpbuf **ret, struct nwf_error *err)
 {
-    ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
-    int r = send_message(sw, request, err);
+    struct nwf_question question;
+    int r = ask(sw, request, &question, err);
 
-    return r ? r : receive_reply(sw, xid, ret, err);
+    return r ? r : receive_reply(sw, question.xid, ret, err);
 }
 
 int
@@ -235,7 +243,6 @@ nwf_switch_barrier(struct nwf_switch *sw, struct nwf_error *err)
 {
     struct ofpbuf *reply;
 
-    start_clock(sw);
     int r = transact(sw, ofputil_encode_barrier_request(sw->version), &reply, err);
     if (!r) {
         ofpbuf_delete(reply);
@@ -291,7 +298,6 @@ nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint64_t
     struct ofpbuf *reply;
     enum ofptype type;
 
-    start_clock(sw);
     int r = transact(sw, flows_request(sw, true, cookie, mask), &reply, err);
     if (r) {
         return r;
@@ -307,21 +313,25 @@ nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint64_t
 }
 
 int
-nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
-                struct nwf_error *err)
+nwf_switch_ask_flows(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                     struct nwf_question *ret, struct nwf_error *err)
+{
+    return ask(sw, flows_request(sw, false, cookie, mask), ret, err);
+}
+
+int
+nwf_switch_take_flows(struct nwf_switch *sw, struct nwf_question question,
+                      struct nwf_flow_set *set, struct nwf_error *err)
 {
     bool more = true;
+    int r = 0;
 
     start_clock(sw);
-    struct ofpbuf *msg = flows_request(sw, false, cookie, mask);
-    ovs_be32 xid = ((struct ofp_header *) msg->data)->xid;
-    int r = send_message(sw, msg, err);
-
     while (!r && more) {
         struct ofpbuf *reply;
         enum ofptype type;
 
-        if ((r = receive_reply(sw, xid, &reply, err))) {
+        if ((r = receive_reply(sw, question.xid, &reply, err))) {
             break;
         }
         if (ofptype_decode(&type, reply->data) || type != OFPTYPE_FLOW_STATS_REPLY) {
@@ -342,28 +352,53 @@ nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nw
     return r;
 }
 
+int
+nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
+                struct nwf_error *err)
+{
+    struct nwf_question question;
+    int r = nwf_switch_ask_flows(sw, cookie, mask, &question, err);
+
+    return r ? r : nwf_switch_take_flows(sw, question, set, err);
+}
+
 /* ---- Changing flows. ---- */
 
-static int
-bundle_control(struct nwf_switch *sw, uint16_t type, struct nwf_error *err)
+static struct ofpbuf *
+bundle_control(const struct nwf_switch *sw, uint16_t type)
 {
     struct ofputil_bundle_ctrl_msg control = {
         .bundle_id = 1,
         .type = type,
         .flags = OFPBF_ORDERED | OFPBF_ATOMIC,
     };
+
+    return ofputil_encode_bundle_ctrl_request(sw->version, &control);
+}
+
+/* The answer is not waited for: a bundle that could not be opened cannot be committed. */
+static int
+bundle_open(struct nwf_switch *sw, struct nwf_error *err)
+{
+    return send_message(sw, bundle_control(sw, OFPBCT_OPEN_REQUEST), err);
+}
+
+static int
+bundle_commit(struct nwf_switch *sw, struct nwf_error *err)
+{
     struct ofputil_bundle_ctrl_msg answer;
     struct ofpbuf *reply;
     enum ofptype decoded;
-    int r = transact(sw, ofputil_encode_bundle_ctrl_request(sw->version, &control), &reply, err);
+    int r = transact(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), &reply, err);
 
     if (r) {
         return r;
     }
     /* Nothing else says that the switch has done it. */
     if (ofptype_decode(&decoded, reply->data) || decoded != OFPTYPE_BUNDLE_CONTROL
-        || ofputil_decode_bundle_ctrl(reply->data, &answer) || answer.type != type + 1) {
-        r = fail(sw, err, EPROTO, type == OFPBCT_OPEN_REQUEST ? "opening a bundle" : "the bundle");
+        || ofputil_decode_bundle_ctrl(reply->data, &answer)
+        || answer.type != OFPBCT_COMMIT_REPLY) {
+        r = fail(sw, err, EPROTO, "the bundle");
     }
     ofpbuf_delete(reply);
     return r;
@@ -415,7 +450,7 @@ nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes, struc
         return 0;
     }
     start_clock(sw);
-    int r = bundle_control(sw, OFPBCT_OPEN_REQUEST, err);
+    int r = bundle_open(sw, err);
 
     sw->in_flight = changes;
     sw->first_xid = 0x40000000;
@@ -430,7 +465,7 @@ nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes, struc
     }
     if (!r) {
         start_clock(sw);
-        r = bundle_control(sw, OFPBCT_COMMIT_REQUEST, err);
+        r = bundle_commit(sw, err);
     }
     sw->in_flight = NULL;
     return r;
@@ -452,12 +487,12 @@ nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct 
 
     start_clock(sw);
     minimatch_init_catchall(&fm.match);
-    int r = bundle_control(sw, OFPBCT_OPEN_REQUEST, err);
+    int r = bundle_open(sw, err);
     if (!r) {
         r = bundle_add(sw, &fm, 0x40000000, err);
     }
     if (!r) {
-        r = bundle_control(sw, OFPBCT_COMMIT_REQUEST, err);
+        r = bundle_commit(sw, err);
     }
     minimatch_destroy(&fm.match);
     return r;
@@ -478,13 +513,19 @@ nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *er
 }
 
 int
-nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_error *err)
+nwf_switch_ask_frags(struct nwf_switch *sw, struct nwf_question *ret, struct nwf_error *err)
+{
+    return ask(sw, ofpraw_alloc(OFPRAW_OFPT_GET_CONFIG_REQUEST, sw->version, 0), ret, err);
+}
+
+int
+nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_question question, struct nwf_error *err)
 {
     struct ofputil_switch_config config;
     struct ofpbuf *reply;
 
     start_clock(sw);
-    int r = transact(sw, ofpraw_alloc(OFPRAW_OFPT_GET_CONFIG_REQUEST, sw->version, 0), &reply, err);
+    int r = receive_reply(sw, question.xid, &reply, err);
     if (r) {
         return r;
     }

@@ -46,6 +46,7 @@ check(const struct nwf_stamp *stamp)
     FUZZ_CHECK(nwf_stamp_get(&flow, &again));
     FUZZ_CHECK(again.n_flows == stamp->n_flows);
     FUZZ_CHECK(!memcmp(&again.digest, &stamp->digest, sizeof again.digest));
+    FUZZ_CHECK(!memcmp(&again.shared, &stamp->shared, sizeof again.shared));
     FUZZ_CHECK(!memcmp(again.n_stages, stamp->n_stages, sizeof again.n_stages));
     FUZZ_CHECK(!memcmp(&again.flood, &stamp->flood, sizeof again.flood));
     ofpbuf_uninit(&actions);

@@ -448,6 +448,7 @@ test_stamps(void **state)
     memset(&stamp, 0, sizeof stamp);
     memset(&flow, 0, sizeof flow);
     memcpy(stamp.digest.bytes, "0123456789abcdef", 16);
+    memcpy(stamp.shared.bytes, "ghijklmnopqr", 12);
     stamp.n_flows = 0x01020304;
     stamp.n_stages[NWF_OUT] = NWF_MAX_STAGES;
     stamp.n_stages[NWF_IN] = 1;
@@ -466,14 +467,70 @@ test_stamps(void **state)
     note->data[0] ^= 1;
     assert_false(nwf_stamp_get(&flow, &read));
     note->data[0] ^= 1;
-    note->data[21] = NWF_MAX_STAGES + 1;
+    note->data[33] = NWF_MAX_STAGES + 1;
     assert_false(nwf_stamp_get(&flow, &read));
-    note->data[21] = 1;
-    note->data[23] = 0xff;
+    note->data[33] = 1;
+    note->data[35] = 0xff;
     assert_false(nwf_stamp_get(&flow, &read));
     note->length--;
     assert_false(nwf_stamp_get(&flow, &read));
     ofpbuf_uninit(&actions);
+}
+
+static struct nwf_shared_digest
+shared_of(const struct nwf_bridge *bridge, const struct nwf_port *port, uint8_t n_stages)
+{
+    struct nwf_stamp stamp = {.n_stages = {1, n_stages}};
+
+    nwf_stamp_set_shared(&stamp, bridge, port);
+    return stamp.shared;
+}
+
+/* Whatever deliveries or floods make of a guest changes what it shares with others. */
+static void
+test_shared_digest(void **state)
+{
+    struct nwf_bridge bridge = {.audit = false}, audit = {.audit = true},
+                      normal = {.use_normal = true};
+    struct nwf_mac macs[] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
+    struct nwf_port guest = {.ofport = 1, .macs = {.data = macs, .n = 1}}, other;
+    struct nwf_shared_digest digests[12];
+    size_t n = 0;
+
+    (void) state;
+    digests[n++] = shared_of(&bridge, &guest, 1);
+    digests[n++] = shared_of(&bridge, &guest, 2);
+    digests[n++] = shared_of(&audit, &guest, 1);
+    digests[n++] = shared_of(&normal, &guest, 1);
+    other = guest;
+    other.macs.n = 2;
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other.macs.data++;
+    other.macs.n = 1;
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other = guest;
+    other.zone = 0x8001;
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other = guest;
+    other.vlan = (struct nwf_vlan){.mode = NWF_VLAN_NATIVE_TAGGED, .tag = 5};
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other.vlan.mode = NWF_VLAN_NATIVE_UNTAGGED;
+    digests[n++] = shared_of(&bridge, &other, 1);
+    nwf_vlan_add_trunk(&other.vlan, 7);
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other = guest;
+    other.flood.of[1][0] = NWF_U_DROP;
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other.flood.of[1][0] = NWF_U_ACCEPT;
+    digests[n++] = shared_of(&bridge, &other, 1);
+    assert_int_equal(n, sizeof digests / sizeof digests[0]);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_memory_not_equal(&digests[i], &digests[j], sizeof digests[i]);
+        }
+    }
+    digests[1] = shared_of(&bridge, &guest, 1);
+    assert_memory_equal(&digests[0], &digests[1], sizeof digests[0]);
 }
 
 int
@@ -487,6 +544,7 @@ main(void)
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_trunk_sets),
         cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_shared_digest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

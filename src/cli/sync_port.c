@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sync --port and bind --sync: what a hook does when one guest's policy has changed. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "nwf/text.h"
+
+static void
+print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
+             const struct nwf_sync_result *result)
+{
+    const char *name = plan->ports.data[0].name;
+
+    if (cli->json) {
+        char *bridge CLEANUP_FREE = nwf_json_quote(plan->name);
+        char *port CLEANUP_FREE = nwf_json_quote(name);
+        printf("{\"bridge\": %s, \"port\": %s, \"flows\": %zu, \"added\": %zu, "
+               "\"changed\": %zu, \"removed\": %zu}\n",
+               bridge, port, result->n_flows, result->n_added, result->n_replaced,
+               result->n_deleted);
+    } else {
+        printf("%s: %s: %zu flows: %zu added, %zu changed, %zu removed\n", plan->name, name,
+               result->n_flows, result->n_added, result->n_replaced, result->n_deleted);
+    }
+}
+
+/* Synchronises the only port of 'bridge', unless that needs all of the bridge. */
+static int
+sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+           bool *ret_done, struct nwf_error *err)
+{
+    struct nwf_plan plan CLEANUP(nwf_plan_finish);
+    struct nwf_sync_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+        .dry_run = cli->dry_run,
+    };
+    struct nwf_sync_result result;
+
+    nwf_plan_init(&plan, bridge->name);
+    nwf_plan_read(&plan, bridge, cli->store);
+    int r = nwf_sync_port(db, bridge, cli->store, &plan, &options,
+                          cli->dry_run ? nwf_cli_print_change : NULL, NULL, &result, ret_done, err);
+    if (!r && *ret_done) {
+        print_result(cli, &plan, &result);
+    }
+    return r;
+}
+
+/* *ret_bridge, the caller's to free, becomes the bridge that has to be synchronised as a
+ * whole; NULL: none. */
+static int
+sync_port(struct nwf_cli *cli, const char *name, char **ret_bridge, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    bool done = false;
+    int r = nwf_ovsdb_open_port(cli->db, cli->timeout_ms, name, &db, err);
+
+    r = r ? r : nwf_ovsdb_port_bridge(db, &bridges, err);
+    if (r) {
+        return r;
+    }
+    if (!bridges.n) {
+        return nwf_error_set(err, -EINVAL, "%.80s: no bridge has it as a port of its own", name);
+    }
+    if (bridges.data[0].managed == NWF_UNMANAGED) {
+        return nwf_error_set(err, -EINVAL,
+                             "%.80s: bridge %s is not managed; see ovs-nwfilter manage", name,
+                             bridges.data[0].name);
+    }
+    r = cli->full ? 0 : sync_alone(cli, db, &bridges.data[0], &done, err);
+    if (!r && !done) {
+        *ret_bridge = nwf_strdup(bridges.data[0].name);
+    }
+    return r;
+}
+
+static int
+sync_whole(const struct nwf_cli *cli, char *bridge, struct nwf_error *err)
+{
+    struct nwf_cli whole = *cli;
+
+    whole.argc = 1;
+    whole.argv = &bridge;
+    return nwf_cli_sync_bridges(&whole, err);
+}
+
+int
+nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err)
+{
+    char *bridge CLEANUP_FREE = NULL;
+    int r = sync_port(cli, name, &bridge, err);
+
+    return r || !bridge ? r : sync_whole(cli, bridge, err);
+}

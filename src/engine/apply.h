@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What "sync" of a bridge and of a port have in common. */
+#ifndef NWF_APPLY_H
+#define NWF_APPLY_H
+
+#include "nwf/engine.h"
+#include "nwf/pipeline.h"
+#include "nwf/switch.h"
+
+/* Of the flow that is there from a bundle on until cached flows of the tables before it
+ * are gone.  Somebody who finds it has to make them go. */
+#define NWF_PENDING nwf_cookie(NWF_COOKIE_PENDING, 0, NWF_COOKIE_NO_RULE)
+
+/* Finds what changes 'installed' into the plan's flows, counts it in *result and reports
+ * it.  The flows of *ret are those of the two sets. */
+void nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
+                 nwf_sync_report_fn *report, void *aux, struct nwf_changes *ret,
+                 struct nwf_sync_result *result);
+
+/* Brings 'changes' into force, and says so in OVSDB.  'frags' has been asked with
+ * nwf_switch_ask_frags(), and its answer not been taken yet. */
+int nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
+              struct nwf_question frags, struct nwf_changes *changes, unsigned int timeout_ms,
+              struct nwf_error *err);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A port's rows; see port_rows.h.  The generated code of the IDL checks what the server
+ * sends, and takes it apart. */
+#include <config.h>
+#include <ovs-json-names.h>
+
+#include "port_rows.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nwf/text.h"
+#include "nwf/vec.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+
+#include "lib/jsonrpc.h"
+#include "lib/ovsdb-data.h"
+#include "lib/ovsdb-error.h"
+#include "lib/ovsdb-idl-provider.h"
+#include "lib/stream.h"
+#include "lib/timeval.h"
+#include "lib/uuid.h"
+
+/* A column's value, which the row's struct may point into. */
+struct cell {
+    const struct ovsdb_idl_column *column;
+    struct ovsdb_idl_row *row;
+    struct ovsdb_datum datum;
+};
+
+struct nwf_port_rows {
+    char *remote;
+    unsigned int timeout_ms;
+    struct jsonrpc *rpc;
+    NWF_VEC(struct cell) cells;
+
+    struct ovsrec_interface interface;
+    struct ovsrec_port port;
+    struct ovsrec_bridge bridge;
+    struct ovsrec_mirror mirror; /* One that outputs to the port. */
+    bool has_port, has_bridge;
+
+    /* What the rows refer to. */
+    struct ovsrec_interface *interfaces[1];
+    struct ovsrec_port *ports[1];
+    struct ovsrec_mirror *mirrors[1];
+};
+
+static const struct ovsdb_idl_column *const interface_columns[] = {
+    &ovsrec_interface_col_name,
+    &ovsrec_interface_col_external_ids,
+    &ovsrec_interface_col_ofport,
+};
+
+static const struct ovsdb_idl_column *const port_columns[] = {
+    &ovsrec_port_col_tag,
+    &ovsrec_port_col_trunks,
+    &ovsrec_port_col_vlan_mode,
+    &ovsrec_port_col_protected_,
+};
+
+static const struct ovsdb_idl_column *const bridge_columns[] = {
+    &ovsrec_bridge_col_name,         &ovsrec_bridge_col_external_ids,
+    &ovsrec_bridge_col_fail_mode,    &ovsrec_bridge_col_datapath_type,
+    &ovsrec_bridge_col_other_config, &ovsrec_bridge_col_stp_enable,
+    &ovsrec_bridge_col_rstp_enable,  &ovsrec_bridge_col_mcast_snooping_enable,
+    &ovsrec_bridge_col_flood_vlans,
+};
+
+/* ---- Transactions. ---- */
+
+static int
+fail(const struct nwf_port_rows *rows, int code, const char *cause, struct nwf_error *err)
+{
+    return nwf_error_set(err, code, "OVSDB %s: %s", rows->remote, cause);
+}
+
+static int
+receive(struct nwf_port_rows *rows, const struct json *id, struct jsonrpc_msg **ret,
+        struct nwf_error *err)
+{
+    long long int deadline = time_msec() + rows->timeout_ms;
+
+    for (;;) {
+        struct jsonrpc_msg *msg = NULL;
+        int r = jsonrpc_recv(rows->rpc, &msg);
+
+        if (!r && msg->id && json_equal(msg->id, id)
+            && (msg->type == JSONRPC_REPLY || msg->type == JSONRPC_ERROR)) {
+            *ret = msg;
+            return 0;
+        }
+        jsonrpc_msg_destroy(msg);
+        if (r && r != EAGAIN) {
+            return fail(rows, -ENOTCONN, ovs_retval_to_string(r), err);
+        }
+        if (time_msec() >= deadline) {
+            return nwf_error_set(err, -ETIMEDOUT, "OVSDB %s: no answer within %u ms", rows->remote,
+                                 rows->timeout_ms);
+        }
+        if (r) {
+            jsonrpc_run(rows->rpc);
+            jsonrpc_wait(rows->rpc);
+            jsonrpc_recv_wait(rows->rpc);
+            poll_timer_wait_until(deadline);
+            poll_block();
+        }
+    }
+}
+
+/* The error that one of the operations gave, or NULL. */
+static const char *
+find_error(const struct json *results)
+{
+    for (size_t i = 0; i < json_array(results)->n; i++) {
+        const struct json *result = json_array(results)->elems[i];
+        const struct json *cause =
+            result->type == JSON_OBJECT ? shash_find_data(json_object(result), "error") : NULL;
+        if (cause) {
+            return cause->type == JSON_STRING ? json_string(cause) : "an operation failed";
+        }
+    }
+    return NULL;
+}
+
+/* Runs the transaction of 'n' operations 'params', which is taken.  *ret has at least as
+ * many results; the caller frees it. */
+static int
+transact(struct nwf_port_rows *rows, struct json *params, struct jsonrpc_msg **ret,
+         struct nwf_error *err)
+{
+    size_t n = json_array(params)->n - 1;
+    struct json *id;
+    struct jsonrpc_msg *request = jsonrpc_create_request("transact", params, &id);
+    struct jsonrpc_msg *reply = NULL;
+    int r = jsonrpc_send(rows->rpc, request);
+
+    r = r ? fail(rows, -ENOTCONN, ovs_retval_to_string(r), err) : receive(rows, id, &reply, err);
+    json_destroy(id);
+    if (r) {
+        return r;
+    }
+    const struct json *results = reply->result;
+    const char *cause = reply->type != JSONRPC_REPLY || results->type != JSON_ARRAY
+                            ? "the transaction was refused"
+                            : find_error(results);
+    if (!cause && json_array(results)->n < n) {
+        cause = "an answer is missing";
+    }
+    if (cause) {
+        r = fail(rows, -EIO, cause, err);
+        jsonrpc_msg_destroy(reply);
+        return r;
+    }
+    *ret = reply;
+    return 0;
+}
+
+static struct json *
+new_transaction(void)
+{
+    return json_array_create_1(json_string_create("Open_vSwitch"));
+}
+
+static struct json *
+uuid_json(const struct uuid *uuid)
+{
+    return json_array_create_2(json_string_create("uuid"),
+                               json_string_create_nocopy(nwf_asprintf(UUID_FMT, UUID_ARGS(uuid))));
+}
+
+static struct json *
+clause(const char *column, const char *function, struct json *value)
+{
+    return json_array_create_1(json_array_create_3(json_string_create(column),
+                                                   json_string_create(function), value));
+}
+
+static struct json *
+operation(const char *op, const char *table, struct json *where)
+{
+    struct json *json = json_object_create();
+
+    json_object_put_string(json, "op", op);
+    json_object_put_string(json, "table", table);
+    json_object_put(json, "where", where);
+    return json;
+}
+
+/* Selects 'columns', and "_uuid" and 'reference' (may be NULL). */
+static struct json *
+selection(const char *table, struct json *where, const struct ovsdb_idl_column *const columns[],
+          size_t n, const char *reference)
+{
+    struct json *json = operation("select", table, where);
+    struct json *names = json_array_create_1(json_string_create("_uuid"));
+
+    for (size_t i = 0; i < n; i++) {
+        json_array_add(names, json_string_create(columns[i]->name));
+    }
+    if (reference) {
+        json_array_add(names, json_string_create(reference));
+    }
+    json_object_put(json, "columns", names);
+    return json;
+}
+
+/* ---- Rows. ---- */
+
+/* The one row that operation 'i' has selected; NULL if it is none, or several. */
+static const struct json *
+only_row(const struct jsonrpc_msg *reply, size_t i)
+{
+    const struct json *result = json_array(reply->result)->elems[i];
+    const struct json *list =
+        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "rows") : NULL;
+
+    return list && list->type == JSON_ARRAY && json_array(list)->n == 1
+                   && json_array(list)->elems[0]->type == JSON_OBJECT
+               ? json_array(list)->elems[0]
+               : NULL;
+}
+
+static int
+refuse(const struct nwf_port_rows *rows, const char *column, struct ovsdb_error *error,
+       struct nwf_error *err)
+{
+    char *text CLEANUP_FREE = error ? ovsdb_error_to_string_free(error) : NULL;
+
+    return nwf_error_set(err, -EPROTO, "OVSDB %s: column %s: %s", rows->remote, column,
+                         text ? text : "missing");
+}
+
+static int
+read_column(struct nwf_port_rows *rows, const struct json *json,
+            const struct ovsdb_idl_column *column, struct ovsdb_idl_row *row, struct nwf_error *err)
+{
+    const struct json *value = shash_find_data(json_object(json), column->name);
+    struct cell cell = {.column = column, .row = row};
+    struct ovsdb_error *error =
+        value ? ovsdb_datum_from_json(&cell.datum, &column->type, value, NULL) : NULL;
+
+    if (!value || error) {
+        return refuse(rows, column->name, error, err);
+    }
+    column->parse(row, &cell.datum);
+    nwf_vec_push(&rows->cells, cell);
+    return 0;
+}
+
+/* The only UUID that 'column' holds; false if it holds another number of them. */
+static bool
+read_uuid(const struct json *json, const char *column, struct uuid *ret)
+{
+    static const struct ovsdb_type type = {
+        .key = OVSDB_BASE_UUID_INIT,
+        .value = OVSDB_BASE_VOID_INIT,
+        .n_min = 1,
+        .n_max = 1,
+    };
+    const struct json *value = shash_find_data(json_object(json), column);
+    struct ovsdb_datum datum;
+    struct ovsdb_error *error = value ? ovsdb_datum_from_json(&datum, &type, value, NULL) : NULL;
+
+    if (!value || error) {
+        ovsdb_error_destroy(error);
+        return false;
+    }
+    *ret = datum.keys[0].uuid;
+    ovsdb_datum_destroy(&datum, &type);
+    return true;
+}
+
+static int
+read_row(struct nwf_port_rows *rows, const struct json *json,
+         const struct ovsdb_idl_column *const columns[], size_t n, struct ovsdb_idl_row *row,
+         struct nwf_error *err)
+{
+    int r = read_uuid(json, "_uuid", &row->uuid) ? 0 : refuse(rows, "_uuid", NULL, err);
+
+    for (size_t i = 0; !r && i < n; i++) {
+        r = read_column(rows, json, columns[i], row, err);
+    }
+    return r;
+}
+
+/* ---- The port. ---- */
+
+static int
+open_connection(struct nwf_port_rows *rows, struct nwf_error *err)
+{
+    struct stream *stream;
+    int r = stream_open_block(jsonrpc_stream_open(rows->remote, &stream, DSCP_DEFAULT),
+                              rows->timeout_ms, &stream);
+
+    if (r) {
+        return fail(rows, -r, ovs_strerror(r), err);
+    }
+    rows->rpc = jsonrpc_open(stream);
+    return 0;
+}
+
+/* A Port of the Interface's name with no other Interface is the usual case, and the only
+ * one that a guest can be. */
+static int
+read_port(struct nwf_port_rows *rows, const struct json *json, struct nwf_error *err)
+{
+    struct uuid interface;
+
+    if (!json || !read_uuid(json, "interfaces", &interface)
+        || !uuid_equals(&interface, &rows->interface.header_.uuid)) {
+        return 0;
+    }
+    int r = read_row(rows, json, port_columns, ARRAY_SIZE(port_columns), &rows->port.header_, err);
+    if (!r) {
+        rows->interfaces[0] = &rows->interface;
+        rows->port.interfaces = rows->interfaces;
+        rows->port.n_interfaces = 1;
+        rows->has_port = true;
+    }
+    return r;
+}
+
+static int
+read_interface(struct nwf_port_rows *rows, const char *name, struct nwf_error *err)
+{
+    struct json *params = new_transaction();
+    struct jsonrpc_msg *reply;
+
+    json_array_add(params, selection("Interface", clause("name", "==", json_string_create(name)),
+                                     interface_columns, ARRAY_SIZE(interface_columns), NULL));
+    json_array_add(params, selection("Port", clause("name", "==", json_string_create(name)),
+                                     port_columns, ARRAY_SIZE(port_columns), "interfaces"));
+    int r = transact(rows, params, &reply, err);
+    if (r) {
+        return r;
+    }
+    const struct json *row = only_row(reply, 0);
+    r = row ? read_row(rows, row, interface_columns, ARRAY_SIZE(interface_columns),
+                       &rows->interface.header_, err)
+            : nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
+    r = r ? r : read_port(rows, only_row(reply, 1), err);
+    jsonrpc_msg_destroy(reply);
+    return r;
+}
+
+int
+nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name,
+                   struct nwf_port_rows **ret, struct nwf_error *err)
+{
+    struct nwf_port_rows *rows CLEANUP(nwf_port_rows_cleanup) = nwf_zalloc(sizeof *rows);
+
+    rows->remote = nwf_strdup(remote);
+    rows->timeout_ms = timeout_ms;
+    ovsrec_interface_init(&rows->interface);
+    ovsrec_port_init(&rows->port);
+    ovsrec_bridge_init(&rows->bridge);
+    ovsrec_mirror_init(&rows->mirror);
+    int r = open_connection(rows, err);
+    r = r ? r : read_interface(rows, name, err);
+    if (!r) {
+        *ret = TAKE_PTR(rows);
+    }
+    return r;
+}
+
+void
+nwf_port_rows_free(struct nwf_port_rows *rows)
+{
+    nwf_vec_foreach (cell, &rows->cells) {
+        cell->column->unparse(cell->row);
+        ovsdb_datum_destroy(&cell->datum, &cell->column->type);
+    }
+    nwf_vec_clear(&rows->cells);
+    jsonrpc_close(rows->rpc);
+    free(rows->remote);
+    free(rows);
+}
+
+const struct ovsrec_interface *
+nwf_port_rows_interface(const struct nwf_port_rows *rows)
+{
+    return &rows->interface;
+}
+
+/* ---- Its bridge. ---- */
+
+static int
+read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct nwf_error *err)
+{
+    const struct json *row = only_row(reply, 0), *mirrors;
+    int r = row ? read_row(rows, row, bridge_columns, ARRAY_SIZE(bridge_columns),
+                           &rows->bridge.header_, err)
+                : 0;
+
+    if (r || !row) {
+        return r;
+    }
+    mirrors = shash_find_data(json_object(json_array(reply->result)->elems[1]), "rows");
+    if (!mirrors || mirrors->type != JSON_ARRAY) {
+        return refuse(rows, "output_port", NULL, err);
+    }
+    if (json_array(mirrors)->n) {
+        rows->mirror.output_port = &rows->port;
+        rows->mirrors[0] = &rows->mirror;
+        rows->bridge.mirrors = rows->mirrors;
+        rows->bridge.n_mirrors = 1;
+    }
+    rows->ports[0] = &rows->port;
+    rows->bridge.ports = rows->ports;
+    rows->bridge.n_ports = 1;
+    rows->has_bridge = true;
+    return 0;
+}
+
+int
+nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
+{
+    const struct uuid *port = &rows->port.header_.uuid;
+    struct json *params;
+    struct jsonrpc_msg *reply;
+
+    if (!rows->has_port || rows->has_bridge) {
+        return 0;
+    }
+    params = new_transaction();
+    json_array_add(params, selection("Bridge", clause("ports", "includes", uuid_json(port)),
+                                     bridge_columns, ARRAY_SIZE(bridge_columns), NULL));
+    json_array_add(params, selection("Mirror", clause("output_port", "includes", uuid_json(port)),
+                                     NULL, 0, NULL));
+    int r = transact(rows, params, &reply, err);
+    if (!r) {
+        r = read_bridge(rows, reply, err);
+        jsonrpc_msg_destroy(reply);
+    }
+    return r;
+}
+
+const struct ovsrec_bridge *
+nwf_port_rows_bridge(const struct nwf_port_rows *rows)
+{
+    return rows->has_bridge ? &rows->bridge : NULL;
+}
+
+/* ---- Writing. ---- */
+
+static struct json *
+mutation(const char *mutator, const char *what, struct json *list)
+{
+    return json_array_create_3(json_string_create("external_ids"), json_string_create(mutator),
+                               json_array_create_2(json_string_create(what), list));
+}
+
+/* Keys are deleted first, also those that are set: "insert" leaves the value that is there. */
+static struct json *
+mutations(const struct nwf_tag_change *changes, size_t n)
+{
+    struct json *keys = json_array_create_empty(), *pairs = json_array_create_empty();
+
+    for (size_t i = 0; i < n; i++) {
+        json_array_add(keys, json_string_create(changes[i].key));
+        if (changes[i].value) {
+            json_array_add(pairs, json_array_create_2(json_string_create(changes[i].key),
+                                                      json_string_create(changes[i].value)));
+        }
+    }
+    return json_array_create_2(mutation("delete", "set", keys), mutation("insert", "map", pairs));
+}
+
+int
+nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
+                    struct nwf_error *err)
+{
+    struct json *params = new_transaction(), *mutate, *comment = json_object_create();
+    struct jsonrpc_msg *reply;
+
+    mutate = operation("mutate", "Interface",
+                       clause("_uuid", "==", uuid_json(&rows->interface.header_.uuid)));
+    json_object_put(mutate, "mutations", mutations(changes, n));
+    json_array_add(params, mutate);
+    json_object_put_string(comment, "op", "comment");
+    json_object_put_string(comment, "comment", "ovs-nwfilter");
+    json_array_add(params, comment);
+    int r = transact(rows, params, &reply, err);
+    if (r) {
+        return r;
+    }
+    const struct json *result = json_array(reply->result)->elems[0];
+    const struct json *count =
+        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "count") : NULL;
+    if (!count || count->type != JSON_INTEGER || count->integer != 1) {
+        r = nwf_error_set(err, -ENOENT, "%s: the interface is gone", rows->interface.name);
+    }
+    jsonrpc_msg_destroy(reply);
+    return r;
+}

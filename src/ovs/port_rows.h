@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One port's rows of the database, fetched by plain transactions (RFC 7047, 4.1.3).
+ *
+ * The IDL downloads the schema and monitors whole tables first.  On a host with 1,000
+ * ports that costs many times what a single port's rows do. */
+#ifndef NWF_PORT_ROWS_H
+#define NWF_PORT_ROWS_H
+
+#include "nwf/cleanup.h"
+#include "nwf/error.h"
+#include "nwf/ovsdb.h"
+
+#include "lib/vswitch-idl.h"
+
+struct nwf_port_rows;
+
+/* Reads the Interface 'name', and its Port if it is the only one there.  -ENOENT if
+ * there is no such Interface.  Each call ends within 'timeout_ms'. */
+int nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name,
+                       struct nwf_port_rows **ret, struct nwf_error *err);
+void nwf_port_rows_free(struct nwf_port_rows *rows);
+DEFINE_CLEANUP(struct nwf_port_rows, nwf_port_rows, nwf_port_rows_free)
+
+const struct ovsrec_interface *nwf_port_rows_interface(const struct nwf_port_rows *rows);
+
+/* Reads the row of the port's bridge too.  Of its ports it knows only this one, and of
+ * its mirrors only those that output to it. */
+int nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err);
+
+/* NULL before it was read, and for Interfaces that are members of a bond, or no bridge's. */
+const struct ovsrec_bridge *nwf_port_rows_bridge(const struct nwf_port_rows *rows);
+
+/* Changes keys of the Interface's external_ids, in one transaction. */
+int nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
+                        struct nwf_error *err);
+
+#endif
