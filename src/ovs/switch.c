@@ -44,6 +44,8 @@ struct nwf_switch {
     enum ofputil_protocol protocol;
     const struct nwf_changes *in_flight; /* The bundle being sent, for errors: */
     uint32_t first_xid;                  /* the xid of its first change. */
+    ovs_be32 open_xid;                   /* That of the request to open it, and */
+    struct ofpbuf *opened;               /* its answer, if it came while others were sent. */
 };
 
 static int
@@ -116,6 +118,7 @@ nwf_switch_close(struct nwf_switch *sw)
     if (sw->vconn) {
         vconn_close(sw->vconn);
     }
+    ofpbuf_delete(sw->opened);
     free(sw->bridge);
     free(sw);
 }
@@ -174,6 +177,17 @@ try_receive(struct nwf_switch *sw, struct ofpbuf **ret_msg, struct nwf_error *er
     return r;
 }
 
+/* Takes a message that came while another was to be sent. */
+static void
+take_early(struct nwf_switch *sw, struct ofpbuf *msg)
+{
+    if (msg && ((struct ofp_header *) msg->data)->xid == sw->open_xid && !sw->opened) {
+        sw->opened = msg;
+    } else {
+        ofpbuf_delete(msg);
+    }
+}
+
 static int
 send_message(struct nwf_switch *sw, struct ofpbuf *msg, struct nwf_error *err)
 {
@@ -189,7 +203,7 @@ send_message(struct nwf_switch *sw, struct ofpbuf *msg, struct nwf_error *err)
         }
         /* The switch may wait for us to read its answers. */
         if (!(r = try_receive(sw, &reply, err))) {
-            ofpbuf_delete(reply);
+            take_early(sw, reply);
             r = wait_for(sw, WAIT_SEND, err);
         }
         if (r) {
@@ -376,31 +390,51 @@ bundle_control(const struct nwf_switch *sw, uint16_t type)
     return ofputil_encode_bundle_ctrl_request(sw->version, &control);
 }
 
-/* The answer is not waited for: a bundle that could not be opened cannot be committed. */
+/* The answer is left for bundle_commit(): there is no need to wait for it twice. */
 static int
 bundle_open(struct nwf_switch *sw, struct nwf_error *err)
 {
-    return send_message(sw, bundle_control(sw, OFPBCT_OPEN_REQUEST), err);
+    struct nwf_question question;
+    int r = ask(sw, bundle_control(sw, OFPBCT_OPEN_REQUEST), &question, err);
+
+    sw->open_xid = question.xid;
+    return r;
+}
+
+/* Nothing else says that the switch has done it. */
+static int
+check_bundle_reply(struct nwf_switch *sw, const struct ofpbuf *reply, uint16_t type,
+                   const char *what, struct nwf_error *err)
+{
+    struct ofputil_bundle_ctrl_msg answer;
+    enum ofptype decoded;
+
+    return ofptype_decode(&decoded, reply->data) || decoded != OFPTYPE_BUNDLE_CONTROL
+                   || ofputil_decode_bundle_ctrl(reply->data, &answer) || answer.type != type
+               ? fail(sw, err, EPROTO, what)
+               : 0;
 }
 
 static int
 bundle_commit(struct nwf_switch *sw, struct nwf_error *err)
 {
-    struct ofputil_bundle_ctrl_msg answer;
-    struct ofpbuf *reply;
-    enum ofptype decoded;
-    int r = transact(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), &reply, err);
+    struct ofpbuf *opened, *reply;
+    struct nwf_question question;
+    int r = ask(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), &question, err);
 
-    if (r) {
-        return r;
+    opened = TAKE_PTR(sw->opened);
+    if (!r && !opened) {
+        r = receive_reply(sw, sw->open_xid, &opened, err);
     }
-    /* Nothing else says that the switch has done it. */
-    if (ofptype_decode(&decoded, reply->data) || decoded != OFPTYPE_BUNDLE_CONTROL
-        || ofputil_decode_bundle_ctrl(reply->data, &answer)
-        || answer.type != OFPBCT_COMMIT_REPLY) {
-        r = fail(sw, err, EPROTO, "the bundle");
+    if (!r) {
+        r = check_bundle_reply(sw, opened, OFPBCT_OPEN_REPLY, "opening a bundle", err);
     }
-    ofpbuf_delete(reply);
+    ofpbuf_delete(opened);
+    r = r ? r : receive_reply(sw, question.xid, &reply, err);
+    if (!r) {
+        r = check_bundle_reply(sw, reply, OFPBCT_COMMIT_REPLY, "the bundle", err);
+        ofpbuf_delete(reply);
+    }
     return r;
 }
 

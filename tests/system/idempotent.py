@@ -5,8 +5,8 @@
 Bridges with all that a flow can hold (VLANs of each mode, quarantined ports, audit mode, NORMAL,
 long filters) are synced with each version of OpenFlow; the second run must not send one flow.
 Then tags, filters, ports and the bridge's own settings change at random, one at a time, and are
-synced one at a time; every now and then an empty switch is filled from scratch, with the same
-result.  SYSTEM_SEED sets the sequence, which the test prints.
+synced one at a time, some by "sync --port"; every now and then an empty switch is filled from
+scratch, with the same result.  SYSTEM_SEED sets the sequence, which the test prints.
 """
 
 import os
@@ -89,9 +89,13 @@ def test_random(world):
     print(f"SYSTEM_SEED={seed}", flush=True)
     dice = random.Random(seed)
     history = []
+    n_alone = 0
     for step in range(STEPS):
-        history.append(change(world, dice))
-        result = nwfilter("sync")
+        what, guest = change(world, dice)
+        alone = guest is not None and dice.random() < 0.7
+        history.append(what + alone * ", sync --port")
+        result = nwfilter("sync", *[f"--port={guest}"] * alone)
+        n_alone += f"br0: {guest}: " in result.out
         if result.status and "bridge br0" in result.err:
             history.append(result.err)
         # From scratch takes long; diff computes the same without it.
@@ -100,6 +104,8 @@ def test_random(world):
             break
     world.check(f"{STEPS} changes, step by step as from scratch", not wrong,
                 "\n    ".join(["", *history[-8:], wrong or ""]))
+    print(f"{n_alone} of {STEPS} changes needed no look at other ports")
+    world.check("some of the changes were a port's own", n_alone)
 
 
 def differences():
@@ -130,10 +136,10 @@ PLUGGED = ("plug0", "plug1", "plug2")
 
 
 def change(world, dice):
-    """Change one thing at random, and say which."""
+    """Change one thing at random; say what, and whose, if it is a single guest's."""
     guest = dice.choice(GUESTS)
-    kind = dice.choice(["filter", "address", "vlan", "no vlan", "file", "plug", "trusted", "mode",
-                        "mac", "bpdu", "identity", "delete a flow"])
+    kind = dice.choice(["filter", "address", "address", "address", "vlan", "no vlan", "file",
+                        "plug", "trusted", "mode", "mac", "bpdu", "identity", "delete a flow"])
     if kind == "filter":
         value = dice.choice(FILTER_CHOICES)
         world.set_tags(guest, nwfilter=value)
@@ -177,7 +183,8 @@ def change(world, dice):
         value = flow.split(" actions=")[0].split(", ", 1)[1].replace(" ", "")
         value = re.sub(r"^(?!table=)", "table=0,", value)
         world.ovs.ofctl("--strict", "del-flows", "br0", value)
-    return f"{kind} {guest} {value}"
+    own = kind in ("filter", "address", "vlan", "no vlan", "mac", "identity")
+    return f"{kind} {guest} {value}", guest if own else None
 
 
 if __name__ == "__main__":

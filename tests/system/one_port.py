@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""sync --port and bind --sync: one port's policy, without a look at the others where that will do.
+
+Which of the two it was, the program's line tells: "br0: vnet0: ..." or "br0: ...".  Whatever it
+was, the port's policy is in force afterwards, and "diff" finds nothing of it left to do.
+"""
+
+import os
+import re
+import sys
+
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from lab.wire import Port  # noqa: E402
+from system import relay as r  # noqa: E402
+from system.conversation import Conversation  # noqa: E402
+from system.world import define, nwfilter, run  # noqa: E402
+
+CLEAN = "clean-traffic"
+ALONE = r"br0: vnet0: \d+ flows: \d+ added, \d+ changed, \d+ removed\n"
+WHOLE = r"br0: \d+ flows: \d+ added, \d+ changed, \d+ removed; .*\n"
+PENDING = "cookie=0x6e7766090000ffff,table=0,priority=0,reg0=0xffffffff,actions=drop"
+
+
+def test(world):
+    world.trusted("uplink", 254)
+    world.guest("vnet0", 1, CLEAN, IP="10.0.0.1")
+    world.guest("vnet1", 2, CLEAN, IP="10.0.0.2")
+    world.guest("vnet2", 3)
+    world.manage()
+    test_alone(world)
+    test_asked(world)
+    test_only_that_port(world)
+    test_repair(world)
+    test_whole(world)
+    test_tracked(world)
+    test_refused(world)
+
+
+def synced(world, what, pattern, *words, status=0, differences=0):
+    """Run "sync --port=vnet0", or words; see that it was such a run, and all there was to do."""
+    result = nwfilter(*(words or ("sync", "--port=vnet0")))
+    diff = nwfilter("diff")
+    world.check(f"{what}: {'alone' if pattern is ALONE else 'the whole bridge'}",
+                result.status == status and re.fullmatch(pattern, result.out)
+                and diff.status == differences, (result, diff))
+    return result
+
+
+def passes(world, src, *others):
+    world.expect_all(f"    {src} passes, {' '.join(others)} not", [
+        ("vnet0", world.ip("vnet0", src=src), ["uplink", "vnet1"]),
+        *[("vnet0", world.ip("vnet0", src=other), []) for other in others]])
+
+
+def test_alone(world):
+    passes(world, "10.0.0.1", "10.0.0.7")
+    world.bind("vnet0", CLEAN, "IP=10.0.0.7")
+    passes(world, "10.0.0.1", "10.0.0.7")
+    synced(world, "another address", ALONE)
+    world.check("    it is active", world.status("vnet0") == "active")
+    passes(world, "10.0.0.7", "10.0.0.1")
+    synced(world, "bind --sync", ALONE, "bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.8")
+    world.check("    it is active", world.status("vnet0") == "active")
+    passes(world, "10.0.0.8", "10.0.0.1", "10.0.0.7")
+    before = flows(world)
+    result = nwfilter("sync", "--port=vnet0,vnet1", "--dry-run")
+    world.check("a dry run finds nothing to do", result.status == 0 and len(
+        re.findall(r"vnet\d: \d+ flows: 0 added, 0 changed, 0 removed\n", result.out)) == 2, result)
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
+    result = nwfilter("sync", "--port=vnet0", "--dry-run")
+    world.check("a dry run shows what it would do, and does not", result.status == 0
+                and "+cookie" in result.out and "10.0.0.1" in result.out
+                and flows(world) == before, result)
+    result = nwfilter("--format=json", "sync", "--port=vnet0")
+    world.check("JSON", re.fullmatch(
+        r'\{"bridge": "br0", "port": "vnet0", "flows": \d+, "added": [1-9]\d*, "changed": [1-9]\d*, '
+        r'"removed": [1-9]\d*\}\n', result.out), result)
+    passes(world, "10.0.0.1", "10.0.0.8")
+
+
+def flows(world):
+    return {re.sub(r" duration=\S+| n_\w+=\S+| (idle|hard)_age=\S+", "", flow)
+            for flow in world.ovs.flows("br0") if "cookie=0x6e776681" not in flow}
+
+
+def test_asked(world):
+    """What goes over the sockets: that port's rows, that port's flows."""
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.6")
+    _, calls = r.record(world, "sync", "--port=vnet0", relay=r.DatabaseRelay)
+    world.check("the database is not downloaded",
+                {call.method for call in calls} == {"transact"}, calls)
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
+    _, sent = r.record(world, "sync", "--port=vnet0")
+    stats = [message for message in sent if message.type == r.MULTIPART_REQUEST]
+    number = world.ovs.ofport("vnet0")
+    world.check("two questions about flows: the port's, and whether a run was interrupted",
+                [message.raw[32:40].hex() for message in stats]  # The cookie (OpenFlow 1.5, 7.3.5.2).
+                == [f"6e776600{number:04x}0000", "6e7766090000ffff"],
+                [message.raw.hex() for message in stats])
+
+
+def test_only_that_port(world):
+    """Another port's new policy has to wait."""
+    before = flows(world)
+    world.set_tags("vnet1", nwfilter_IP="10.0.0.22")
+    result = nwfilter("sync", "--port=vnet0")
+    world.check("another port's change is left alone", re.fullmatch(ALONE, result.out)
+                and flows(world) == before and nwfilter("diff").status == 2, result)
+    world.sync(status=1)
+
+
+def test_repair(world):
+    """Every flow of the port's own is compared, whatever the stamp says."""
+    number = world.ovs.ofport("vnet0")
+    own = [line for line in world.ovs.ofctl("--no-stats", "dump-flows", "br0").splitlines()
+           if re.search(rf"cookie=0x6e7766(02|11|12){number:04x}", line)]
+    for flow in own:
+        match = re.sub(r"^ *cookie=\w+, ?", "", flow.split(" actions=")[0])
+        match = match.replace(" ", "") if "table=" in match else "table=0," + match.replace(" ", "")
+        # Without the stamp nothing is known of the port.
+        pattern = WHOLE if "note:" in flow else ALONE
+        world.ovs.ofctl("--strict", "del-flows", "br0", match)
+        synced(world, f"{match} is gone", pattern, status=pattern is WHOLE)
+        world.ovs.ofctl("--strict", "mod-flows", "br0", match + ",actions=NORMAL")
+        synced(world, f"{match} does something else", pattern, status=pattern is WHOLE)
+    passes(world, "10.0.0.1", "10.0.0.7")
+
+
+def test_whole(world):
+    """What concerns other ports' flows."""
+    for what, tags in (("another MAC address", {"nwfilter_MAC": "52:54:00:00:00:77"}),
+                       ("its own MAC address", {"nwfilter_MAC": None}),
+                       ("no filter", {"nwfilter": None}),
+                       ("a filter again", {"nwfilter": CLEAN}),
+                       ("a filter with more tables", {"nwfilter": "more"}),
+                       ("one that wants no broadcasts", {"nwfilter": "quiet"}),
+                       ("one that is broken", {"nwfilter": "broken"}),
+                       ("one that is not", {"nwfilter": CLEAN})):
+        define_filters()
+        world.set_tags("vnet0", **tags)
+        synced(world, what, WHOLE, status=1)  # vnet2 has no filter
+    passes(world, "10.0.0.1", "10.0.0.7")
+    world.ovs.vsctl("set", "Port", "vnet0", "tag=5")
+    synced(world, "another VLAN", WHOLE, status=1)
+    world.ovs.vsctl("clear", "Port", "vnet0", "tag")
+    synced(world, "no VLAN", WHOLE, status=1)
+    world.ovs.ofctl("add-flow", "br0", PENDING)
+    synced(world, "after a run that was interrupted", WHOLE, status=1)
+    synced(world, "after that", ALONE)
+    synced(world, "--full", WHOLE, "sync", "--port=vnet0", "--full", status=1)
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter=audit")
+    synced(world, "audit mode", WHOLE, status=1)
+    synced(world, "in audit mode", ALONE)
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter=enforce")
+    synced(world, "enforced", WHOLE, status=1)
+    world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=true")
+    synced(world, "NORMAL", WHOLE, status=1)
+    synced(world, "with NORMAL", WHOLE, status=1)
+    world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=false")
+    synced(world, "no NORMAL", WHOLE, status=1)
+    test_normal_of_others(world)
+    world.ovs.vsctl("clear", "Bridge", "br0", "fail_mode")
+    synced(world, "fail_mode is not secure", WHOLE, status=1)
+    world.check("    it is now", world.ovs.vsctl("get", "Bridge", "br0", "fail_mode").strip()
+                == "secure")
+    world.ovs.restart_switch()
+    synced(world, "an empty switch", WHOLE, status=1)
+    world.guest("vnet3", 4, CLEAN, IP="10.0.0.4")
+    synced(world, "a new guest", WHOLE, "sync", "--port=vnet3", status=1)
+    world.expect("    it is one", "vnet3", world.ip("vnet3"), ["uplink", "vnet0", "vnet1"])
+    world.unplug("vnet3")
+    world.sync(status=1)
+
+
+def define_filters():
+    define("more", "".join(
+        f"<rule action='drop' direction='out'><ip match='no' srcipaddr='10.0.{i}.0' srcipmask='16'/>"
+        "</rule>" for i in range(3)))
+    define("quiet", "<rule action='drop' direction='in'><mac dstmacaddr='ff:ff:ff:ff:ff:ff'/></rule>")
+    define("broken", "<rule action='drop' direction='in'><ip srcipaddr='$NOBODY'/></rule>")
+
+
+def test_normal_of_others(world):
+    """A trusted bond makes the bridge need NORMAL; vnet0's rows do not tell."""
+    members = [Port("bond-a"), Port("bond-b")]
+    world.ovs.vsctl("add-bond", "br0", "bond", "bond-a", "bond-b", "bond_mode=active-backup")
+    synced(world, "a bond came, unseen", ALONE, differences=2)
+    world.sync(status=1)
+    synced(world, "beside a bond", WHOLE, status=1)
+    result = nwfilter("sync", "--port=bond-a")
+    world.check("a bond's member is no port of its own", result.status == 1 and result.err
+                == "ovs-nwfilter: bond-a: no bridge has it as a port of its own\n", result)
+    world.ovs.vsctl("del-port", "bond")
+    for port in members:
+        port.remove()
+    synced(world, "the bond is gone", WHOLE, status=1)
+    synced(world, "and forgotten", ALONE)
+
+
+def test_tracked(world):
+    """A guest whose connections are tracked keeps its zone, and its connections."""
+    define("begins", "<rule action='accept' direction='out'><all state='NEW,ESTABLISHED'/></rule>"
+           "<rule action='accept' direction='in'><all state='ESTABLISHED'/></rule>"
+           "<rule action='drop' direction='inout'><all/></rule>")
+    world.set_tags("vnet0", nwfilter="begins")
+    synced(world, "tracked: a zone", WHOLE, status=1)
+    zone = world.zone("vnet0")
+    talk = Conversation(world, "vnet0", "uplink")
+    world.expect("    the uplink is known", "uplink", world.arp("uplink"), ["vnet0", "vnet1"])
+    begin = [("vnet0", talk.udp(0, 1, 53), ["uplink"]), ("uplink", talk.udp(1, 1, 53), ["vnet0"])]
+    world.expect_all("    a connection", begin)
+    define("begins", "<rule action='accept' direction='out'><all state='NEW,ESTABLISHED'/></rule>"
+           "<rule action='accept' direction='in'><all state='ESTABLISHED'/></rule>"
+           "<rule action='drop' direction='in'><udp/></rule>"
+           "<rule action='drop' direction='inout'><all/></rule>")
+    nwfilter("sync", "--port=vnet0")
+    world.check("    another rule: the zone stays", world.zone("vnet0") == zone)
+    world.expect_all("    and the connection", begin[1:])
+    world.set_tags("vnet0", nwfilter_ct_zone="40000")
+    synced(world, "another zone's tag", WHOLE, status=1)
+    world.set_tags("vnet0", nwfilter=CLEAN)
+    synced(world, "tracked no more", WHOLE, status=1)
+    world.check("    it has no zone", world.zone("vnet0") is None)
+
+
+def test_refused(world):
+    world.ovs.add_bridge("br1")
+    port = Port("other")
+    world.ovs.vsctl("add-port", "br1", "other")
+    for words, error in (
+            (["sync", "--port=nobody"], "nobody: no such interface"),
+            (["sync", "--port=other"], "other: bridge br1 is not managed; see ovs-nwfilter manage"),
+            (["sync", "--port=vnet0", "br0"], "--port takes the place of BRIDGE"),
+            (["diff", "--port=vnet0"], "diff does not take --port; see diff --help"),
+            (["bind", "--sync", "other", CLEAN, "IP=10.0.0.1", "MAC=52:54:00:00:00:01"],
+             "other: bridge br1 is not managed; see ovs-nwfilter manage")):
+        result = nwfilter(*words)
+        world.check(f"{' '.join(words)}: {error}", result.status == 1
+                    and result.err == f"ovs-nwfilter: {error}\n", result)
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.7")
+    result = nwfilter("sync", "--port=nobody,vnet0")
+    world.check("one port's error keeps no other", result.status == 1
+                and re.fullmatch(ALONE, result.out) and len(result.err.splitlines()) == 1, result)
+    passes(world, "10.0.0.7", "10.0.0.1")
+    world.ovs.vsctl("del-br", "br1")
+    port.remove()
+
+
+if __name__ == "__main__":
+    run(test)
