@@ -105,7 +105,6 @@ def test_random(world):
     world.check(f"{STEPS} changes, step by step as from scratch", not wrong,
                 "\n    ".join(["", *history[-8:], wrong or ""]))
     print(f"{n_alone} of {STEPS} changes needed no look at other ports")
-    world.check("some of the changes were a port's own", n_alone)
 
 
 def differences():
