@@ -9,6 +9,7 @@
 
 #include "nwf/engine.h"
 #include "nwf/filter_path.h"
+#include "nwf/lock.h"
 #include "nwf/vec.h"
 
 enum { NWF_EXIT_OK = 0, NWF_EXIT_ERROR = 1, NWF_EXIT_DIFFERENT = 2 };
@@ -35,6 +36,7 @@ struct nwf_cli {
     int argc;
     char **argv;
 
+    struct nwf_lock *lock; /* NULL: not needed. */
     struct nwf_filter_path path;
     struct nwf_store *store;
 };

@@ -31,29 +31,30 @@ struct verb {
     const char *help;
     int min_args, max_args;
     const char *options; /* Of the verb's own: their letters. */
+    bool exclusive;      /* Changes switches by what it reads from them. */
     nwf_verb_fn *run;
 };
 
 static const struct verb verbs[] = {
     {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1,
-     1, "aT", nwf_verb_manage},
-    {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, "",
+     1, "aT", true, nwf_verb_manage},
+    {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, "", true,
      nwf_verb_unmanage},
-    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX, "xs",
+    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX, "xs", false,
      nwf_verb_bind},
-    {"unbind", "IFACE", "remove a port's tags", 1, 1, "", nwf_verb_unbind},
-    {"bindings", "", "list ports with their filter, variables and status", 0, 0, "",
+    {"unbind", "IFACE", "remove a port's tags", 1, 1, "", false, nwf_verb_unbind},
+    {"bindings", "", "list ports with their filter, variables and status", 0, 0, "", false,
      nwf_verb_bindings},
-    {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, "nAp",
+    {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, "nAp", true,
      nwf_verb_sync},
     {"diff", "[BRIDGE...]", "show what sync would change; exit 2 if anything", 0, INT_MAX, "",
-     nwf_verb_diff},
+     false, nwf_verb_diff},
     {"compile", "FILE...", "bindings (XML or JSON) to flows in ovs-ofctl's syntax, offline", 1,
-     INT_MAX, "oTtkaf", nwf_verb_compile},
+     INT_MAX, "oTtkaf", false, nwf_verb_compile},
     {"filter", "list | show NAME | check NAME|FILE... | define FILE | undefine NAME",
-     "the filters in reach", 1, INT_MAX, "", nwf_verb_filter},
+     "the filters in reach", 1, INT_MAX, "", false, nwf_verb_filter},
     {"explain", "IFACE in|out PACKET", "which rules a packet meets, and what comes of it", 3, 3,
-     "lbc", nwf_verb_explain},
+     "lbc", false, nwf_verb_explain},
 };
 
 struct option_row {
@@ -68,7 +69,8 @@ static const struct option_row option_rows[] = {
     {'d', "db", "SERVER", true, "the database, e.g. tcp:HOST:PORT (unix:RUNDIR/db.sock)"},
     {'F', "filter-dir", "DIR", true, "look for filters there first"},
     {'m', "format", "text|json", true, "how results are printed (text)"},
-    {'w', "timeout", "SECONDS", true, "longest wait for the database or a switch (10)"},
+    {'w', "timeout", "SECONDS", true,
+     "longest wait for the database, a switch, another ovs-nwfilter (10)"},
     {'O', "protocols", "VERSIONS", true, "OpenFlow versions to use (OpenFlow13 to OpenFlow15)"},
     {'v', "verbose", "SPEC", true, "log to stderr, as in the OVS tools, e.g. -v or -vvconn:dbg"},
     {'h', "help", NULL, true, "this help"},
@@ -390,6 +392,10 @@ run(struct nwf_cli *cli, int argc, char **argv, struct nwf_error *err)
     if ((r = check_usage(cli, verb, &parsed, err))) {
         return r;
     }
+    if ((verb->exclusive || cli->sync) && !cli->dry_run
+        && (r = nwf_lock_take(cli->timeout_ms, &cli->lock, err))) {
+        return r;
+    }
     nwf_filter_path_init(&cli->path, cli->filter_dir);
     cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
     /* The last resort, should a library call never come back. */
@@ -411,6 +417,9 @@ cli_finish(struct nwf_cli *cli)
 {
     if (cli->store) {
         nwf_store_free(cli->store);
+    }
+    if (cli->lock) {
+        nwf_lock_release(cli->lock);
     }
     nwf_filter_path_finish(&cli->path);
     words_clear(&cli->trusted);
