@@ -272,8 +272,8 @@ diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge 
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
-    int r =
-        nwf_sync_bridge(db, bridge, cli->store, &plan, &options, nwf_cli_print_change, NULL, &result, &err);
+    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, nwf_cli_print_change, NULL,
+                            &result, &err);
     if (r) {
         nwf_cli_complain(&err);
         nwf_error_clear(&err);

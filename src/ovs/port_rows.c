@@ -174,8 +174,8 @@ uuid_json(const struct uuid *uuid)
 static struct json *
 clause(const char *column, const char *function, struct json *value)
 {
-    return json_array_create_1(json_array_create_3(json_string_create(column),
-                                                   json_string_create(function), value));
+    return json_array_create_1(
+        json_array_create_3(json_string_create(column), json_string_create(function), value));
 }
 
 static struct json *

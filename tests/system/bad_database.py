@@ -7,6 +7,7 @@ the schema, the monitors, the transaction that writes the status), and each one 
 closed connection, garbage, half an answer, an error, an answer that is none, and silence.
 """
 
+import json
 import os
 import sys
 
@@ -55,6 +56,16 @@ def deep_result(call, reply):
                                + "}")
 
 
+def bad_rows(rows):
+    """All operations of the transaction give these rows, and have changed one."""
+    def fault(call, reply):
+        operations = len(json.loads(call.raw)["params"]) - 1
+        results = ",".join([f'{{"count": 1, "rows": {rows}}}'] * operations)
+        return answer(call, reply, f'{{"id": ID, "error": null, "result": [{results}]}}')
+    fault.__name__ = f"rows {rows[:60]}"
+    return fault
+
+
 def silence(call, reply):
     return r.MUTE
 
@@ -79,7 +90,37 @@ def test(world):
                 test_sync(world, fault, methods, at)
     for method in sorted(set(methods)):
         test_sync(world, silence, methods, methods.index(method))
+    test_port(world)
     test_manage(world)
+
+
+ID = '"_uuid": ["uuid", "00000000-0000-0000-0000-000000000001"]'
+ROWS = ["{}", "[null]", "[[]]", "[{}]", "[{}, {}]", f"[{{{ID}}}]", '[{"_uuid": "x"}]',
+        f'[{{{ID}, "name": 5, "external_ids": ["map", []], "ofport": 1}}]',
+        f'[{{{ID}, "name": "vnet0", "external_ids": ["map", [["nwfilter"]]], "ofport": 1}}]',
+        f'[{{{ID}, "name": "vnet0", "external_ids": ["map", []], "ofport": 99999}}]',
+        f'[{{{ID}, "name": "vnet0", "external_ids": ["map", []], "ofport": ["set", [1, 2]]}}]',
+        f'[{{{ID}, "name": "vnet0", "interfaces": ["set", []], "tag": 5000, "trunks": 1, '
+        '"vlan_mode": "x", "protected": 1, "external_ids": ["map", []], "ofport": 1}]']
+
+
+def test_port(world):
+    """Calls of a port's own sync; no answer to one of them may be missed."""
+    for words in (["sync", "--port=vnet0"], ["bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.1"]):
+        calls = []
+        disturbed(world, lambda call, _: calls.append(call), words)
+        world.check(f"{' '.join(words)}: only transactions", len(calls) >= 3
+                    and {call.method for call in calls} == {"transact"}, calls)
+        for fault in FAULTS + [bad_rows(rows) for rows in ROWS] + [silence]:
+            for at, call in enumerate(calls):
+                if '"select"' not in call.raw.decode() and fault.__name__.startswith("rows"):
+                    continue
+                result = disturbed(world, judge_of(fault, at), words)
+                wrong = policy(world)
+                world.check(f"{' '.join(words[:2])}: {fault.__name__} at {at}: one line, exit 1, and "
+                            "the policy holds", result.status == 1 and not result.out and not wrong
+                            and len(result.err.splitlines()) == 1, (result, wrong))
+        nwfilter("sync")
 
 
 def disturbed(world, judge, words):
