@@ -106,7 +106,7 @@ int nwf_ovsdb_set_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *br
 const char *nwf_ovsdb_fail_mode(const struct ovsrec_bridge *bridge);
 const char *nwf_ovsdb_bridge_tag(const struct ovsrec_bridge *bridge, const char *key);
 
-/* The keys of an Interface's external_ids that begin with 'prefix', as a new array. */
+/* Adds the Interface's external_ids to ret->tags. */
 void nwf_ovsdb_interface_tags(const struct ovsrec_interface *row, struct nwf_ovs_port *ret);
 
 #endif

@@ -19,7 +19,8 @@
 #include "lib/ovsdb-data.h"
 #include "lib/ovsdb-error.h"
 #include "lib/ovsdb-idl-provider.h"
-#include "lib/stream.h"
+#include "lib/ovsdb-session.h"
+#include "lib/svec.h"
 #include "lib/timeval.h"
 #include "lib/uuid.h"
 
@@ -33,7 +34,8 @@ struct cell {
 struct nwf_port_rows {
     char *remote;
     unsigned int timeout_ms;
-    struct jsonrpc *rpc;
+    struct jsonrpc_session *session;
+    unsigned int seqno; /* The session's, while it is the same connection. */
     NWF_VEC(struct cell) cells;
 
     struct ovsrec_interface interface;
@@ -78,36 +80,57 @@ fail(const struct nwf_port_rows *rows, int code, const char *cause, struct nwf_e
 }
 
 static int
+lost(const struct nwf_port_rows *rows, struct nwf_error *err)
+{
+    int cause = jsonrpc_session_get_last_error(rows->session);
+
+    return fail(rows, -ENOTCONN, cause ? ovs_retval_to_string(cause) : "connection lost", err);
+}
+
+/* Sleeps until something happens on the connection, or the time is up. */
+static int
+wait_until(struct nwf_port_rows *rows, long long int deadline, struct nwf_error *err)
+{
+    if (time_msec() >= deadline) {
+        return nwf_error_set(err, -ETIMEDOUT, "OVSDB %s: no answer within %u ms", rows->remote,
+                             rows->timeout_ms);
+    }
+    jsonrpc_session_wait(rows->session);
+    jsonrpc_session_recv_wait(rows->session);
+    poll_timer_wait_until(deadline);
+    poll_block();
+    return 0;
+}
+
+static bool
+is_reply(const struct jsonrpc_msg *msg, const struct json *id)
+{
+    return (msg->type == JSONRPC_REPLY || msg->type == JSONRPC_ERROR) && json_equal(msg->id, id);
+}
+
+static int
 receive(struct nwf_port_rows *rows, const struct json *id, struct jsonrpc_msg **ret,
         struct nwf_error *err)
 {
     long long int deadline = time_msec() + rows->timeout_ms;
+    int r = 0;
 
-    for (;;) {
-        struct jsonrpc_msg *msg = NULL;
-        int r = jsonrpc_recv(rows->rpc, &msg);
-
-        if (!r && msg->id && json_equal(msg->id, id)
-            && (msg->type == JSONRPC_REPLY || msg->type == JSONRPC_ERROR)) {
+    while (!r) {
+        jsonrpc_session_run(rows->session);
+        struct jsonrpc_msg *msg = jsonrpc_session_recv(rows->session);
+        if (msg && is_reply(msg, id)) {
             *ret = msg;
             return 0;
         }
+        if (!jsonrpc_session_is_connected(rows->session)
+            || jsonrpc_session_get_seqno(rows->session) != rows->seqno) {
+            r = lost(rows, err);
+        } else if (!msg || time_msec() >= deadline) { /* What is no answer may come for ever. */
+            r = wait_until(rows, deadline, err);
+        }
         jsonrpc_msg_destroy(msg);
-        if (r && r != EAGAIN) {
-            return fail(rows, -ENOTCONN, ovs_retval_to_string(r), err);
-        }
-        if (time_msec() >= deadline) {
-            return nwf_error_set(err, -ETIMEDOUT, "OVSDB %s: no answer within %u ms", rows->remote,
-                                 rows->timeout_ms);
-        }
-        if (r) {
-            jsonrpc_run(rows->rpc);
-            jsonrpc_wait(rows->rpc);
-            jsonrpc_recv_wait(rows->rpc);
-            poll_timer_wait_until(deadline);
-            poll_block();
-        }
     }
+    return r;
 }
 
 /* The error that one of the operations gave, or NULL. */
@@ -135,9 +158,9 @@ transact(struct nwf_port_rows *rows, struct json *params, struct jsonrpc_msg **r
     struct json *id;
     struct jsonrpc_msg *request = jsonrpc_create_request("transact", params, &id);
     struct jsonrpc_msg *reply = NULL;
-    int r = jsonrpc_send(rows->rpc, request);
+    int r = jsonrpc_session_send(rows->session, request);
 
-    r = r ? fail(rows, -ENOTCONN, ovs_retval_to_string(r), err) : receive(rows, id, &reply, err);
+    r = r ? lost(rows, err) : receive(rows, id, &reply, err);
     json_destroy(id);
     if (r) {
         return r;
@@ -288,18 +311,28 @@ read_row(struct nwf_port_rows *rows, const struct json *json,
 
 /* ---- The port. ---- */
 
+/* 'remote' may be what the IDL takes: one of several, a passive one. */
 static int
-open_connection(struct nwf_port_rows *rows, struct nwf_error *err)
+open_session(struct nwf_port_rows *rows, struct nwf_error *err)
 {
-    struct stream *stream;
-    int r = stream_open_block(jsonrpc_stream_open(rows->remote, &stream, DSCP_DEFAULT),
-                              rows->timeout_ms, &stream);
+    long long int deadline = time_msec() + rows->timeout_ms;
+    struct svec remotes = SVEC_EMPTY_INITIALIZER;
+    struct uuid cluster;
+    int r = 0;
 
-    if (r) {
-        return fail(rows, -r, ovs_strerror(r), err);
+    ovsdb_session_parse_remote(rows->remote, &remotes, &cluster);
+    rows->session = jsonrpc_session_open_multiple(&remotes, false);
+    svec_destroy(&remotes);
+    while (!r && !jsonrpc_session_is_connected(rows->session)) {
+        jsonrpc_session_run(rows->session);
+        if (!jsonrpc_session_is_alive(rows->session)) {
+            r = lost(rows, err);
+        } else if (!jsonrpc_session_is_connected(rows->session)) {
+            r = wait_until(rows, deadline, err);
+        }
     }
-    rows->rpc = jsonrpc_open(stream);
-    return 0;
+    rows->seqno = jsonrpc_session_get_seqno(rows->session);
+    return r;
 }
 
 /* A Port of the Interface's name with no other Interface is the usual case, and the only
@@ -358,7 +391,7 @@ nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name
     ovsrec_port_init(&rows->port);
     ovsrec_bridge_init(&rows->bridge);
     ovsrec_mirror_init(&rows->mirror);
-    int r = open_connection(rows, err);
+    int r = open_session(rows, err);
     r = r ? r : read_interface(rows, name, err);
     if (!r) {
         *ret = TAKE_PTR(rows);
@@ -374,7 +407,7 @@ nwf_port_rows_free(struct nwf_port_rows *rows)
         ovsdb_datum_destroy(&cell->datum, &cell->column->type);
     }
     nwf_vec_clear(&rows->cells);
-    jsonrpc_close(rows->rpc);
+    jsonrpc_session_close(rows->session);
     free(rows->remote);
     free(rows);
 }

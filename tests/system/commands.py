@@ -108,6 +108,8 @@ def test_bind(test):
     test.check("    the tags are there", test.tags("vnet1") == {
         "nwfilter": CLEAN, "nwfilter-IP": "10.0.0.9,10.0.0.8", "nwfilter-DHCPSERVER": "10.0.0.1"},
         test.tags("vnet1"))
+    test.says("--db=unix:/run/none,unix:/run/openvswitch/db.sock bind vnet1 clean-traffic IP=10.0.0.7")
+    test.check("    by the database that is there", test.tags("vnet1")["nwfilter-IP"] == "10.0.0.7")
     test.says("bind vnet1 clean-traffic IP=10.0.0.1")
     test.check("    old variables are gone", test.tags("vnet1") == {
         "nwfilter": CLEAN, "nwfilter-IP": "10.0.0.1"}, test.tags("vnet1"))
