@@ -334,8 +334,8 @@ nwf_switch_ask_flows(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
 }
 
 int
-nwf_switch_take_flows(struct nwf_switch *sw, struct nwf_question question,
-                      struct nwf_flow_set *set, struct nwf_error *err)
+nwf_switch_take_flows(struct nwf_switch *sw, struct nwf_question question, struct nwf_flow_set *set,
+                      struct nwf_error *err)
 {
     bool more = true;
     int r = 0;
