@@ -207,6 +207,10 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
     int r =
         cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
 
+    /* Nobody waits for what comes from standard input. */
+    if (!r && cli->sync) {
+        r = nwf_lock_take(cli->timeout_ms, &cli->lock, err);
+    }
     if (r || (r = open_port(cli, binding.port, &db, &port, err))) {
         return r;
     }

@@ -392,8 +392,7 @@ run(struct nwf_cli *cli, int argc, char **argv, struct nwf_error *err)
     if ((r = check_usage(cli, verb, &parsed, err))) {
         return r;
     }
-    if ((verb->exclusive || cli->sync) && !cli->dry_run
-        && (r = nwf_lock_take(cli->timeout_ms, &cli->lock, err))) {
+    if (verb->exclusive && !cli->dry_run && (r = nwf_lock_take(cli->timeout_ms, &cli->lock, err))) {
         return r;
     }
     nwf_filter_path_init(&cli->path, cli->filter_dir);

@@ -117,6 +117,12 @@ def test_killed(world):
     result = nwfilter("sync")
     world.check("after that was killed: done", result.status == 0
                 and not has_policy(world, "vnet0", "10.0.0.5", "10.0.0.1"), result)
+    stalled = subprocess.Popen((PROGRAM, "bind", "--sync", "--xml=-"), stdin=subprocess.PIPE)
+    time.sleep(0.3)
+    result = nwfilter("--timeout=1", "sync")
+    stalled.kill()
+    stalled.communicate()
+    world.check("beside one that waits for its standard input: done", result.status == 0, result)
 
 
 def test_storm(world):
