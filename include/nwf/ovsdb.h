@@ -62,7 +62,8 @@ int nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, struct nwf_ovsdb
 
 /* The same for one Interface's sake: whatever the size of the database, only its rows
  * are read.  -ENOENT if there is none.  Of the calls below, those that speak of a port
- * are for such a database, and nwf_ovsdb_write_tags(); the others are not. */
+ * are for such a database, and nwf_ovsdb_write_tags() and nwf_ovsdb_count_zones(); the
+ * others are not. */
 int nwf_ovsdb_open_port(const char *remote, unsigned int timeout_ms, const char *interface,
                         struct nwf_ovsdb **ret, struct nwf_error *err);
 void nwf_ovsdb_close(struct nwf_ovsdb *db);
@@ -84,7 +85,7 @@ int nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, str
 const struct ovsrec_bridge *nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name);
 
 /* Counts by number, up to 255, the Interfaces of all bridges that say they use a conntrack
- * zone. */
+ * zone; a port's database knows of its own zone. */
 void nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000]);
 
 /* A key of external_ids to set, or to remove if 'value' is NULL. */

@@ -28,7 +28,7 @@ struct nwf_cli {
     bool json;
 
     /* Options of single verbs. */
-    bool audit, dry_run, full, forward_bpdu, verbose, live, sync;
+    bool audit, dry_run, full, forward_bpdu, verbose, live, sync, only_ports;
     const char *xml, *bindings, *ct;
     struct nwf_words trusted, ports, ofports, tags, trunks;
 

@@ -228,6 +228,7 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
         nwf_text_split(argument, ",", add_word, &cli->trusted);
         break;
     case 'p':
+        cli->only_ports = true; /* Even if it is "". */
         nwf_text_split(argument, ",", add_word, &cli->ports);
         break;
     case 'o':

@@ -250,8 +250,11 @@ sync_ports(struct nwf_cli *cli)
 int
 nwf_verb_sync(struct nwf_cli *cli, struct nwf_error *err)
 {
-    if (!cli->ports.n) {
+    if (!cli->only_ports) {
         return nwf_cli_sync_bridges(cli, err);
+    }
+    if (!cli->ports.n) {
+        return nwf_error_set(err, -EINVAL, "--port names no port");
     }
     return cli->argc ? nwf_error_set(err, -EINVAL, "--port takes the place of BRIDGE")
                      : sync_ports(cli);

@@ -44,6 +44,12 @@ sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridg
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
+    if (cli->sync && plan.ports.data[0].role == NWF_TRUSTED) {
+        return nwf_error_set(err, -EINVAL,
+                             "%s: the tags are written, but a trusted port, the bridge's own and a "
+                             "mirror's output are not filtered",
+                             plan.ports.data[0].name);
+    }
     int r = nwf_sync_port(db, bridge, cli->store, &plan, &options,
                           cli->dry_run ? nwf_cli_print_change : NULL, NULL, &result, ret_done, err);
     if (!r && *ret_done) {

@@ -124,23 +124,24 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     struct nwf_error err = NWF_ERROR_INIT;
     struct nwf_binding binding;
 
-    if (from->is_mirror_output) {
-        return; /* Gets mirrored frames only, and sends none. */
-    }
     int r = nwf_binding_from_tags(from->name, from->tags.data, from->tags.n, filter_exists, store,
                                   &binding, &err);
     bool trusted = is_named_trusted(bridge, from);
     bool bound = binding.filter != NULL, has_identity = binding.has_identity;
-    struct nwf_plan_port *port =
-        nwf_plan_add_port(plan, from->name, from->ofport,
-                          trusted || !(bound || has_identity) ? NWF_TRUSTED : NWF_GUEST, &binding);
+    /* A mirror's output gets mirrored frames only, and sends none: it needs no flows, and is
+     * kept for its tags. */
+    uint16_t ofport = from->is_mirror_output ? 0 : from->ofport;
+    struct nwf_plan_port *port = nwf_plan_add_port(
+        plan, from->name, ofport,
+        trusted || from->is_mirror_output || !(bound || has_identity) ? NWF_TRUSTED : NWF_GUEST,
+        &binding);
 
     port->vlan = from->vlan;
     port->row = from->row;
     port->old_status = find_tag(from, NWF_TAG_STATUS);
     port->old_zone = find_tag(from, NWF_TAG_ZONE);
     if (port->role == NWF_TRUSTED) {
-        plan->bridge.use_normal |= from->normal_only && from->ofport;
+        plan->bridge.use_normal |= from->normal_only && ofport;
         list_bond(bridge, from, port);
     } else if (r) {
         quarantine(port, nwf_error_text(&err));

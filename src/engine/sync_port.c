@@ -113,6 +113,7 @@ nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct 
     if (!is_simple(bridge, plan)) {
         return 0;
     }
+    nwf_ovsdb_count_zones(db, plan->zones);
     int r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
     r = r ? r : prepare(sw, store, plan, &installed, &frags, ret_done, err);
     if (r || !*ret_done) {

@@ -345,17 +345,28 @@ nwf_ovsdb_port_interface(const struct nwf_ovsdb *db)
     return nwf_port_rows_interface(db->rows);
 }
 
+static void
+count_zone(const struct ovsrec_interface *row, size_t n, uint8_t counts[0x10000])
+{
+    const char *text = smap_get(&row->external_ids, NWF_TAG_ZONE);
+    int64_t zone;
+
+    if (text && nwf_parse_int(text, 1, UINT16_MAX, &zone)) {
+        counts[zone] = (uint8_t) (counts[zone] + n < UINT8_MAX ? counts[zone] + n : UINT8_MAX);
+    }
+}
+
 void
 nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000])
 {
     const struct ovsrec_interface *row;
-    int64_t zone;
 
+    if (db->rows) {
+        count_zone(nwf_port_rows_interface(db->rows), nwf_port_rows_zone_users(db->rows), counts);
+        return;
+    }
     OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
-        const char *text = smap_get(&row->external_ids, NWF_TAG_ZONE);
-        if (text && nwf_parse_int(text, 1, UINT16_MAX, &zone) && counts[zone] < UINT8_MAX) {
-            counts[zone]++;
-        }
+        count_zone(row, 1, counts);
     }
 }
 

@@ -43,6 +43,7 @@ struct nwf_port_rows {
     struct ovsrec_bridge bridge;
     struct ovsrec_mirror mirror; /* One that outputs to the port. */
     bool has_port, has_bridge;
+    size_t n_zone_users; /* Interfaces that say they use the port's conntrack zone. */
 
     /* What the rows refer to. */
     struct ovsrec_interface *interfaces[1];
@@ -420,10 +421,27 @@ nwf_port_rows_interface(const struct nwf_port_rows *rows)
 
 /* ---- Its bridge. ---- */
 
+/* The number of rows that operation 'i' has selected. */
+static int
+count_rows(const struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, size_t i, size_t *ret,
+           struct nwf_error *err)
+{
+    const struct json *result = json_array(reply->result)->elems[i];
+    const struct json *list =
+        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "rows") : NULL;
+
+    if (!list || list->type != JSON_ARRAY) {
+        return fail(rows, -EPROTO, "an answer has no rows", err);
+    }
+    *ret = json_array(list)->n;
+    return 0;
+}
+
 static int
 read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct nwf_error *err)
 {
-    const struct json *row = only_row(reply, 0), *mirrors;
+    const struct json *row = only_row(reply, 0);
+    size_t n_mirrors;
     int r = row ? read_row(rows, row, bridge_columns, ARRAY_SIZE(bridge_columns),
                            &rows->bridge.header_, err)
                 : 0;
@@ -431,11 +449,12 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
     if (r || !row) {
         return r;
     }
-    mirrors = shash_find_data(json_object(json_array(reply->result)->elems[1]), "rows");
-    if (!mirrors || mirrors->type != JSON_ARRAY) {
-        return refuse(rows, "output_port", NULL, err);
+    r = count_rows(rows, reply, 1, &n_mirrors, err);
+    r = r ? r : count_rows(rows, reply, 2, &rows->n_zone_users, err);
+    if (r) {
+        return r;
     }
-    if (json_array(mirrors)->n) {
+    if (n_mirrors) {
         rows->mirror.output_port = &rows->port;
         rows->mirrors[0] = &rows->mirror;
         rows->bridge.mirrors = rows->mirrors;
@@ -446,6 +465,21 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
     rows->bridge.n_ports = 1;
     rows->has_bridge = true;
     return 0;
+}
+
+/* Selects all Interfaces with the port's zone, or a zone that none has. */
+static struct json *
+select_zone_users(const struct nwf_port_rows *rows)
+{
+    const char *zone = smap_get_def(&rows->interface.external_ids, NWF_TAG_ZONE, "none");
+    struct json *pair =
+        json_array_create_2(json_string_create(NWF_TAG_ZONE), json_string_create(zone));
+
+    return selection(
+        "Interface",
+        clause("external_ids", "includes",
+               json_array_create_2(json_string_create("map"), json_array_create_1(pair))),
+        NULL, 0, NULL);
 }
 
 int
@@ -463,6 +497,7 @@ nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
                                      bridge_columns, ARRAY_SIZE(bridge_columns), NULL));
     json_array_add(params, selection("Mirror", clause("output_port", "includes", uuid_json(port)),
                                      NULL, 0, NULL));
+    json_array_add(params, select_zone_users(rows));
     int r = transact(rows, params, &reply, err);
     if (!r) {
         r = read_bridge(rows, reply, err);
@@ -475,6 +510,12 @@ const struct ovsrec_bridge *
 nwf_port_rows_bridge(const struct nwf_port_rows *rows)
 {
     return rows->has_bridge ? &rows->bridge : NULL;
+}
+
+size_t
+nwf_port_rows_zone_users(const struct nwf_port_rows *rows)
+{
+    return rows->n_zone_users;
 }
 
 /* ---- Writing. ---- */

@@ -31,6 +31,9 @@ int nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
 /* NULL before it was read, and for Interfaces that are members of a bond, or no bridge's. */
 const struct ovsrec_bridge *nwf_port_rows_bridge(const struct nwf_port_rows *rows);
 
+/* How many Interfaces of the host say that they use the conntrack zone that this one does. */
+size_t nwf_port_rows_zone_users(const struct nwf_port_rows *rows);
+
 /* Changes keys of the Interface's external_ids, in one transaction. */
 int nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
                         struct nwf_error *err);

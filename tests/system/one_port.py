@@ -220,6 +220,15 @@ def test_tracked(world):
     world.expect_all("    and the connection", begin[1:])
     world.set_tags("vnet0", nwfilter_ct_zone="40000")
     synced(world, "another zone's tag", WHOLE, status=1)
+    # Somebody has taken the zone while nothing said that it is vnet0's.
+    world.set_tags("vnet0", nwfilter_ct_zone=None)
+    world.set_tags("vnet1", nwfilter="begins", nwfilter_ct_zone=zone)
+    nwfilter("sync", "--port=vnet1")
+    world.set_tags("vnet0", nwfilter_ct_zone=world.zone("vnet1"))
+    synced(world, "another's zone", WHOLE, status=1)
+    world.check("    a zone each", world.zone("vnet0") != world.zone("vnet1"))
+    world.set_tags("vnet1", nwfilter=CLEAN)
+    nwfilter("sync")
     world.set_tags("vnet0", nwfilter=CLEAN)
     synced(world, "tracked no more", WHOLE, status=1)
     world.check("    it has no zone", world.zone("vnet0") is None)
@@ -232,6 +241,7 @@ def test_refused(world):
     for words, error in (
             (["sync", "--port=nobody"], "nobody: no such interface"),
             (["sync", "--port=other"], "other: bridge br1 is not managed; see ovs-nwfilter manage"),
+            (["sync", "--port="], "--port names no port"),
             (["sync", "--port=vnet0", "br0"], "--port takes the place of BRIDGE"),
             (["diff", "--port=vnet0"], "diff does not take --port; see diff --help"),
             (["bind", "--sync", "other", CLEAN, "IP=10.0.0.1", "MAC=52:54:00:00:00:01"],
@@ -239,6 +249,16 @@ def test_refused(world):
         result = nwfilter(*words)
         world.check(f"{' '.join(words)}: {error}", result.status == 1
                     and result.err == f"ovs-nwfilter: {error}\n", result)
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-trusted=vnet1")
+    unfiltered(world, "a trusted port")
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-trusted")
+    nwfilter("sync")
+    world.check("    it is a guest again", world.status("vnet1") == "active")
+    world.ovs.vsctl("--", "--id=@p", "get", "Port", "vnet1", "--", "--id=@m", "create", "Mirror",
+                    "name=m", "output_port=@p", "--", "set", "Bridge", "br0", "mirrors=@m")
+    unfiltered(world, "a mirror's output")
+    world.ovs.vsctl("clear", "Bridge", "br0", "mirrors")
+    nwfilter("sync")
     world.set_tags("vnet0", nwfilter_IP="10.0.0.7")
     result = nwfilter("sync", "--port=nobody,vnet0")
     world.check("one port's error keeps no other", result.status == 1
@@ -246,6 +266,15 @@ def test_refused(world):
     passes(world, "10.0.0.7", "10.0.0.1")
     world.ovs.vsctl("del-br", "br1")
     port.remove()
+
+
+def unfiltered(world, what):
+    result = nwfilter("bind", "--sync", "vnet1", CLEAN, "IP=10.0.0.2")
+    world.check(f"{what} has no filter in force", result.status == 1 and not result.out
+                and re.fullmatch(r"ovs-nwfilter: vnet1: the tags are written, but .*\n", result.err),
+                result)
+    nwfilter("sync")
+    world.check("    and no status that says so", world.status("vnet1") is None)
 
 
 if __name__ == "__main__":
