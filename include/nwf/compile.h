@@ -44,6 +44,7 @@ struct nwf_stamp;
 
 /* A port of the bridge as the compiler sees it. */
 struct nwf_port {
+    const char *name; /* The caller's; NULL: nobody's. */
     uint16_t ofport;
     enum nwf_port_role role;
     struct nwf_vlan vlan;

@@ -71,10 +71,11 @@ is_our_tag(const char *key)
 }
 
 static void
-remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port, bool keep_zone)
+remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port)
 {
     nwf_vec_foreach (tag, &port->tags) {
-        if (is_our_tag(tag->key) && !(keep_zone && !strcmp(tag->key, NWF_TAG_ZONE))) {
+        /* As long as flows use the zone, nobody else may: sync removes that tag. */
+        if (is_our_tag(tag->key) && strcmp(tag->key, NWF_TAG_ZONE)) {
             set_tag(changes, port->row, nwf_strdup(tag->key), NULL);
         }
     }
@@ -109,13 +110,19 @@ add_new_tags(struct tag_changes *changes, const struct ovsrec_interface *row,
 {
     set_tag(changes, row, nwf_strdup(NWF_TAG_FILTER), nwf_strdup(binding->filter));
     nwf_vec_foreach (param, &binding->params.list) {
+        char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);
         char *value = NULL;
-        int r = format_value(param, &value, err);
+        int r = !strcmp(key, NWF_TAG_STATUS)
+                    ? nwf_error_set(err, -EINVAL,
+                                    "a variable cannot have this name: the tag %s is "
+                                    "for something else",
+                                    key)
+                    : format_value(param, &value, err);
         if (r) {
             nwf_error_wrap(err, "%s", binding->port);
             return r;
         }
-        set_tag(changes, row, nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name), value);
+        set_tag(changes, row, TAKE_PTR(key), value);
     }
     return 0;
 }
@@ -209,14 +216,14 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
 
     /* Nobody waits for what comes from standard input. */
     if (!r && cli->sync) {
-        r = nwf_lock_take(cli->timeout_ms, &cli->lock, err);
+        r = nwf_cli_lock(cli, err);
     }
     if (r || (r = open_port(cli, binding.port, &db, &port, err))) {
         return r;
     }
     r = check(cli, &binding, &port, err);
     if (!r) {
-        remove_old_tags(&changes, &port, true);
+        remove_old_tags(&changes, &port);
         r = add_new_tags(&changes, port.row, &binding, err);
     }
     if (!r) {
@@ -237,7 +244,7 @@ nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
     if (r) {
         return r;
     }
-    remove_old_tags(&changes, &port, false);
+    remove_old_tags(&changes, &port);
     r = write_tags(db, &changes, err);
     nwf_vec_clear(&port.tags);
     return r;

@@ -30,6 +30,7 @@ struct nwf_cli {
     /* Options of single verbs. */
     bool audit, dry_run, full, forward_bpdu, verbose, live, sync, only_ports;
     const char *xml, *bindings, *ct;
+    const char *only; /* Of a bridge's ports, the one whose state is the result's. */
     struct nwf_words trusted, ports, ofports, tags, trunks;
 
     /* Operands behind the verb. */
@@ -50,6 +51,13 @@ nwf_verb_fn nwf_verb_sync, nwf_verb_diff;
 nwf_verb_fn nwf_verb_compile;
 nwf_verb_fn nwf_verb_filter;
 nwf_verb_fn nwf_verb_explain;
+
+/* Takes the host's lock until the verb returns. */
+int nwf_cli_lock(struct nwf_cli *cli, struct nwf_error *err);
+
+/* The last resort, should a library call never come back.  Verbs that go on with another
+ * port or bridge start it anew. */
+void nwf_cli_start_alarm(const struct nwf_cli *cli);
 
 /* One line on stderr, for what goes wrong with one port or bridge while the rest
  * goes on. */

@@ -361,6 +361,33 @@ check_usage(const struct nwf_cli *cli, const struct verb *verb, const struct par
 
 /* ---- Running. ---- */
 
+/* More than a run's steps take together, in timeouts. */
+#define PATIENCE 6
+
+void
+nwf_cli_start_alarm(const struct nwf_cli *cli)
+{
+    time_alarm(cli->timeout_ms / 1000 * PATIENCE);
+}
+
+int
+nwf_cli_lock(struct nwf_cli *cli, struct nwf_error *err)
+{
+    time_alarm(cli->timeout_ms / 1000 * PATIENCE * 2);
+    int r = nwf_lock_take(cli->timeout_ms * PATIENCE, &cli->lock, err);
+    nwf_cli_start_alarm(cli);
+    return r;
+}
+
+/* Others need not wait until our output is read. */
+static void
+unlock(struct nwf_cli *cli)
+{
+    if (cli->lock) {
+        nwf_lock_release(TAKE_PTR(cli->lock));
+    }
+}
+
 static int
 run(struct nwf_cli *cli, int argc, char **argv, struct nwf_error *err)
 {
@@ -393,14 +420,15 @@ run(struct nwf_cli *cli, int argc, char **argv, struct nwf_error *err)
     if ((r = check_usage(cli, verb, &parsed, err))) {
         return r;
     }
-    if (verb->exclusive && !cli->dry_run && (r = nwf_lock_take(cli->timeout_ms, &cli->lock, err))) {
+    if (verb->exclusive && !cli->dry_run && (r = nwf_cli_lock(cli, err))) {
         return r;
     }
     nwf_filter_path_init(&cli->path, cli->filter_dir);
     cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
-    /* The last resort, should a library call never come back. */
-    time_alarm(cli->timeout_ms / 1000 * 6);
-    return verb->run(cli, err);
+    nwf_cli_start_alarm(cli);
+    r = verb->run(cli, err);
+    unlock(cli);
+    return r;
 }
 
 static void
@@ -417,9 +445,6 @@ cli_finish(struct nwf_cli *cli)
 {
     if (cli->store) {
         nwf_store_free(cli->store);
-    }
-    if (cli->lock) {
-        nwf_lock_release(cli->lock);
     }
     nwf_filter_path_finish(&cli->path);
     words_clear(&cli->trusted);

@@ -65,14 +65,14 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
 #pragma GCC diagnostic pop
 }
 
-/* Says what is wrong with ports; the number of them. */
+/* Says what is wrong with ports, or with 'only' this one; the number of them. */
 static size_t
-complain_of_ports(struct nwf_plan *plan)
+complain_of_ports(struct nwf_plan *plan, const char *only)
 {
     size_t n = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (port->error.text) {
+        if (port->error.text && (!only || !strcmp(only, port->name))) {
             struct nwf_error err = NWF_ERROR_INIT;
             nwf_error_set(&err, -EINVAL, "%s: %s", port->name, nwf_error_text(&port->error));
             nwf_cli_complain(&err);
@@ -114,7 +114,7 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
         return r;
     }
     print_result(cli, &plan, &result);
-    return complain_of_ports(&plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+    return complain_of_ports(&plan, cli->only) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
 }
 
 /* A bridge may have been tagged by hand; it is closed before anything else. */
@@ -214,6 +214,7 @@ for_bridges(struct nwf_cli *cli, bridge_fn *each, struct nwf_error *err)
         r = list_names(cli, db, &names, err);
     }
     nwf_vec_foreach (name, &names) {
+        nwf_cli_start_alarm(cli);
         int result = r ? NWF_EXIT_OK : call_for_bridge(cli, db, *name, each);
         worst = result == NWF_EXIT_ERROR || worst == NWF_EXIT_OK ? result : worst;
         free((char *) *name);
@@ -236,6 +237,7 @@ sync_ports(struct nwf_cli *cli)
 
     nwf_vec_foreach (name, &cli->ports) {
         struct nwf_error err = NWF_ERROR_INIT;
+        nwf_cli_start_alarm(cli);
         int r = nwf_cli_sync_port(cli, *name, &err);
 
         if (r < 0) {

@@ -88,12 +88,13 @@ sync_port(struct nwf_cli *cli, const char *name, char **ret_bridge, struct nwf_e
 }
 
 static int
-sync_whole(const struct nwf_cli *cli, char *bridge, struct nwf_error *err)
+sync_whole(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_error *err)
 {
     struct nwf_cli whole = *cli;
 
     whole.argc = 1;
     whole.argv = &bridge;
+    whole.only = port;
     return nwf_cli_sync_bridges(&whole, err);
 }
 
@@ -103,5 +104,5 @@ nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err)
     char *bridge CLEANUP_FREE = NULL;
     int r = sync_port(cli, name, &bridge, err);
 
-    return r || !bridge ? r : sync_whole(cli, bridge, err);
+    return r || !bridge ? r : sync_whole(cli, bridge, name, err);
 }

@@ -50,6 +50,11 @@ nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
 
     sha1_init(&ctx);
     sha1_update(&ctx, settings, sizeof settings);
+    /* Flows with this port's number may be those of a port that has gone. */
+    if (port->name) {
+        sha1_update(&ctx, port->name, (uint32_t) strlen(port->name));
+    }
+    sha1_update(&ctx, "", 1);
     if (vlan->limited) {
         sha1_update(&ctx, vlan->trunks, sizeof vlan->trunks);
     }

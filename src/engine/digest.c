@@ -85,6 +85,7 @@ nwf_digest_port(struct nwf_digests *digests, struct nwf_store *store,
     sha1_init(&ctx);
     add_text(&ctx, NWF_VERSION, strlen(NWF_VERSION));
     sha1_update(&ctx, settings, sizeof settings);
+    add_text(&ctx, port->name ? port->name : "", port->name ? strlen(port->name) : 0);
     if (port->vlan.limited) {
         sha1_update(&ctx, port->vlan.trunks, sizeof port->vlan.trunks);
     }

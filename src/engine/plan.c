@@ -324,7 +324,7 @@ static void
 compute_port(struct computation *c, struct nwf_plan_port *from)
 {
     struct nwf_plan *plan = c->plan;
-    struct nwf_port port = {.ofport = from->ofport, .vlan = from->vlan};
+    struct nwf_port port = {.name = from->name, .ofport = from->ofport, .vlan = from->vlan};
 
     if (!from->ofport) {
         if (from->role != NWF_TRUSTED && !from->error.text) {

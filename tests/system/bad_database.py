@@ -66,6 +66,13 @@ def bad_rows(rows):
     return fault
 
 
+def bad_last(call, reply):
+    """The last operation has no result that is one."""
+    operations = len(json.loads(call.raw)["params"]) - 1
+    results = ",".join(['{"count": 1, "rows": []}'] * (operations - 1) + ["null"])
+    return answer(call, reply, f'{{"id": ID, "error": null, "result": [{results}]}}')
+
+
 def silence(call, reply):
     return r.MUTE
 
@@ -111,9 +118,9 @@ def test_port(world):
         disturbed(world, lambda call, _: calls.append(call), words)
         world.check(f"{' '.join(words)}: only transactions", len(calls) >= 3
                     and {call.method for call in calls} == {"transact"}, calls)
-        for fault in FAULTS + [bad_rows(rows) for rows in ROWS] + [silence]:
+        for fault in FAULTS + [bad_rows(rows) for rows in ROWS] + [bad_last, silence]:
             for at, call in enumerate(calls):
-                if '"select"' not in call.raw.decode() and fault.__name__.startswith("rows"):
+                if '"select"' not in call.raw.decode() and fault not in FAULTS + [silence]:
                     continue
                 result = disturbed(world, judge_of(fault, at), words)
                 wrong = policy(world)

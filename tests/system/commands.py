@@ -93,6 +93,8 @@ def test_bind(test):
     test.refuses("bind nosuch clean-traffic IP=10.0.0.1", "nosuch: no such interface")
     test.refuses("unbind nosuch", "nosuch: no such interface")
     test.refuses("bind vnet1 nosuch", "vnet1: filter nosuch: no such filter")
+    test.refuses("bind vnet1 clean-traffic IP=10.0.0.1 status=active", "vnet1: a variable cannot have "
+                 "this name: the tag nwfilter-status is for something else")
     test.refuses("bind vnet1 clean-traffic",
                  r"vnet1: filter clean-traffic: .*\.xml:\d+: .*\bIP\b.*")
     test.refuses("bind vnet1 clean-traffic IP=10.0.0.256",

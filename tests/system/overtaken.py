@@ -84,11 +84,13 @@ def test_busy(world):
     world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
     with open(LOCK, "r+") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
-        for words in (["sync"], ["sync", "--port=vnet0"], ["manage", "br0"], ["unmanage", "br0"],
-                      ["bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.7"]):
-            result = nwfilter("--timeout=1", *words)
-            world.check(f"{' '.join(words)}: busy", result.status == 1 and not result.out
-                        and result.err == BUSY, (result, BUSY))
+        late = [(words, start("--timeout=1", *words)) for words in (
+            ["sync"], ["sync", "--port=vnet0"], ["manage", "br0"], ["unmanage", "br0"],
+            ["bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.7"])]
+        for words, process in late:
+            end = process.communicate()
+            world.check(f"{' '.join(words)}: busy", process.returncode == 1
+                        and end == ("", BUSY), (end, BUSY))
         world.check("    and no tag is written", world.tags("vnet0")["nwfilter-IP"] == "10.0.0.1")
         for words, status in ((["sync", "--dry-run"], 0), (["diff"], 2), (["bindings"], 0),
                               (["bind", "vnet0", CLEAN, "IP=10.0.0.1"], 0)):

@@ -136,6 +136,17 @@ def test_bridges(world):
     result = nwfilter("sync")
     world.check("and they stay", result.out.count(NOTHING_SENT) == 2
                 and zones == [world.zone(name) for name in names], result)
+    # As long as flows use a zone, nobody else gets it.
+    nwfilter("unbind", "vnet0")
+    world.set_tags("other0", nwfilter_ct_zone=None)
+    nwfilter("sync", "br1")
+    world.check("a zone is not given away before its last user's flows are gone",
+                world.zone("vnet0") and world.zone("other0") not in (None, world.zone("vnet0")),
+                (world.zone("vnet0"), world.zone("other0")))
+    nwfilter("sync", "br0")
+    world.check("and is free then", world.zone("vnet0") is None)
+    world.bind("vnet0", "begins")
+    world.sync()
     world.ovs.vsctl("del-br", "br1")
     for port in ports:
         port.remove()

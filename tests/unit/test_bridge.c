@@ -494,7 +494,7 @@ test_shared_digest(void **state)
                       normal = {.use_normal = true};
     struct nwf_mac macs[] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
     struct nwf_port guest = {.ofport = 1, .macs = {.data = macs, .n = 1}}, other;
-    struct nwf_shared_digest digests[12];
+    struct nwf_shared_digest digests[13];
     size_t n = 0;
 
     (void) state;
@@ -517,6 +517,9 @@ test_shared_digest(void **state)
     other.vlan.mode = NWF_VLAN_NATIVE_UNTAGGED;
     digests[n++] = shared_of(&bridge, &other, 1);
     nwf_vlan_add_trunk(&other.vlan, 7);
+    digests[n++] = shared_of(&bridge, &other, 1);
+    other = guest;
+    other.name = "vnet1";
     digests[n++] = shared_of(&bridge, &other, 1);
     other = guest;
     other.flood.of[1][0] = NWF_U_DROP;
