@@ -336,8 +336,7 @@ open_session(struct nwf_port_rows *rows, struct nwf_error *err)
     return r;
 }
 
-/* A Port of the Interface's name with no other Interface is the usual case, and the only
- * one that a guest can be. */
+/* Takes the Port if the Interface is its only one, as a guest's is. */
 static int
 read_port(struct nwf_port_rows *rows, const struct json *json, struct nwf_error *err)
 {
@@ -467,6 +466,25 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
     return 0;
 }
 
+/* A Port may have another name than its Interface. */
+static int
+find_port(struct nwf_port_rows *rows, struct nwf_error *err)
+{
+    struct json *params = new_transaction();
+    struct jsonrpc_msg *reply;
+
+    json_array_add(params, selection("Port",
+                                     clause("interfaces", "includes",
+                                            uuid_json(&rows->interface.header_.uuid)),
+                                     port_columns, ARRAY_SIZE(port_columns), "interfaces"));
+    int r = transact(rows, params, &reply, err);
+    if (!r) {
+        r = read_port(rows, only_row(reply, 0), err);
+        jsonrpc_msg_destroy(reply);
+    }
+    return r;
+}
+
 /* Selects all Interfaces with the port's zone, or a zone that none has. */
 static struct json *
 select_zone_users(const struct nwf_port_rows *rows)
@@ -482,17 +500,13 @@ select_zone_users(const struct nwf_port_rows *rows)
         NULL, 0, NULL);
 }
 
-int
-nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
+static int
+find_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
 {
     const struct uuid *port = &rows->port.header_.uuid;
-    struct json *params;
+    struct json *params = new_transaction();
     struct jsonrpc_msg *reply;
 
-    if (!rows->has_port || rows->has_bridge) {
-        return 0;
-    }
-    params = new_transaction();
     json_array_add(params, selection("Bridge", clause("ports", "includes", uuid_json(port)),
                                      bridge_columns, ARRAY_SIZE(bridge_columns), NULL));
     json_array_add(params, selection("Mirror", clause("output_port", "includes", uuid_json(port)),
@@ -504,6 +518,14 @@ nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
         jsonrpc_msg_destroy(reply);
     }
     return r;
+}
+
+int
+nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
+{
+    int r = rows->has_port ? 0 : find_port(rows, err);
+
+    return r || !rows->has_port || rows->has_bridge ? r : find_bridge(rows, err);
 }
 
 const struct ovsrec_bridge *

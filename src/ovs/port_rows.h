@@ -15,8 +15,8 @@
 
 struct nwf_port_rows;
 
-/* Reads the Interface 'name', and its Port if it is the only one there.  -ENOENT if
- * there is no such Interface.  Each call ends within 'timeout_ms'. */
+/* Reads the Interface 'name'.  -ENOENT if there is no such Interface.  Each call ends within
+ * 'timeout_ms'. */
 int nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name,
                        struct nwf_port_rows **ret, struct nwf_error *err);
 void nwf_port_rows_free(struct nwf_port_rows *rows);

@@ -169,6 +169,7 @@ def test_whole(world):
     world.ovs.restart_switch()
     synced(world, "an empty switch", WHOLE)
     test_number(world)
+    test_name(world)
     world.guest("vnet3", 4, CLEAN, IP="10.0.0.4")
     synced(world, "a new guest", WHOLE, "sync", "--port=vnet3")
     world.expect("    it is one", "vnet3", world.ip("vnet3"), ["uplink", "vnet0", "vnet1"])
@@ -191,6 +192,22 @@ def test_number(world):
         re.search(rf"in_port={old}\b|reg0=0x{old:x}\b", flow) for flow in world.ovs.flows("br0")
         if "actions=drop" not in flow))
     world.set_tags("vnet0", nwfilter_MAC=None)
+    world.sync(status=1)
+
+
+def test_name(world):
+    """An Interface in a Port of another name."""
+    port = Port("nic")
+    world.ovs.vsctl("--id=@i", "create", "Interface", "name=nic", "--", "--id=@p", "create", "Port",
+                    "name=other", "interfaces=@i", "--", "add", "Bridge", "br0", "ports", "@p")
+    for pattern in (WHOLE, ALONE.replace("vnet0", "nic")):
+        address = "10.0.0.6" if pattern is WHOLE else "10.0.0.66"
+        result = nwfilter("bind", "--sync", "nic", CLEAN, f"IP={address}", "MAC=52:54:00:00:00:06")
+        world.check(f"a Port of another name: {address}", result.status == 0
+                    and re.fullmatch(pattern, result.out) and world.status("nic") == "active"
+                    and nwfilter("diff").status == 0, result)
+    world.ovs.vsctl("del-port", "other")
+    port.remove()
     world.sync(status=1)
 
 
