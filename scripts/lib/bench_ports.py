@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+from system.world import transact
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("OVS_NWFILTER", os.path.join(ROOT, "build", "ovs-nwfilter"))
 FILTERS = os.path.join(ROOT, "flows", "filters")
@@ -67,20 +69,33 @@ class World:
         ovs.add_bridge(BRIDGE)
 
     def grow(self, size):
+        """Straight into the database: ovs-vsctl takes minutes for thousands of ports."""
         while self.size < size:
-            words = []
-            for number in range(self.size + 1, min(self.size + BATCH, size) + 1):
-                words += ["--", "add-port", BRIDGE, f"p{number}", "--", "set", "Interface",
-                          f"p{number}", "type=dummy", *self.tags(number)]
-            subprocess.run(["ovs-vsctl", "--timeout=300", *words[1:]], check=True)
-            self.size = min(self.size + BATCH, size)
+            numbers = range(self.size + 1, min(self.size + BATCH, size) + 1)
+            operations = [row for number in numbers for row in self.rows(number)]
+            ports = ["set", [["named-uuid", f"port{number}"] for number in numbers]]
+            transact(*operations, {"op": "mutate", "table": "Bridge",
+                                   "where": [["name", "==", BRIDGE]],
+                                   "mutations": [["ports", "insert", ports]]})
+            self.size = numbers[-1]
+        # Any change makes ovs-vsctl wait until the switch has done all that was asked before.
+        subprocess.run(["ovs-vsctl", "--timeout=300", "set", "Bridge", BRIDGE,
+                        f"external_ids:bench={size}"], check=True)
+
+    def rows(self, number):
+        name = f"p{number}"
+        return [{"op": "insert", "table": "Interface", "uuid-name": f"interface{number}",
+                 "row": {"name": name, "type": "dummy",
+                         "external_ids": ["map", list(self.tags(number).items())]}},
+                {"op": "insert", "table": "Port", "uuid-name": f"port{number}",
+                 "row": {"name": name, "interfaces": ["named-uuid", f"interface{number}"]}}]
 
     @staticmethod
     def tags(number):
         high, low = divmod(number, 250)
-        return [f'external_ids:attached-mac="52:54:00:00:{number >> 8:02x}:{number & 255:02x}"',
-                "external_ids:nwfilter=clean-traffic",
-                f"external_ids:nwfilter-IP=10.{high // 250}.{high % 250}.{low + 1}"]
+        return {"attached-mac": f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}",
+                "nwfilter": "clean-traffic",
+                "nwfilter-IP": f"10.{high // 250}.{high % 250}.{low + 1}"}
 
 
 def idle(rounds):

@@ -36,9 +36,8 @@ def addresses(number):
 class RulesWorld(World):
     @staticmethod
     def tags(number):
-        return [f'external_ids:attached-mac="52:54:00:00:{number >> 8:02x}:{number & 255:02x}"',
-                f"external_ids:nwfilter={NAME}",
-                f'external_ids:nwfilter-IP="{",".join(addresses(number))}"']
+        return {"attached-mac": f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}",
+                "nwfilter": NAME, "nwfilter-IP": ",".join(addresses(number))}
 
 
 def bench(lab, options):

@@ -339,6 +339,8 @@ def transact(*operations):
         server.connect("/run/openvswitch/db.sock")
         server.sendall(json.dumps({"method": "transact", "id": 0,
                                    "params": ["Open_vSwitch", *operations]}).encode())
-        answer = server.recv(1 << 20).decode()
+        answer = ""
+        while not answer.endswith("}") or answer.count("{") != answer.count("}"):
+            answer += server.recv(1 << 20).decode()
     if '"error":null' not in answer or '"details"' in answer:
         raise LabError(f"transact: {answer}")
