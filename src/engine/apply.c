@@ -18,6 +18,38 @@
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
 
+/* ---- Comparing. ---- */
+
+static void
+count(struct nwf_sync_result *result, const struct nwf_change *change)
+{
+    switch (change->kind) {
+    case NWF_CHANGE_ADD:
+        result->n_added++;
+        break;
+    case NWF_CHANGE_REPLACE:
+        result->n_replaced++;
+        break;
+    case NWF_CHANGE_DELETE:
+        result->n_deleted++;
+        break;
+    }
+}
+
+void
+nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
+            nwf_sync_report_fn *report, void *aux, struct nwf_changes *ret,
+            struct nwf_sync_result *result)
+{
+    nwf_flow_diff(installed, &plan->flows, ret);
+    nwf_vec_foreach (change, ret) {
+        count(result, change);
+        if (report) {
+            report(aux, plan, change);
+        }
+    }
+}
+
 /* ---- Status. ---- */
 
 /* 'doubt' is why no guest is known to be protected; NULL: they are. */

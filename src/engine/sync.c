@@ -9,36 +9,6 @@
 #include "apply.h"
 #include "nwf/text.h"
 
-static void
-count(struct nwf_sync_result *result, const struct nwf_change *change)
-{
-    switch (change->kind) {
-    case NWF_CHANGE_ADD:
-        result->n_added++;
-        break;
-    case NWF_CHANGE_REPLACE:
-        result->n_replaced++;
-        break;
-    case NWF_CHANGE_DELETE:
-        result->n_deleted++;
-        break;
-    }
-}
-
-void
-nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
-            nwf_sync_report_fn *report, void *aux, struct nwf_changes *ret,
-            struct nwf_sync_result *result)
-{
-    nwf_flow_diff(installed, &plan->flows, ret);
-    nwf_vec_foreach (change, ret) {
-        count(result, change);
-        if (report) {
-            report(aux, plan, change);
-        }
-    }
-}
-
 /* ---- What is installed. ----
  *
  * Flows that ports share, and their ways in with the stamps, are always read.  Those

@@ -341,6 +341,9 @@ def transact(*operations):
                                    "params": ["Open_vSwitch", *operations]}).encode())
         answer = ""
         while not answer.endswith("}") or answer.count("{") != answer.count("}"):
-            answer += server.recv(1 << 20).decode()
+            part = server.recv(1 << 20)
+            if not part:
+                raise LabError(f"transact: the database hangs up after {answer!r}")
+            answer += part.decode()
     if '"error":null' not in answer or '"details"' in answer:
         raise LabError(f"transact: {answer}")
