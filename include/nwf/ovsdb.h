@@ -62,7 +62,7 @@ int nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, struct nwf_ovsdb
 
 /* The same for one Interface's sake: whatever the size of the database, only its rows
  * are read.  -ENOENT if there is none.  Of the calls below, those that speak of a port
- * are for such a database, and nwf_ovsdb_write_tags() and nwf_ovsdb_count_zones(); the
+ * are for such a database, nwf_ovsdb_write_tags() and nwf_ovsdb_count_zones() for both; the
  * others are not. */
 int nwf_ovsdb_open_port(const char *remote, unsigned int timeout_ms, const char *interface,
                         struct nwf_ovsdb **ret, struct nwf_error *err);
@@ -96,7 +96,12 @@ struct nwf_tag_change {
     const char *value;
 };
 
-/* Writes all of 'changes' in one transaction. */
+/* Changes tags of a port's database as they are read from now on, and in the database
+ * itself with the next nwf_ovsdb_write_tags().  What was read before is not valid any more. */
+void nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n);
+
+/* Writes what is staged, and all of 'changes', in one transaction.  In a port's database
+ * tags have to be as they were read (-ECANCELED). */
 int nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                          struct nwf_error *err);
 

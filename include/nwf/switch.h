@@ -47,7 +47,12 @@ int nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint
 int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
                      struct nwf_error *err);
 
-/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle. */
+/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle: asks for it, and
+ * waits until it is done. */
+int nwf_switch_ask_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                          struct nwf_question *ret, struct nwf_error *err);
+int nwf_switch_take_done(struct nwf_switch *sw, struct nwf_question question,
+                         struct nwf_error *err);
 int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err);
 
 /* Forgets the connections of a conntrack zone. */

@@ -127,27 +127,6 @@ add_new_tags(struct tag_changes *changes, const struct ovsrec_interface *row,
     return 0;
 }
 
-/* Setting a key and removing it in one transaction would cancel out. */
-static void
-drop_removals_of_set_keys(struct tag_changes *changes)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < changes->n; i++) {
-        bool set_too = false;
-        for (size_t j = 0; j < changes->n && !changes->data[i].value; j++) {
-            set_too |=
-                changes->data[j].value && !strcmp(changes->data[i].key, changes->data[j].key);
-        }
-        if (set_too) {
-            free((char *) changes->data[i].key);
-        } else {
-            changes->data[kept++] = changes->data[i];
-        }
-    }
-    changes->n = kept;
-}
-
 static void
 changes_clear(struct tag_changes *changes)
 {
@@ -156,13 +135,6 @@ changes_clear(struct tag_changes *changes)
         free((char *) change->value);
     }
     nwf_vec_clear(changes);
-}
-
-static int
-write_tags(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_error *err)
-{
-    drop_removals_of_set_keys(changes);
-    return nwf_ovsdb_write_tags(db, changes->data, changes->n, err);
 }
 
 static int
@@ -204,13 +176,49 @@ check(struct nwf_cli *cli, const struct nwf_binding *binding, const struct nwf_o
     return r;
 }
 
+/* A guest's flows come first, its tags with the status: until the new policy is in force,
+ * the database has the old one, and ovs-vswitchd, which looks at all ports whenever one's
+ * tags have changed, is not busy.  *ret_bridge becomes the bridge that has to be
+ * synchronised as a whole, which is for after the tags. */
+static int
+bind_in_force(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct tag_changes *changes,
+              const char *port, char **ret_bridge, struct nwf_error *err)
+{
+    nwf_ovsdb_stage_tags(db, changes->data, changes->n);
+    return nwf_cli_sync_alone(cli, db, port, ret_bridge, err);
+}
+
+static int
+bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
+    char *bridge CLEANUP_FREE = NULL;
+    struct nwf_ovs_port port;
+    int r = open_port(cli, binding->port, &db, &port, err);
+
+    if (r) {
+        return r;
+    }
+    r = check(cli, binding, &port, err);
+    if (!r) {
+        remove_old_tags(&changes, &port);
+        r = add_new_tags(&changes, port.row, binding, err);
+    }
+    nwf_vec_clear(&port.tags);
+    if (!r && cli->sync) {
+        r = bind_in_force(cli, db, &changes, binding->port, &bridge, err);
+    }
+    if (!r && (bridge || !cli->sync)) {
+        r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
+    }
+    return r || !bridge ? r : nwf_cli_sync_whole(cli, bridge, binding->port, err);
+}
+
 int
 nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
-    struct nwf_ovs_port port;
     int r =
         cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
 
@@ -218,19 +226,7 @@ nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
     if (!r && cli->sync) {
         r = nwf_cli_lock(cli, err);
     }
-    if (r || (r = open_port(cli, binding.port, &db, &port, err))) {
-        return r;
-    }
-    r = check(cli, &binding, &port, err);
-    if (!r) {
-        remove_old_tags(&changes, &port);
-        r = add_new_tags(&changes, port.row, &binding, err);
-    }
-    if (!r) {
-        r = write_tags(db, &changes, err);
-    }
-    nwf_vec_clear(&port.tags);
-    return r || !cli->sync ? r : nwf_cli_sync_port(cli, binding.port, err);
+    return r ? r : bind_port(cli, &binding, err);
 }
 
 int
@@ -245,7 +241,7 @@ nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
         return r;
     }
     remove_old_tags(&changes, &port);
-    r = write_tags(db, &changes, err);
+    r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
     nwf_vec_clear(&port.tags);
     return r;
 }

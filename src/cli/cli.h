@@ -71,6 +71,13 @@ int nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db,
  * see sync_port.c. */
 int nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err);
 
+/* The two halves of it.  The first changes nothing if the port's own flows are not all there
+ * is to do: then *ret_bridge, the caller's to free, becomes its bridge's name. */
+int nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
+                       char **ret_bridge, struct nwf_error *err);
+int nwf_cli_sync_whole(const struct nwf_cli *cli, char *bridge, const char *port,
+                       struct nwf_error *err);
+
 /* "sync" of the bridges that the operands name, or all managed ones. */
 nwf_verb_fn nwf_cli_sync_bridges;
 

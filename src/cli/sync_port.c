@@ -46,8 +46,8 @@ sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridg
     nwf_plan_read(&plan, bridge, cli->store);
     if (cli->sync && plan.ports.data[0].role == NWF_TRUSTED) {
         return nwf_error_set(err, -EINVAL,
-                             "%s: the tags are written, but a trusted port, the bridge's own and a "
-                             "mirror's output are not filtered",
+                             "%s: a trusted port, the bridge's own and a mirror's output are not "
+                             "filtered",
                              plan.ports.data[0].name);
     }
     int r = nwf_sync_port(db, bridge, cli->store, &plan, &options,
@@ -58,17 +58,14 @@ sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridg
     return r;
 }
 
-/* *ret_bridge, the caller's to free, becomes the bridge that has to be synchronised as a
- * whole; NULL: none. */
-static int
-sync_port(struct nwf_cli *cli, const char *name, char **ret_bridge, struct nwf_error *err)
+int
+nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, char **ret_bridge,
+                   struct nwf_error *err)
 {
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     bool done = false;
-    int r = nwf_ovsdb_open_port(cli->db, cli->timeout_ms, name, &db, err);
+    int r = nwf_ovsdb_port_bridge(db, &bridges, err);
 
-    r = r ? r : nwf_ovsdb_port_bridge(db, &bridges, err);
     if (r) {
         return r;
     }
@@ -87,8 +84,8 @@ sync_port(struct nwf_cli *cli, const char *name, char **ret_bridge, struct nwf_e
     return r;
 }
 
-static int
-sync_whole(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_error *err)
+int
+nwf_cli_sync_whole(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_error *err)
 {
     struct nwf_cli whole = *cli;
 
@@ -101,8 +98,10 @@ sync_whole(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf
 int
 nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err)
 {
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     char *bridge CLEANUP_FREE = NULL;
-    int r = sync_port(cli, name, &bridge, err);
+    int r = nwf_ovsdb_open_port(cli->db, cli->timeout_ms, name, &db, err);
 
-    return r || !bridge ? r : sync_whole(cli, bridge, name, err);
+    r = r ? r : nwf_cli_sync_alone(cli, db, name, &bridge, err);
+    return r || !bridge ? r : nwf_cli_sync_whole(cli, bridge, name, err);
 }

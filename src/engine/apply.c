@@ -90,7 +90,6 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doub
              struct nwf_error *err)
 {
     struct tag_changes changes = {.data = NULL};
-    int r = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
         char *zone = port->zone ? nwf_asprintf("%u", port->zone) : NULL;
@@ -98,9 +97,7 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doub
         change_tag(&changes, port, NWF_TAG_STATUS, port->old_status, new_status(port, doubt));
         change_tag(&changes, port, NWF_TAG_ZONE, port->old_zone, zone);
     }
-    if (changes.n) {
-        r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    }
+    int r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
     nwf_vec_foreach (change, &changes) {
         free((char *) change->value);
     }
@@ -163,17 +160,27 @@ send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error
 }
 
 static int
-flush_caches(struct nwf_switch *sw, const struct nwf_plan *plan, unsigned int timeout_ms,
-             struct nwf_error *err)
+flush_caches(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
     int r = forget_addresses(plan, timeout_ms, err);
 
     r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
-    r = r ? r : nwf_switch_delete(sw, NWF_PENDING, UINT64_MAX, err);
     if (r) {
         nwf_error_wrap(err, "cached flows of the old policy may be left");
     }
     return r;
+}
+
+/* Writes the status while the switch removes the flow of send_bundle(). */
+static int
+conclude(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
+         struct nwf_error *err)
+{
+    struct nwf_question question;
+    int asked = nwf_switch_ask_delete(sw, NWF_PENDING, UINT64_MAX, &question, err);
+    int r = write_status(db, plan, NULL, asked ? NULL : err);
+
+    return asked || r ? (asked ? asked : r) : nwf_switch_take_done(sw, question, err);
 }
 
 int
@@ -183,16 +190,18 @@ nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *pl
 {
     int r = set_up_switch(sw, plan, frags, timeout_ms, err);
 
-    if (!r && changes->n) {
-        r = send_bundle(sw, changes, err);
-        if (r) {
-            return r;
-        }
-        r = flush_caches(sw, plan, timeout_ms, err);
-        if (r) {
-            (void) write_status(db, plan, nwf_error_text(err), NULL);
-            nwf_error_wrap(err, "bridge %s", plan->name);
-        }
+    if (r || !changes->n) {
+        return r ? r : write_status(db, plan, NULL, err);
     }
-    return r ? r : write_status(db, plan, NULL, err);
+    r = send_bundle(sw, changes, err);
+    if (r) {
+        return r;
+    }
+    r = flush_caches(plan, timeout_ms, err);
+    if (r) {
+        (void) write_status(db, plan, nwf_error_text(err), NULL);
+        nwf_error_wrap(err, "bridge %s", plan->name);
+        return r;
+    }
+    return conclude(sw, db, plan, err);
 }

@@ -442,12 +442,18 @@ apply_change(const struct nwf_tag_change *c)
     }
 }
 
+void
+nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n)
+{
+    nwf_port_rows_stage(db->rows, changes, n);
+}
+
 int
 nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                      struct nwf_error *err)
 {
-    if (db->rows) {
-        return nwf_port_rows_write(db->rows, changes, n, err);
+    if (db->rows || !n) {
+        return db->rows ? nwf_port_rows_write(db->rows, changes, n, err) : 0;
     }
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 

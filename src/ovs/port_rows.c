@@ -45,6 +45,9 @@ struct nwf_port_rows {
     bool has_port, has_bridge;
     size_t n_zone_users; /* Interfaces that say they use the port's conntrack zone. */
 
+    struct smap tags_read; /* The tags that the database had when the Interface was read. */
+    struct shash staged;   /* A key's new value, or NULL: it goes. */
+
     /* What the rows refer to. */
     struct ovsrec_interface *interfaces[1];
     struct ovsrec_port *ports[1];
@@ -196,10 +199,27 @@ uuid_json(const struct uuid *uuid)
 }
 
 static struct json *
+condition(const char *column, const char *function, struct json *value)
+{
+    return json_array_create_3(json_string_create(column), json_string_create(function), value);
+}
+
+static struct json *
 clause(const char *column, const char *function, struct json *value)
 {
-    return json_array_create_1(
-        json_array_create_3(json_string_create(column), json_string_create(function), value));
+    return json_array_create_1(condition(column, function, value));
+}
+
+static struct json *
+pair_json(const char *key, const char *value)
+{
+    return json_array_create_2(json_string_create(key), json_string_create(value));
+}
+
+static struct json *
+collection(const char *kind, struct json *elements)
+{
+    return json_array_create_2(json_string_create(kind), elements);
 }
 
 static struct json *
@@ -356,6 +376,20 @@ read_port(struct nwf_port_rows *rows, const struct json *json, struct nwf_error 
     return r;
 }
 
+/* What is written at last depends on these tags. */
+static void
+remember_tags(struct nwf_port_rows *rows)
+{
+    const struct smap_node *node;
+
+    SMAP_FOR_EACH (node, &rows->interface.external_ids) {
+        if (!strcmp(node->key, NWF_TAG_FILTER) || !strcmp(node->key, NWF_TAG_MAC)
+            || !strncmp(node->key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE))) {
+            smap_add(&rows->tags_read, node->key, node->value);
+        }
+    }
+}
+
 static int
 read_interface(struct nwf_port_rows *rows, const char *name, struct nwf_error *err)
 {
@@ -376,6 +410,9 @@ read_interface(struct nwf_port_rows *rows, const char *name, struct nwf_error *e
             : nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
     r = r ? r : read_port(rows, only_row(reply, 1), err);
     jsonrpc_msg_destroy(reply);
+    if (!r) {
+        remember_tags(rows);
+    }
     return r;
 }
 
@@ -391,6 +428,8 @@ nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name
     ovsrec_port_init(&rows->port);
     ovsrec_bridge_init(&rows->bridge);
     ovsrec_mirror_init(&rows->mirror);
+    smap_init(&rows->tags_read);
+    shash_init(&rows->staged);
     int r = open_session(rows, err);
     r = r ? r : read_interface(rows, name, err);
     if (!r) {
@@ -407,6 +446,8 @@ nwf_port_rows_free(struct nwf_port_rows *rows)
         ovsdb_datum_destroy(&cell->datum, &cell->column->type);
     }
     nwf_vec_clear(&rows->cells);
+    smap_destroy(&rows->tags_read);
+    shash_destroy_free_data(&rows->staged);
     jsonrpc_session_close(rows->session);
     free(rows->remote);
     free(rows);
@@ -490,14 +531,10 @@ static struct json *
 select_zone_users(const struct nwf_port_rows *rows)
 {
     const char *zone = smap_get_def(&rows->interface.external_ids, NWF_TAG_ZONE, "none");
-    struct json *pair =
-        json_array_create_2(json_string_create(NWF_TAG_ZONE), json_string_create(zone));
+    struct json *pairs = json_array_create_1(pair_json(NWF_TAG_ZONE, zone));
 
-    return selection(
-        "Interface",
-        clause("external_ids", "includes",
-               json_array_create_2(json_string_create("map"), json_array_create_1(pair))),
-        NULL, 0, NULL);
+    return selection("Interface", clause("external_ids", "includes", collection("map", pairs)),
+                     NULL, 0, NULL);
 }
 
 static int
@@ -542,40 +579,100 @@ nwf_port_rows_zone_users(const struct nwf_port_rows *rows)
 
 /* ---- Writing. ---- */
 
+static void
+stage(struct nwf_port_rows *rows, const struct nwf_tag_change *change)
+{
+    free(shash_replace(&rows->staged, change->key,
+                       change->value ? nwf_strdup(change->value) : NULL));
+}
+
+void
+nwf_port_rows_stage(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n)
+{
+    struct smap *ids = &rows->interface.external_ids;
+
+    for (size_t i = 0; i < n; i++) {
+        stage(rows, &changes[i]);
+        if (changes[i].value) {
+            smap_replace(ids, changes[i].key, changes[i].value);
+        } else {
+            smap_remove(ids, changes[i].key);
+        }
+    }
+}
+
 static struct json *
-mutation(const char *mutator, const char *what, struct json *list)
+mutation(const char *mutator, struct json *collection)
 {
     return json_array_create_3(json_string_create("external_ids"), json_string_create(mutator),
-                               json_array_create_2(json_string_create(what), list));
+                               collection);
 }
 
 /* Keys are deleted first, also those that are set: "insert" leaves the value that is there. */
 static struct json *
-mutations(const struct nwf_tag_change *changes, size_t n)
+mutations(const struct shash *staged)
 {
     struct json *keys = json_array_create_empty(), *pairs = json_array_create_empty();
+    const struct shash_node *node;
 
-    for (size_t i = 0; i < n; i++) {
-        json_array_add(keys, json_string_create(changes[i].key));
-        if (changes[i].value) {
-            json_array_add(pairs, json_array_create_2(json_string_create(changes[i].key),
-                                                      json_string_create(changes[i].value)));
+    SHASH_FOR_EACH (node, staged) {
+        json_array_add(keys, json_string_create(node->name));
+        if (node->data) {
+            json_array_add(pairs, pair_json(node->name, node->data));
         }
     }
-    return json_array_create_2(mutation("delete", "set", keys), mutation("insert", "map", pairs));
+    return json_array_create_2(mutation("delete", collection("set", keys)),
+                               mutation("insert", collection("map", pairs)));
+}
+
+/* Selects the Interface as long as its tags are those that were read. */
+static struct json *
+select_unchanged(const struct nwf_port_rows *rows)
+{
+    struct json *where = clause("_uuid", "==", uuid_json(&rows->interface.header_.uuid));
+    struct json *pairs = json_array_create_empty();
+    const struct smap_node *node;
+
+    SMAP_FOR_EACH (node, &rows->tags_read) {
+        json_array_add(pairs, pair_json(node->key, node->value));
+    }
+    json_array_add(where, condition("external_ids", "includes", collection("map", pairs)));
+    return where;
+}
+
+static int
+check_count(const struct nwf_port_rows *rows, const struct jsonrpc_msg *reply,
+            struct nwf_error *err)
+{
+    const struct json *result = json_array(reply->result)->elems[0];
+    const struct json *count =
+        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "count") : NULL;
+
+    return count && count->type == JSON_INTEGER && count->integer == 1
+               ? 0
+               : nwf_error_set(err, -ECANCELED,
+                               "%s: the interface is gone, or its tags were changed meanwhile",
+                               rows->interface.name);
 }
 
 int
 nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
                     struct nwf_error *err)
 {
-    struct json *params = new_transaction(), *mutate, *comment = json_object_create();
+    struct json *params, *mutate, *comment;
     struct jsonrpc_msg *reply;
 
-    mutate = operation("mutate", "Interface",
-                       clause("_uuid", "==", uuid_json(&rows->interface.header_.uuid)));
-    json_object_put(mutate, "mutations", mutations(changes, n));
+    for (size_t i = 0; i < n; i++) {
+        stage(rows, &changes[i]);
+    }
+    if (shash_is_empty(&rows->staged)) {
+        return 0;
+    }
+    params = new_transaction();
+    mutate = operation("mutate", "Interface", select_unchanged(rows));
+    json_object_put(mutate, "mutations", mutations(&rows->staged));
     json_array_add(params, mutate);
+    comment = json_object_create();
     json_object_put_string(comment, "op", "comment");
     json_object_put_string(comment, "comment", "ovs-nwfilter");
     json_array_add(params, comment);
@@ -583,12 +680,11 @@ nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *cha
     if (r) {
         return r;
     }
-    const struct json *result = json_array(reply->result)->elems[0];
-    const struct json *count =
-        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "count") : NULL;
-    if (!count || count->type != JSON_INTEGER || count->integer != 1) {
-        r = nwf_error_set(err, -ENOENT, "%s: the interface is gone", rows->interface.name);
-    }
+    r = check_count(rows, reply, err);
     jsonrpc_msg_destroy(reply);
+    if (!r) {
+        shash_clear_free_data(&rows->staged);
+        smap_clear(&rows->tags_read);
+    }
     return r;
 }

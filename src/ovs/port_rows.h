@@ -34,7 +34,13 @@ const struct ovsrec_bridge *nwf_port_rows_bridge(const struct nwf_port_rows *row
 /* How many Interfaces of the host say that they use the conntrack zone that this one does. */
 size_t nwf_port_rows_zone_users(const struct nwf_port_rows *rows);
 
-/* Changes keys of the Interface's external_ids, in one transaction. */
+/* Changes keys of the Interface's external_ids as they are read from now on; what was read
+ * before is not valid any more.  The database has them after nwf_port_rows_write(). */
+void nwf_port_rows_stage(struct nwf_port_rows *rows, const struct nwf_tag_change *changes,
+                         size_t n);
+
+/* Writes what is staged, and 'changes', in one transaction.  -ECANCELED if a tag that was
+ * read is not the database's any more, with nothing written. */
 int nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
                         struct nwf_error *err);
 

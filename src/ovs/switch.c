@@ -416,26 +416,41 @@ check_bundle_reply(struct nwf_switch *sw, const struct ofpbuf *reply, uint16_t t
 }
 
 static int
-bundle_commit(struct nwf_switch *sw, struct nwf_error *err)
+bundle_ask_commit(struct nwf_switch *sw, struct nwf_question *ret, struct nwf_error *err)
 {
-    struct ofpbuf *opened, *reply;
-    struct nwf_question question;
-    int r = ask(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), &question, err);
+    return ask(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), ret, err);
+}
 
-    opened = TAKE_PTR(sw->opened);
-    if (!r && !opened) {
+/* Waits until the bundle is committed. */
+int
+nwf_switch_take_done(struct nwf_switch *sw, struct nwf_question question, struct nwf_error *err)
+{
+    struct ofpbuf *opened = TAKE_PTR(sw->opened), *reply;
+    int r = 0;
+
+    start_clock(sw);
+    if (!opened) {
         r = receive_reply(sw, sw->open_xid, &opened, err);
     }
     if (!r) {
         r = check_bundle_reply(sw, opened, OFPBCT_OPEN_REPLY, "opening a bundle", err);
+        ofpbuf_delete(opened);
     }
-    ofpbuf_delete(opened);
     r = r ? r : receive_reply(sw, question.xid, &reply, err);
     if (!r) {
         r = check_bundle_reply(sw, reply, OFPBCT_COMMIT_REPLY, "the bundle", err);
         ofpbuf_delete(reply);
     }
     return r;
+}
+
+static int
+bundle_commit(struct nwf_switch *sw, struct nwf_error *err)
+{
+    struct nwf_question question;
+    int r = bundle_ask_commit(sw, &question, err);
+
+    return r ? r : nwf_switch_take_done(sw, question, err);
 }
 
 static int
@@ -506,7 +521,8 @@ nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes, struc
 }
 
 int
-nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err)
+nwf_switch_ask_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                      struct nwf_question *ret, struct nwf_error *err)
 {
     struct ofputil_flow_mod fm = {
         .cookie = htonll(cookie),
@@ -526,10 +542,19 @@ nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct 
         r = bundle_add(sw, &fm, 0x40000000, err);
     }
     if (!r) {
-        r = bundle_commit(sw, err);
+        r = bundle_ask_commit(sw, ret, err);
     }
     minimatch_destroy(&fm.match);
     return r;
+}
+
+int
+nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err)
+{
+    struct nwf_question question;
+    int r = nwf_switch_ask_delete(sw, cookie, mask, &question, err);
+
+    return r ? r : nwf_switch_take_done(sw, question, err);
 }
 
 /* ---- Settings. ---- */

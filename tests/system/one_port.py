@@ -32,6 +32,8 @@ def test(world):
     world.manage()
     test_alone(world)
     test_asked(world)
+    test_all_or_nothing(world)
+    test_meanwhile(world)
     test_only_that_port(world)
     test_repair(world)
     test_whole(world)
@@ -100,6 +102,65 @@ def test_asked(world):
                 [message.raw[32:40].hex() for message in stats]  # The cookie (OpenFlow 1.5, 7.3.5.2).
                 == [f"6e776600{number:04x}0000", "6e7766090000ffff"],
                 [message.raw.hex() for message in stats])
+
+
+def test_all_or_nothing(world):
+    """Tags are written with the status: what keeps the flows away keeps them too."""
+    def refuse(message, reply):
+        if message.type == r.BUNDLE_ADD:
+            reply(r.openflow(message.version, r.ERROR, message.inner.xid, bytes([0, 5, 0, 0])))
+            return r.DROP
+        return r.PASS
+    binding = ("bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.9")
+    for what, judge in (("an unreachable switch", lambda *_: r.CLOSE), ("a refused bundle", refuse)):
+        before = world.tags("vnet0"), flows(world)
+        with r.SwitchRelay(world, judge) as relay:
+            result = relay.nwfilter(*binding)
+        world.check(f"bind --sync: {what} changes nothing", result.status == 1
+                    and len(result.err.splitlines()) == 1 and not result.out
+                    and (world.tags("vnet0"), flows(world)) == before, result)
+    writes = []
+
+    def note(message, _):
+        if message.name == "bundle-commit":  # The second removes the mark of a run under way.
+            writes.append(world.tags("vnet0"))
+        return r.PASS
+    with r.SwitchRelay(world, note) as relay:
+        result = relay.nwfilter(*binding)
+    world.check("    without: flows first, then tags", result.status == 0
+                and writes[0] == before[0]
+                and world.tags("vnet0")["nwfilter-IP"] == "10.0.0.9", (result, writes))
+    world.bind("vnet0", CLEAN, "IP=10.0.0.1", "--sync")
+
+
+def test_meanwhile(world):
+    """Tags that somebody else writes while the flows are on their way are not called active."""
+    for words in (("sync", "--port=vnet0"), ("bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.9")):
+        for change in (lambda: world.set_tags("vnet0", nwfilter_IP="10.0.0.66"),
+                       lambda: world.bind("vnet0", CLEAN, "IP=10.0.0.1"),
+                       lambda: world.set_tags("vnet0", attached_mac="52:54:00:00:00:77")):
+            world.set_tags("vnet0", nwfilter_IP="10.0.0.7", nwfilter_status=None)
+            before = world.tags("vnet0")
+            changed = []
+
+            def judge(message, _):
+                if message.type == r.BUNDLE_CONTROL and not changed:
+                    change()
+                    changed.append(world.tags("vnet0"))
+                return r.PASS
+            with r.SwitchRelay(world, judge) as relay:
+                result = relay.nwfilter(*words)
+            kept = changed == [before] or (result.status == 1 and result.err == (
+                "ovs-nwfilter: vnet0: the interface is gone, or its tags were changed meanwhile\n"))
+            world.check(f"{' '.join(words[:2])}: other tags meanwhile", changed and kept
+                        and world.tags("vnet0") == changed[0], (result, before, changed))
+            world.set_tags("vnet0", attached_mac=before["attached-mac"])
+            world.sync(status=1)
+    world.set_tags("vnet0", foreign="1")
+    with r.SwitchRelay(world, lambda message, _: world.set_tags("vnet0", foreign="2")) as relay:
+        result = relay.nwfilter("bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.1")
+    world.check("    but a key that is none of ours may change", result.status == 0
+                and world.status("vnet0") == "active" and world.tags("vnet0")["foreign"] == "2", result)
 
 
 def test_only_that_port(world):
@@ -286,6 +347,7 @@ def test_refused(world):
         result = nwfilter(*words)
         world.check(f"{' '.join(words)}: {error}", result.status == 1
                     and result.err == f"ovs-nwfilter: {error}\n", result)
+    world.check("    and no tag is written", world.status("other") is None)
     world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-trusted=vnet1")
     unfiltered(world, "a trusted port")
     world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-trusted")
@@ -306,10 +368,11 @@ def test_refused(world):
 
 
 def unfiltered(world, what):
-    result = nwfilter("bind", "--sync", "vnet1", CLEAN, "IP=10.0.0.2")
-    world.check(f"{what} has no filter in force", result.status == 1 and not result.out
-                and re.fullmatch(r"ovs-nwfilter: vnet1: the tags are written, but .*\n", result.err),
-                result)
+    before = world.tags("vnet1")
+    result = nwfilter("bind", "--sync", "vnet1", CLEAN, "IP=10.0.0.3")
+    world.check(f"{what} gets no filter", result.status == 1 and not result.out
+                and re.fullmatch(r"ovs-nwfilter: vnet1: a trusted port, .* are not filtered\n",
+                                 result.err) and world.tags("vnet1") == before, result)
     nwfilter("sync")
     world.check("    and no status that says so", world.status("vnet1") is None)
 
