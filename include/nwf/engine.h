@@ -19,12 +19,12 @@ struct nwf_plan_port {
     enum nwf_port_role role;
     NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
-    struct nwf_error error;             /* Why it is quarantined. */
-    const struct ovsrec_interface *row; /* NULL offline. */
-    const char *old_status;             /* What OVSDB says, may be NULL. */
-    const char *old_zone;               /* The same of the zone. */
-    uint16_t zone;                      /* Of conntrack; 0: none. */
-    bool new_zone;                      /* Another one used it, or may have. */
+    struct nwf_error error; /* Why it is quarantined. */
+    struct uuid uuid;       /* Of its Interface. */
+    char *old_status;       /* What OVSDB says, may be NULL. */
+    char *old_zone;         /* The same of the zone. */
+    uint16_t zone;          /* Of conntrack; 0: none. */
+    bool new_zone;          /* Another one used it, or may have. */
     bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
     struct nwf_stamp stamp; /* If a guest. */
 };

@@ -11,13 +11,14 @@
 #include "nwf/binding.h"
 #include "nwf/cleanup.h"
 #include "nwf/vlan.h"
+#include "openvswitch/uuid.h"
 
 struct nwf_ovsdb;
 
 /* The keys of a Bridge's external_ids. */
 #define NWF_BRIDGE_TAG "nwfilter"
 #define NWF_BRIDGE_TRUSTED "nwfilter-trusted"
-/* Ours: fail_mode as it was before "manage". */
+/* Ours: fail_mode as it was before we set it. */
 #define NWF_BRIDGE_FAIL_MODE "nwfilter-saved-fail-mode"
 
 enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
@@ -25,6 +26,7 @@ enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
 /* A row of Interface with what its Port says.  Strings are the database's. */
 struct nwf_ovs_port {
     const char *name;
+    struct uuid uuid;
     uint16_t ofport; /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
     bool normal_only; /* Its Port is something that only NORMAL forwards to. */
@@ -33,7 +35,6 @@ struct nwf_ovs_port {
     bool is_active_member; /* The one that the bond uses now. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
     NWF_VEC(struct nwf_tag) tags;
-    const struct ovsrec_interface *row;
 };
 
 struct nwf_ovs_bridge {
@@ -42,6 +43,8 @@ struct nwf_ovs_bridge {
     const char *bad_tag; /* A value of the bridge's tag that means nothing to us. */
     const char *trusted; /* Comma-separated, may be NULL. */
     bool secure;         /* fail_mode. */
+    bool secured;        /* By us: what it was is noted. */
+    bool stays_secure;   /* When we give it back. */
     bool userspace;      /* Datapath "netdev" (or a test's dummy). */
     bool normal_only;    /* It uses spanning tree or the like. */
     bool forward_bpdu;
@@ -74,8 +77,9 @@ DEFINE_CLEANUP(struct nwf_ovsdb, nwf_ovsdb, nwf_ovsdb_close)
 void nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret);
 void nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges);
 
-/* The port's Interface. */
-const struct ovsrec_interface *nwf_ovsdb_port_interface(const struct nwf_ovsdb *db);
+/* The port's Interface, without what its Port and its bridge say.  The caller frees
+ * ret->tags. */
+void nwf_ovsdb_port(const struct nwf_ovsdb *db, struct nwf_ovs_port *ret);
 
 /* The port's bridge, as if the port were its only one.  Of a member of a bond, and of an
  * Interface that is on no bridge, there is none. */
@@ -88,9 +92,10 @@ const struct ovsrec_bridge *nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const ch
  * zone; a port's database knows of its own zone. */
 void nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000]);
 
-/* A key of external_ids to set, or to remove if 'value' is NULL. */
+/* A key of external_ids to set, or to remove if 'value' is NULL.  Of an Interface that has
+ * gone nothing is changed. */
 struct nwf_tag_change {
-    const struct ovsrec_interface *interface; /* Or: */
+    const struct uuid *interface; /* Or: */
     const struct ovsrec_bridge *bridge;
     const char *key;
     const char *value;
@@ -105,14 +110,15 @@ void nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *cha
 int nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                          struct nwf_error *err);
 
-/* Sets fail_mode ("secure", "standalone" or NULL for none) and waits until
- * ovs-vswitchd acts on it. */
-int nwf_ovsdb_set_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
-                            const char *fail_mode, struct nwf_error *err);
-const char *nwf_ovsdb_fail_mode(const struct ovsrec_bridge *bridge);
-const char *nwf_ovsdb_bridge_tag(const struct ovsrec_bridge *bridge, const char *key);
+/* Sets the bridge's fail_mode to "secure", which is noted together with what it was before
+ * unless a note is there, and waits until ovs-vswitchd acts on it. */
+int nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+                     struct nwf_error *err);
 
-/* Adds the Interface's external_ids to ret->tags. */
-void nwf_ovsdb_interface_tags(const struct ovsrec_interface *row, struct nwf_ovs_port *ret);
+/* Sets it to what nwf_ovsdb_secure() has noted, if anything, and writes all of 'changes' in
+ * the same transaction. */
+int nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+                                const struct nwf_tag_change *changes, size_t n,
+                                struct nwf_error *err);
 
 #endif

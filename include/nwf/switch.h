@@ -47,13 +47,13 @@ int nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint
 int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
                      struct nwf_error *err);
 
-/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle: asks for it, and
- * waits until it is done. */
-int nwf_switch_ask_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
-                          struct nwf_question *ret, struct nwf_error *err);
-int nwf_switch_take_done(struct nwf_switch *sw, struct nwf_question question,
-                         struct nwf_error *err);
+/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle. */
 int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err);
+
+/* Tells the switch to delete them, and does not wait.  ovs-vswitchd reads what is there on
+ * its connections before it accepts others: nobody who connects later finds the flows. */
+int nwf_switch_post_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
+                           struct nwf_error *err);
 
 /* Forgets the connections of a conntrack zone. */
 int nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *err);

@@ -58,9 +58,10 @@ struct tag_changes {
 };
 
 static void
-set_tag(struct tag_changes *changes, const struct ovsrec_interface *row, char *key, char *value)
+set_tag(struct tag_changes *changes, const struct nwf_ovs_port *port, char *key, char *value)
 {
-    nwf_vec_push(changes, (struct nwf_tag_change){.interface = row, .key = key, .value = value});
+    nwf_vec_push(changes,
+                 (struct nwf_tag_change){.interface = &port->uuid, .key = key, .value = value});
 }
 
 static bool
@@ -76,7 +77,7 @@ remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port)
     nwf_vec_foreach (tag, &port->tags) {
         /* As long as flows use the zone, nobody else may: sync removes that tag. */
         if (is_our_tag(tag->key) && strcmp(tag->key, NWF_TAG_ZONE)) {
-            set_tag(changes, port->row, nwf_strdup(tag->key), NULL);
+            set_tag(changes, port, nwf_strdup(tag->key), NULL);
         }
     }
 }
@@ -105,10 +106,10 @@ format_value(const struct nwf_param *param, char **ret, struct nwf_error *err)
 }
 
 static int
-add_new_tags(struct tag_changes *changes, const struct ovsrec_interface *row,
+add_new_tags(struct tag_changes *changes, const struct nwf_ovs_port *port,
              const struct nwf_binding *binding, struct nwf_error *err)
 {
-    set_tag(changes, row, nwf_strdup(NWF_TAG_FILTER), nwf_strdup(binding->filter));
+    set_tag(changes, port, nwf_strdup(NWF_TAG_FILTER), nwf_strdup(binding->filter));
     nwf_vec_foreach (param, &binding->params.list) {
         char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);
         char *value = NULL;
@@ -122,7 +123,7 @@ add_new_tags(struct tag_changes *changes, const struct ovsrec_interface *row,
             nwf_error_wrap(err, "%s", binding->port);
             return r;
         }
-        set_tag(changes, row, TAKE_PTR(key), value);
+        set_tag(changes, port, TAKE_PTR(key), value);
     }
     return 0;
 }
@@ -146,25 +147,32 @@ open_port(struct nwf_cli *cli, const char *name, struct nwf_ovsdb **ret_db,
     if (r) {
         return r;
     }
-    memset(ret_port, 0, sizeof *ret_port);
-    ret_port->row = nwf_ovsdb_port_interface(*ret_db);
-    nwf_ovsdb_interface_tags(ret_port->row, ret_port);
+    nwf_ovsdb_port(*ret_db, ret_port);
     return 0;
 }
 
-/* Checks the binding as sync will see it: with the port's own MAC. */
+static char *
+copy_mac(const struct nwf_ovs_port *port)
+{
+    nwf_vec_foreach (tag, &port->tags) {
+        if (!strcmp(tag->key, NWF_TAG_MAC)) {
+            return nwf_strdup(tag->value);
+        }
+    }
+    return NULL;
+}
+
+/* Checks the binding as sync will see it: with the port's own MAC, which may be NULL. */
 static int
-check(struct nwf_cli *cli, const struct nwf_binding *binding, const struct nwf_ovs_port *port,
+check(struct nwf_cli *cli, const struct nwf_binding *binding, const char *mac,
       struct nwf_error *err)
 {
     struct nwf_binding whole = {.filter = nwf_strdup(binding->filter)};
     int r = 0;
 
     nwf_params_override(&whole.params, &binding->params);
-    nwf_vec_foreach (tag, &port->tags) {
-        if (!r && !strcmp(tag->key, NWF_TAG_MAC) && !nwf_params_find(&whole.params, "MAC")) {
-            r = nwf_params_add_list(&whole.params, "MAC", tag->value, err);
-        }
+    if (mac && !nwf_params_find(&whole.params, "MAC")) {
+        r = nwf_params_add_list(&whole.params, "MAC", mac, err);
     }
     if (!r) {
         r = nwf_plan_check_binding(&whole, cli->store, err);
@@ -193,25 +201,25 @@ bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_err
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
-    char *bridge CLEANUP_FREE = NULL;
+    char *bridge CLEANUP_FREE = NULL, *mac CLEANUP_FREE = NULL;
     struct nwf_ovs_port port;
     int r = open_port(cli, binding->port, &db, &port, err);
 
     if (r) {
         return r;
     }
-    r = check(cli, binding, &port, err);
-    if (!r) {
-        remove_old_tags(&changes, &port);
-        r = add_new_tags(&changes, port.row, binding, err);
-    }
+    mac = copy_mac(&port);
+    remove_old_tags(&changes, &port);
     nwf_vec_clear(&port.tags);
+    r = add_new_tags(&changes, &port, binding, err);
     if (!r && cli->sync) {
         r = bind_in_force(cli, db, &changes, binding->port, &bridge, err);
     }
-    if (!r && (bridge || !cli->sync)) {
-        r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
+    if (r || (cli->sync && !bridge)) {
+        return r; /* A filter that is in force needs no check. */
     }
+    r = check(cli, binding, mac, err);
+    r = r ? r : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
     return r || !bridge ? r : nwf_cli_sync_whole(cli, bridge, binding->port, err);
 }
 

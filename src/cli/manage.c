@@ -10,6 +10,8 @@
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
 
+#include "lib/util.h"
+
 /* Names as one comma-separated string; NULL for none. */
 static char *
 join(const struct nwf_words *words)
@@ -23,57 +25,52 @@ join(const struct nwf_words *words)
     return s;
 }
 
+/* The bridge called 'name' as the database shows it now; 'bridges' is replaced. */
+static const struct nwf_ovs_bridge *
+read_again(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridges,
+           struct nwf_error *err)
+{
+    nwf_ovs_bridges_clear(bridges);
+    nwf_ovsdb_bridges(db, bridges);
+    return nwf_cli_find_bridge(bridges, name, err);
+}
+
 static int
-claim(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
       struct nwf_error *err)
 {
     char *trusted CLEANUP_FREE = join(&cli->trusted);
-    /* OVSDB strings go with the row's next change, so this one is a copy. */
-    const char *fail_mode = nwf_ovsdb_fail_mode(bridge->row);
-    char *saved CLEANUP_FREE = nwf_strdup(fail_mode ? fail_mode : "");
-    bool first = bridge->managed == NWF_UNMANAGED;
+    const struct nwf_ovs_bridge *bridge = read_again(db, cli->argv[0], bridges, err);
+
+    if (bridge && (!bridge->secure || !bridge->secured)) {
+        int r = nwf_ovsdb_secure(db, bridge->row, err);
+        if (r) {
+            return r;
+        }
+        bridge = read_again(db, cli->argv[0], bridges, err);
+    }
+    if (!bridge) {
+        return -ENOENT;
+    }
     struct nwf_tag_change changes[] = {
         {.bridge = bridge->row, .key = NWF_BRIDGE_TAG, .value = cli->audit ? "audit" : "enforce"},
         {.bridge = bridge->row, .key = NWF_BRIDGE_TRUSTED, .value = trusted},
-        {.bridge = bridge->row, .key = NWF_BRIDGE_FAIL_MODE, .value = saved},
     };
-    int r = 0;
-
-    if (!bridge->secure) {
-        char *name CLEANUP_FREE = nwf_strdup(bridge->name);
-        r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
-        const struct ovsrec_bridge *row = nwf_ovsdb_find_bridge(db, name);
-        if (!r && !row) {
-            r = nwf_error_set(err, -ENOENT, "%s: no such bridge any more", name);
-        }
-        for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
-            changes[i].bridge = row;
-        }
-    }
-    return r ? r : nwf_ovsdb_write_tags(db, changes, first ? 3 : 2, err);
+    return nwf_ovsdb_write_tags(db, changes, ARRAY_SIZE(changes), err);
 }
 
 int
 nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct nwf_ovs_bridges before CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    struct nwf_ovs_bridges after CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_ovs_bridge *bridge;
     int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
-    if (r) {
+    if (r || (r = claim(cli, db, &bridges, err))) {
         return r;
     }
-    nwf_ovsdb_bridges(db, &before);
-    if (!(bridge = nwf_cli_find_bridge(&before, cli->argv[0], err))) {
-        return -ENOENT;
-    }
-    if ((r = claim(cli, db, bridge, err))) {
-        return r;
-    }
-    nwf_ovsdb_bridges(db, &after);
-    bridge = nwf_cli_find_bridge(&after, cli->argv[0], err);
+    bridge = read_again(db, cli->argv[0], &bridges, err);
     if (!bridge) {
         return -ENOENT;
     }
@@ -82,23 +79,45 @@ nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
     return r < 0 ? r : NWF_EXIT_OK;
 }
 
-static int
-clear_tags(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
-{
-    NWF_VEC(struct nwf_tag_change) changes = {.data = NULL};
-    const char *const keys[] = {NWF_BRIDGE_TAG, NWF_BRIDGE_TRUSTED, NWF_BRIDGE_FAIL_MODE};
+/* Tag changes that remove keys of a bridge, or of all its ports. */
+struct removals {
+    struct nwf_tag_change *data;
+    size_t n, allocated;
+};
 
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        nwf_vec_push(&changes, (struct nwf_tag_change){.bridge = bridge->row, .key = keys[i]});
-    }
+static void
+remove_port_tags(struct removals *removals, const struct nwf_ovs_bridge *bridge, const char *key)
+{
     nwf_vec_foreach (port, &bridge->ports) {
-        nwf_vec_push(&changes,
-                     (struct nwf_tag_change){.interface = port->row, .key = NWF_TAG_STATUS});
-        nwf_vec_push(&changes,
-                     (struct nwf_tag_change){.interface = port->row, .key = NWF_TAG_ZONE});
+        nwf_vec_push(removals, (struct nwf_tag_change){.interface = &port->uuid, .key = key});
     }
-    int r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    nwf_vec_clear(&changes);
+}
+
+/* The tags of a managed bridge go first, so that nobody puts back what is removed next. */
+static int
+disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct removals removals = {.data = NULL};
+    const char *const keys[] = {NWF_BRIDGE_TAG, NWF_BRIDGE_TRUSTED};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row, .key = keys[i]});
+    }
+    remove_port_tags(&removals, bridge, NWF_TAG_STATUS);
+    int r = nwf_ovsdb_write_tags(db, removals.data, removals.n, err);
+    nwf_vec_clear(&removals);
+    return r;
+}
+
+/* What flows relied on goes when they have gone: conntrack zones, fail_mode. */
+static int
+give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct removals removals = {.data = NULL};
+
+    remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
+    int r = nwf_ovsdb_restore_fail_mode(db, bridge->row, removals.data, removals.n, err);
+    nwf_vec_clear(&removals);
     return r;
 }
 
@@ -108,31 +127,24 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct nwf_sync_options options = {.timeout_ms = cli->timeout_ms, .versions = cli->versions};
+    const struct nwf_ovs_bridge *bridge;
     int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;
     }
-    nwf_ovsdb_bridges(db, &bridges);
-    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, cli->argv[0], err);
-    if (!bridge) {
+    if (!(bridge = read_again(db, cli->argv[0], &bridges, err))) {
         return -ENOENT;
     }
-    if (bridge->managed == NWF_UNMANAGED) {
+    /* A run that was interrupted has left the note about fail_mode at least. */
+    if (bridge->managed == NWF_UNMANAGED && !bridge->secured) {
         return nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name);
     }
-    const char *fail_mode = nwf_ovsdb_bridge_tag(bridge->row, NWF_BRIDGE_FAIL_MODE);
-    char *saved CLEANUP_FREE = nwf_strdup(fail_mode ? fail_mode : "");
-    char *name CLEANUP_FREE = nwf_strdup(bridge->name);
-
-    /* The tag goes first, so that nobody puts back what is removed next. */
-    if ((r = clear_tags(db, bridge, err))) {
-        return r;
+    r = disclaim(db, bridge, err);
+    if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {
+        return r ? r : -ENOENT;
     }
-    r = nwf_sync_remove(name, !strcmp(saved, "secure"), &options, err);
-    const struct ovsrec_bridge *row = nwf_ovsdb_find_bridge(db, name);
-    if (!r && row && strcmp(saved, "secure")) {
-        r = nwf_ovsdb_set_fail_mode(db, row, *saved ? saved : NULL, err);
-    }
+    r = nwf_sync_remove(bridge->name, bridge->stays_secure, &options, err);
+    r = r ? r : give_back(db, bridge, err);
     return r ? r : nwf_vswitchd_flush_cache(cli->timeout_ms, err);
 }

@@ -124,9 +124,9 @@ secure_and_sync(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
 
-    if (!bridge->secure && !cli->dry_run) {
+    if (!cli->dry_run && (!bridge->secure || !bridge->secured)) {
         char *name CLEANUP_FREE = nwf_strdup(bridge->name);
-        int r = nwf_ovsdb_set_fail_mode(db, bridge->row, "secure", err);
+        int r = nwf_ovsdb_secure(db, bridge->row, err);
         if (r) {
             return r;
         }

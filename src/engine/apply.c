@@ -4,7 +4,8 @@
  *
  *   1. fail_mode=secure, before there is anything to fail (the caller's to set, since
  *      it changes the database under what was read from it)
- *   2. settings that flows rely on (fragments, no-flood), before those flows
+ *   2. what flows rely on (fragments, no-flood, conntrack zones and whose they are),
+ *      before those flows
  *   3. the flows, one atomic bundle
  *   4. no cached datapath flow of the old tables is left
  *   5. status, the last: "active" means that all of it is true. */
@@ -81,8 +82,36 @@ change_tag(struct tag_changes *changes, const struct nwf_plan_port *port, const 
         free(new);
     } else {
         nwf_vec_push(changes,
-                     (struct nwf_tag_change){.interface = port->row, .key = key, .value = new});
+                     (struct nwf_tag_change){.interface = &port->uuid, .key = key, .value = new});
     }
+}
+
+/* Writes 'changes' and frees them. */
+static int
+write_changes(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_error *err)
+{
+    int r = nwf_ovsdb_write_tags(db, changes->data, changes->n, err);
+
+    nwf_vec_foreach (change, changes) {
+        free((char *) change->value);
+    }
+    nwf_vec_clear(changes);
+    return r;
+}
+
+/* Zones are the ports' own before flows use them: a run that is killed leaves none in use
+ * that no tag tells of. */
+static int
+announce_zones(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err)
+{
+    struct tag_changes changes = {.data = NULL};
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if (port->new_zone) {
+            change_tag(&changes, port, NWF_TAG_ZONE, NULL, nwf_asprintf("%u", port->zone));
+        }
+    }
+    return changes.n ? write_changes(db, &changes, err) : 0;
 }
 
 static int
@@ -95,14 +124,9 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doub
         char *zone = port->zone ? nwf_asprintf("%u", port->zone) : NULL;
 
         change_tag(&changes, port, NWF_TAG_STATUS, port->old_status, new_status(port, doubt));
-        change_tag(&changes, port, NWF_TAG_ZONE, port->old_zone, zone);
+        change_tag(&changes, port, NWF_TAG_ZONE, port->new_zone ? zone : port->old_zone, zone);
     }
-    int r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    nwf_vec_foreach (change, &changes) {
-        free((char *) change->value);
-    }
-    nwf_vec_clear(&changes);
-    return r;
+    return write_changes(db, &changes, err);
 }
 
 /* ---- Switch. ---- */
@@ -119,8 +143,8 @@ exclude_from_floods(const struct nwf_plan *plan, unsigned int timeout_ms, struct
 }
 
 static int
-set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_question frags,
-              unsigned int timeout_ms, struct nwf_error *err)
+set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
+              struct nwf_question frags, unsigned int timeout_ms, struct nwf_error *err)
 {
     int r = nwf_switch_set_frags(sw, frags, err);
 
@@ -130,6 +154,7 @@ set_up_switch(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_que
             r = nwf_switch_flush_zone(sw, port->zone, err);
         }
     }
+    r = r ? r : announce_zones(db, plan, err);
     return r || !plan->bridge.use_normal ? r : exclude_from_floods(plan, timeout_ms, err);
 }
 
@@ -171,24 +196,12 @@ flush_caches(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_er
     return r;
 }
 
-/* Writes the status while the switch removes the flow of send_bundle(). */
-static int
-conclude(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
-         struct nwf_error *err)
-{
-    struct nwf_question question;
-    int asked = nwf_switch_ask_delete(sw, NWF_PENDING, UINT64_MAX, &question, err);
-    int r = write_status(db, plan, NULL, asked ? NULL : err);
-
-    return asked || r ? (asked ? asked : r) : nwf_switch_take_done(sw, question, err);
-}
-
 int
 nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
           struct nwf_question frags, struct nwf_changes *changes, unsigned int timeout_ms,
           struct nwf_error *err)
 {
-    int r = set_up_switch(sw, plan, frags, timeout_ms, err);
+    int r = set_up_switch(sw, db, plan, frags, timeout_ms, err);
 
     if (r || !changes->n) {
         return r ? r : write_status(db, plan, NULL, err);
@@ -203,5 +216,7 @@ nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *pl
         nwf_error_wrap(err, "bridge %s", plan->name);
         return r;
     }
-    return conclude(sw, db, plan, err);
+    /* Should the switch not do it, the next run makes cached flows go once more. */
+    (void) nwf_switch_post_delete(sw, NWF_PENDING, UINT64_MAX, NULL);
+    return write_status(db, plan, NULL, err);
 }

@@ -33,6 +33,8 @@ nwf_plan_finish(struct nwf_plan *plan)
         nwf_vec_clear(&port->bond);
         nwf_binding_clear(&port->binding);
         nwf_error_clear(&port->error);
+        free(port->old_status);
+        free(port->old_zone);
         free(port->name);
     }
     nwf_vec_clear(&plan->ports);
@@ -95,6 +97,14 @@ find_tag(const struct nwf_ovs_port *port, const char *key)
     return NULL;
 }
 
+static char *
+copy_tag(const struct nwf_ovs_port *port, const char *key)
+{
+    const char *value = find_tag(port, key);
+
+    return value ? nwf_strdup(value) : NULL;
+}
+
 static void
 quarantine(struct nwf_plan_port *port, const char *cause)
 {
@@ -137,9 +147,9 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
         &binding);
 
     port->vlan = from->vlan;
-    port->row = from->row;
-    port->old_status = find_tag(from, NWF_TAG_STATUS);
-    port->old_zone = find_tag(from, NWF_TAG_ZONE);
+    port->uuid = from->uuid;
+    port->old_status = copy_tag(from, NWF_TAG_STATUS);
+    port->old_zone = copy_tag(from, NWF_TAG_ZONE);
     if (port->role == NWF_TRUSTED) {
         plan->bridge.use_normal |= from->normal_only && ofport;
         list_bond(bridge, from, port);

@@ -190,14 +190,16 @@ needs_normal(const struct ovsrec_port *row)
            || (row->vlan_mode && !strcmp(row->vlan_mode, "dot1q-tunnel"));
 }
 
-void
-nwf_ovsdb_interface_tags(const struct ovsrec_interface *row, struct nwf_ovs_port *ret)
+static struct nwf_ovs_port
+read_row(const struct ovsrec_interface *row)
 {
+    struct nwf_ovs_port port = {.name = row->name, .uuid = row->header_.uuid};
     const struct smap_node *node;
 
     SMAP_FOR_EACH (node, &row->external_ids) {
-        nwf_vec_push(&ret->tags, (struct nwf_tag){node->key, node->value});
+        nwf_vec_push(&port.tags, (struct nwf_tag){node->key, node->value});
     }
+    return port;
 }
 
 static bool
@@ -222,7 +224,7 @@ static void
 read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *row,
                struct nwf_ovs_bridge *bridge)
 {
-    struct nwf_ovs_port p = {.name = row->name, .row = row};
+    struct nwf_ovs_port p = read_row(row);
     int64_t ofport = row->n_ofport ? *row->ofport : 0;
 
     if ((ofport > 0 && ofport <= NWF_OFPORT_MAX) || ofport == NWF_OFPORT_LOCAL) {
@@ -234,7 +236,6 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
                          && !strcmp(port->bond_active_slave, row->mac_in_use);
     p.is_mirror_output = is_mirror_output(bridge->row, port);
-    nwf_ovsdb_interface_tags(row, &p);
     nwf_vec_push(&bridge->ports, p);
 }
 
@@ -258,6 +259,25 @@ compare_ports(const void *a_, const void *b_)
     return a->ofport != b->ofport ? (a->ofport < b->ofport ? -1 : 1) : strcmp(a->name, b->name);
 }
 
+/* What fail_mode was before we set it, or is if we have not.  Of a note that we cannot have
+ * written, "secure" is the safe reading. */
+static const char *
+own_fail_mode(const struct ovsrec_bridge *row)
+{
+    const char *note = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE);
+
+    if (!note) {
+        return row->fail_mode;
+    }
+    return !*note ? NULL : !strcmp(note, "standalone") ? "standalone" : "secure";
+}
+
+static bool
+is_secure(const char *fail_mode)
+{
+    return fail_mode && !strcmp(fail_mode, "secure");
+}
+
 static void
 read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
 {
@@ -266,7 +286,9 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     b->name = row->name;
     b->row = row;
     b->trusted = smap_get(&row->external_ids, NWF_BRIDGE_TRUSTED);
-    b->secure = row->fail_mode && !strcmp(row->fail_mode, "secure");
+    b->secure = is_secure(row->fail_mode);
+    b->secured = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE) != NULL;
+    b->stays_secure = is_secure(own_fail_mode(row));
     b->userspace = row->datapath_type[0] && strcmp(row->datapath_type, "system");
     b->normal_only =
         row->stp_enable || row->rstp_enable || row->mcast_snooping_enable || row->n_flood_vlans;
@@ -339,10 +361,10 @@ nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges)
     nwf_vec_clear(bridges);
 }
 
-const struct ovsrec_interface *
-nwf_ovsdb_port_interface(const struct nwf_ovsdb *db)
+void
+nwf_ovsdb_port(const struct nwf_ovsdb *db, struct nwf_ovs_port *ret)
 {
-    return nwf_port_rows_interface(db->rows);
+    *ret = read_row(nwf_port_rows_interface(db->rows));
 }
 
 static void
@@ -383,18 +405,6 @@ nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name)
     return NULL;
 }
 
-const char *
-nwf_ovsdb_fail_mode(const struct ovsrec_bridge *bridge)
-{
-    return bridge->fail_mode;
-}
-
-const char *
-nwf_ovsdb_bridge_tag(const struct ovsrec_bridge *bridge, const char *key)
-{
-    return smap_get(&bridge->external_ids, key);
-}
-
 /* ---- Writing. ---- */
 
 /* Commits and destroys 'txn'. */
@@ -429,12 +439,20 @@ commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
 }
 
 static void
-apply_change(const struct nwf_tag_change *c)
+change_interface(const struct ovsrec_interface *row, const char *key, const char *value)
 {
-    if (c->interface && c->value) {
-        ovsrec_interface_update_external_ids_setkey(c->interface, c->key, c->value);
-    } else if (c->interface) {
-        ovsrec_interface_update_external_ids_delkey(c->interface, c->key);
+    if (row && value) {
+        ovsrec_interface_update_external_ids_setkey(row, key, value);
+    } else if (row) {
+        ovsrec_interface_update_external_ids_delkey(row, key);
+    }
+}
+
+static void
+apply_change(const struct nwf_ovsdb *db, const struct nwf_tag_change *c)
+{
+    if (c->interface) {
+        change_interface(ovsrec_interface_get_for_uuid(db->idl, c->interface), c->key, c->value);
     } else if (c->value) {
         ovsrec_bridge_update_external_ids_setkey(c->bridge, c->key, c->value);
     } else {
@@ -459,7 +477,7 @@ nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes,
 
     ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");
     for (size_t i = 0; i < n; i++) {
-        apply_change(&changes[i]);
+        apply_change(db, &changes[i]);
     }
     int r = commit(db, txn, err);
     ovsdb_idl_txn_destroy(txn);
@@ -489,22 +507,47 @@ wait_for_vswitchd(struct nwf_ovsdb *db, int64_t next_cfg, struct nwf_error *err)
     }
 }
 
-int
-nwf_ovsdb_set_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
-                        const char *fail_mode, struct nwf_error *err)
+/* Commits and destroys 'txn', and waits until ovs-vswitchd has acted on it. */
+static int
+commit_and_wait(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
 {
     const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
-    struct ovsdb_idl_txn *txn;
 
     if (!root) {
+        ovsdb_idl_txn_destroy(txn);
         return nwf_error_set(err, -EIO, "OVSDB %s: no row in table Open_vSwitch", db->remote);
     }
-    txn = ovsdb_idl_txn_create(db->idl);
     ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");
-    ovsrec_bridge_set_fail_mode(bridge, fail_mode);
     ovsdb_idl_txn_increment(txn, &root->header_, &ovsrec_open_vswitch_col_next_cfg, true);
     int r = commit(db, txn, err);
     int64_t next_cfg = r ? 0 : ovsdb_idl_txn_get_increment_new_value(txn);
     ovsdb_idl_txn_destroy(txn);
     return r ? r : wait_for_vswitchd(db, next_cfg, err);
+}
+
+int
+nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge, struct nwf_error *err)
+{
+    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
+
+    if (!smap_get(&bridge->external_ids, NWF_BRIDGE_FAIL_MODE)) {
+        ovsrec_bridge_update_external_ids_setkey(bridge, NWF_BRIDGE_FAIL_MODE,
+                                                 bridge->fail_mode ? bridge->fail_mode : "");
+    }
+    ovsrec_bridge_set_fail_mode(bridge, "secure");
+    return commit_and_wait(db, txn, err);
+}
+
+int
+nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+                            const struct nwf_tag_change *changes, size_t n, struct nwf_error *err)
+{
+    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
+
+    ovsrec_bridge_set_fail_mode(bridge, own_fail_mode(bridge));
+    ovsrec_bridge_update_external_ids_delkey(bridge, NWF_BRIDGE_FAIL_MODE);
+    for (size_t i = 0; i < n; i++) {
+        apply_change(db, &changes[i]);
+    }
+    return commit_and_wait(db, txn, err);
 }

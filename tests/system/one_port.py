@@ -122,13 +122,13 @@ def test_all_or_nothing(world):
     writes = []
 
     def note(message, _):
-        if message.name == "bundle-commit":  # The second removes the mark of a run under way.
+        if message.name == "bundle-commit":
             writes.append(world.tags("vnet0"))
         return r.PASS
     with r.SwitchRelay(world, note) as relay:
         result = relay.nwfilter(*binding)
     world.check("    without: flows first, then tags", result.status == 0
-                and writes[0] == before[0]
+                and writes == [before[0]]
                 and world.tags("vnet0")["nwfilter-IP"] == "10.0.0.9", (result, writes))
     world.bind("vnet0", CLEAN, "IP=10.0.0.1", "--sync")
 

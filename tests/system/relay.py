@@ -59,7 +59,8 @@ class Message(collections.namedtuple("Message", "version type xid raw")):
     @property
     def name(self):
         names = {HELLO: "hello", GET_CONFIG: "get-config", SET_CONFIG: "set-config",
-                 MULTIPART_REQUEST: "stats", BARRIER: "barrier", BUNDLE_ADD: "bundle-add"}
+                 MULTIPART_REQUEST: "stats", BARRIER: "barrier", BUNDLE_ADD: "bundle-add",
+                 FLOW_MOD: "flow-mod"}
         if self.type == BUNDLE_CONTROL:
             return {BUNDLE_OPEN: "bundle-open", BUNDLE_COMMIT: "bundle-commit"}[self.bundle[1]]
         return names.get(self.type, f"type {self.type}")

@@ -15,6 +15,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from lab import frames as f  # noqa: E402
 from lab.wire import Port  # noqa: E402
+from system import relay as r  # noqa: E402
 from system.connections import ND, both, rule  # noqa: E402
 from system.conversation import Conversation  # noqa: E402
 from system.world import define, nwfilter, run  # noqa: E402
@@ -41,6 +42,7 @@ def test(world):
     test_policy(world)
     test_reuse(world)
     test_restart(world)
+    test_tags_first(world)
 
 
 def begin(world, port, who="vnet0"):
@@ -226,6 +228,28 @@ def test_restart(world):
                   f.ipv4("10.0.0.254", "10.0.0.1", f.udp(5001, 40001)))
     world.expect("restarted: what nobody asked for is dropped", "uplink", frame, [])
     syncs_nothing(world, "restarted")
+
+
+def test_tags_first(world):
+    """Before flows use a zone the database says whose it is: a run may be killed at any time."""
+    for name in ("vnet0", "vnet1"):
+        world.set_tags(name, nwfilter="no-state")
+    world.sync()
+    for name in ("vnet0", "vnet1"):
+        world.set_tags(name, nwfilter="begins")
+    seen = []
+
+    def judge(message, _):
+        if message.type in (r.BUNDLE_CONTROL, r.BUNDLE_ADD):
+            seen.append({world.zone("vnet0"), world.zone("vnet1")})
+        return r.PASS
+    with r.SwitchRelay(world, judge) as relay:
+        result = relay.nwfilter("sync")
+    used = {str(int(zone, 0)) for flow in world.ovs.flows("br0")
+            for zone in re.findall(r"ct\([^)]*zone=(\w+)", flow)}
+    world.check("zones are in the database before they are in flows", result.status == 0
+                and len(used) == 2 and seen and all(tags == used for tags in seen),
+                (result, used, seen))
 
 
 if __name__ == "__main__":

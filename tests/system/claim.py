@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A bridge that was claimed can be given back as it was: however it was claimed, whatever its
+fail_mode had been, and wherever a run before was interrupted.
+"""
+
+import os
+import sys
+
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from system import relay as r  # noqa: E402
+from system.start import killed  # noqa: E402
+from system.world import define, nwfilter, run  # noqa: E402
+from system.zones import OUT  # noqa: E402
+
+CLEAN = "clean-traffic"
+MODES = ("[]", "standalone", "secure")
+
+
+def test(world):
+    define("states", OUT)
+    world.trusted("uplink", 254)
+    world.guest("vnet0", 1, CLEAN, IP="10.0.0.1")
+    world.guest("vnet1", 2, "states")
+    for mode in MODES:
+        test_given_back(world, "manage", mode)
+        test_given_back(world, "a tag and sync", mode)
+    test_killed(world)
+    for words in (("manage", "br0"), ("unmanage", "br0")):
+        test_database(world, words)
+
+
+def set_mode(world, mode):
+    world.ovs.vsctl("clear", "Bridge", "br0", "fail_mode")
+    world.ovs.ofctl("del-flows", "br0")
+    if mode != "[]":
+        world.ovs.vsctl("set", "Bridge", "br0", f"fail_mode={mode}")
+    if mode != "secure":
+        world.ovs.ofctl("add-flow", "br0", "actions=NORMAL")
+
+
+def claim(world, how="manage"):
+    if how == "manage":
+        return nwfilter("manage", "br0")
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter=enforce")
+    return nwfilter("sync", "br0")
+
+
+def not_protected(world):
+    return (world.verdict("vnet0", world.ip("vnet0", src="10.0.0.9"), [])
+            or world.verdict("vnet0", world.ip("vnet0"), ["uplink"])
+            or (fail_mode(world) != "secure" and "fail_mode is not secure"))
+
+
+def fail_mode(world):
+    return world.ovs.vsctl("get", "Bridge", "br0", "fail_mode").strip()
+
+
+def not_given_back(world, mode, was_shut=False):
+    """What is left of us, or is not as it was."""
+    tags = world.ovs.vsctl("get", "Bridge", "br0", "external_ids")
+    ours = [line for line in world.ovs.flows("br0") if "cookie=0x6e7766" in line]
+    kept = {key for name in ("vnet0", "vnet1") for key in world.tags(name)
+            if key in ("nwfilter-status", "nwfilter-ct-zone")}
+    return ((fail_mode(world) != mode and fail_mode(world)) or ("nwfilter" in tags and tags) or ours
+            or kept or world.verdict("vnet0", world.ip("vnet0", src="10.0.0.9"),
+                                     [] if was_shut else ["uplink", "vnet1"]))
+
+
+def test_given_back(world, how, mode):
+    set_mode(world, mode)
+    result = claim(world, how)
+    wrong = not_protected(world)
+    world.check(f"fail_mode {mode}, {how}: protected", result.status == 0 and not wrong
+                and "nwfilter-ct-zone" in world.tags("vnet1"), (result, wrong))
+    nwfilter("sync", "--full")
+    result = nwfilter("unmanage", "br0")
+    wrong = not_given_back(world, mode)
+    world.check("    and given back", result.status == 0 and not wrong, (result, wrong))
+    result = nwfilter("unmanage", "br0")
+    world.check("    once", result.err == "ovs-nwfilter: br0: not managed\n", result)
+
+
+def test_killed(world):
+    """unmanage, killed before each of its messages to the switch: the next one ends it."""
+    for mode in ("[]", "secure"):
+        set_mode(world, mode)
+        claim(world)
+        n = wrong = 0
+        for where in killed(world, "unmanage", "br0"):
+            n += 1
+            result = nwfilter("unmanage", "br0")
+            wrong = (result.status and result) or not_given_back(world, mode)
+            if wrong:
+                wrong = f"killed at {where}: {wrong}"
+                break
+            set_mode(world, mode)
+            claim(world)
+        world.check(f"fail_mode {mode}: unmanage killed at {n} messages", not wrong and n > 2, wrong)
+
+
+def test_database(world, words):
+    """The connection to the database is lost with each of the transactions, done or not."""
+    for mode in ("[]", "secure"):
+        prepare(world, words, mode)
+        _, calls = r.record(world, *words, relay=r.DatabaseRelay)
+        for at in [i for i, call in enumerate(calls) if call.method == "transact"]:
+            for done in (False, True):
+                prepare(world, words, mode)
+                result = lost(world, words, at, done)
+                again = nwfilter("unmanage", "br0")
+                untouched = again.err == "ovs-nwfilter: br0: not managed\n"
+                wrong = not_given_back(world, mode, untouched and words[0] == "manage"
+                                       and mode == "secure")
+                world.check(f"fail_mode {mode}: {words[0]}, transaction {at} "
+                            f"{'done' if done else 'not done'}, then lost: unmanage ends it",
+                            not wrong and (again.status == 0 or untouched), (result, again, wrong))
+
+
+def prepare(world, words, mode):
+    nwfilter("unmanage", "br0")
+    set_mode(world, mode)
+    if words[0] == "unmanage":
+        claim(world)
+
+
+def lost(world, words, at, done):
+    seen = []
+
+    def judge(call, _):
+        seen.append(call)
+        if len(seen) == at + 2 and done:
+            return r.CLOSE
+        return r.CLOSE if len(seen) == at + 1 and not done else r.PASS
+    with r.DatabaseRelay(world, judge) as relay:
+        return relay.nwfilter("--timeout=2", *words, timeout=30)
+
+
+if __name__ == "__main__":
+    run(test)
