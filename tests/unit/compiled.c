@@ -15,6 +15,23 @@
 #include "lib/flow.h"
 #include "lib/packets.h"
 
+/* What holds for stages whatever they stand for. */
+static void
+check_form(const struct nwf_stages *stages, const struct nwf_side *side)
+{
+    expect(stages->list.n >= 1 && stages->list.n <= NWF_MAX_STAGES, "%zu stages", stages->list.n);
+    nwf_vec_foreach (stage, &stages->list) {
+        size_t i = (size_t) (stage - stages->list.data);
+
+        expect(stage->rows.n > 0, "stage %zu is empty", i);
+        expect(flow_wildcards_is_catchall(&stage->rows.data[stage->rows.n - 1].match.wc),
+               "stage %zu does not end in a row for all", i);
+        nwf_vec_foreach (row, &stage->rows) {
+            expect(row->rule == NWF_RULE_END || row->rule < side->rules.n, "rule %u", row->rule);
+        }
+    }
+}
+
 int
 compile(const struct text_filter *filters, const char *variables, struct compiled *ret,
         struct nwf_error *err)
@@ -29,6 +46,10 @@ compile(const struct text_filter *filters, const char *variables, struct compile
     int r = nwf_program_new(ret->store, filter, &params, &ret->program, err);
     for (int d = 0; !r && d < NWF_N_DIRECTIONS; d++) {
         r = nwf_stages_build(ret->program, (enum nwf_direction) d, &ret->stages[d], err);
+        if (!r) {
+            check_form(&ret->stages[d], &ret->program->side[d]);
+            nwf_flood_judge(&ret->stages[d], &ret->flood[d]);
+        }
     }
     return r;
 }

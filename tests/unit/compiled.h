@@ -4,6 +4,7 @@
 #ifndef TEST_COMPILED_H
 #define TEST_COMPILED_H
 
+#include "flood.h"
 #include "nwf/stages.h"
 #include "reference.h"
 
@@ -11,6 +12,7 @@ struct compiled {
     struct nwf_store *store;
     struct nwf_program *program;
     struct nwf_stages stages[NWF_N_DIRECTIONS];
+    struct nwf_flood_verdicts flood[NWF_N_DIRECTIONS];
 };
 
 /* Compiles the first of 'filters'.  Whatever it returns, *ret is to be freed. */

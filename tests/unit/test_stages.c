@@ -9,8 +9,8 @@
  * the rules do: in doubt it is dropped. */
 #include <config.h>
 
+#include "compiled.h"
 #include "random_filter.h"
-#include "reference.h"
 
 #include <errno.h>
 
@@ -38,66 +38,6 @@ stages_verdict(const struct nwf_stages *stages, const struct flow *flow)
     }
     nwf_walk_clear(&walk);
     return (struct verdict){.accepted = row->verdict == NWF_V_ACCEPT, .rule = row->rule};
-}
-
-/* What holds for stages whatever they stand for. */
-static void
-check_form(const struct nwf_stages *stages, const struct nwf_side *side)
-{
-    expect(stages->list.n >= 1 && stages->list.n <= NWF_MAX_STAGES, "%zu stages", stages->list.n);
-    nwf_vec_foreach (stage, &stages->list) {
-        size_t i = (size_t) (stage - stages->list.data);
-
-        expect(stage->rows.n > 0, "stage %zu is empty", i);
-        expect(flow_wildcards_is_catchall(&stage->rows.data[stage->rows.n - 1].match.wc),
-               "stage %zu does not end in a row for all", i);
-        nwf_vec_foreach (row, &stage->rows) {
-            expect(row->rule == NWF_RULE_END || row->rule < side->rules.n, "rule %u", row->rule);
-        }
-    }
-}
-
-/* ---- One filter, compiled. ---- */
-
-struct compiled {
-    struct nwf_store *store;
-    struct nwf_program *program;
-    struct nwf_stages stages[NWF_N_DIRECTIONS];
-    struct nwf_flood_verdicts flood[NWF_N_DIRECTIONS];
-};
-
-static int
-compile(const struct text_filter *filters, const char *variables, struct compiled *ret,
-        struct nwf_error *err)
-{
-    struct nwf_params params CLEANUP(nwf_params_clear);
-    const struct nwf_filter *filter;
-
-    memset(ret, 0, sizeof *ret);
-    params_of(variables, &params);
-    ret->store = store_of(filters);
-    expect_ok(nwf_store_get(ret->store, filters[0].name, &filter, err), err);
-    int r = nwf_program_new(ret->store, filter, &params, &ret->program, err);
-    for (int d = 0; !r && d < NWF_N_DIRECTIONS; d++) {
-        r = nwf_stages_build(ret->program, (enum nwf_direction) d, &ret->stages[d], err);
-        if (!r) {
-            check_form(&ret->stages[d], &ret->program->side[d]);
-            nwf_flood_judge(&ret->stages[d], &ret->flood[d]);
-        }
-    }
-    return r;
-}
-
-static void
-compiled_free(struct compiled *c)
-{
-    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        nwf_stages_clear(&c->stages[d]);
-    }
-    if (c->program) {
-        nwf_program_free(c->program);
-    }
-    nwf_store_free(c->store);
 }
 
 /* ---- Comparison. ---- */
@@ -134,7 +74,7 @@ agrees_with_flood(const struct nwf_flood_verdicts *flood, const struct frame *fr
 }
 
 static bool
-check_frame(const struct compiled *c, enum nwf_direction direction, const struct frame *frame)
+check_l2_frame(const struct compiled *c, enum nwf_direction direction, const struct frame *frame)
 {
     struct flow flow;
 
@@ -168,7 +108,7 @@ check_frames(const struct compiled *c, uint64_t seed, size_t n_frames)
 
         frame_roll(&dice, &frame);
         for (int d = 0; d < NWF_N_DIRECTIONS && n_wrong < 3; d++) {
-            n_wrong += !check_frame(c, (enum nwf_direction) d, &frame);
+            n_wrong += !check_l2_frame(c, (enum nwf_direction) d, &frame);
         }
     }
     return n_wrong;
