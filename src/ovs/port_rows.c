@@ -13,15 +13,12 @@
 #include "nwf/text.h"
 #include "nwf/vec.h"
 #include "openvswitch/json.h"
-#include "openvswitch/poll-loop.h"
+#include "transact.h"
 
 #include "lib/jsonrpc.h"
 #include "lib/ovsdb-data.h"
 #include "lib/ovsdb-error.h"
 #include "lib/ovsdb-idl-provider.h"
-#include "lib/ovsdb-session.h"
-#include "lib/svec.h"
-#include "lib/timeval.h"
 #include "lib/uuid.h"
 
 /* A column's value, which the row's struct may point into. */
@@ -32,10 +29,7 @@ struct cell {
 };
 
 struct nwf_port_rows {
-    char *remote;
-    unsigned int timeout_ms;
-    struct jsonrpc_session *session;
-    unsigned int seqno; /* The session's, while it is the same connection. */
+    struct nwf_transactions db;
     NWF_VEC(struct cell) cells;
 
     struct ovsrec_interface interface;
@@ -75,170 +69,14 @@ static const struct ovsdb_idl_column *const bridge_columns[] = {
     &ovsrec_bridge_col_flood_vlans,
 };
 
-/* ---- Transactions. ---- */
-
-static int
-fail(const struct nwf_port_rows *rows, int code, const char *cause, struct nwf_error *err)
-{
-    return nwf_error_set(err, code, "OVSDB %s: %s", rows->remote, cause);
-}
-
-static int
-lost(const struct nwf_port_rows *rows, struct nwf_error *err)
-{
-    int cause = jsonrpc_session_get_last_error(rows->session);
-
-    return fail(rows, -ENOTCONN, cause ? ovs_retval_to_string(cause) : "connection lost", err);
-}
-
-/* Sleeps until something happens on the connection, or the time is up. */
-static int
-wait_until(struct nwf_port_rows *rows, long long int deadline, struct nwf_error *err)
-{
-    if (time_msec() >= deadline) {
-        return nwf_error_set(err, -ETIMEDOUT, "OVSDB %s: no answer within %u ms", rows->remote,
-                             rows->timeout_ms);
-    }
-    jsonrpc_session_wait(rows->session);
-    jsonrpc_session_recv_wait(rows->session);
-    poll_timer_wait_until(deadline);
-    poll_block();
-    return 0;
-}
-
-static bool
-is_reply(const struct jsonrpc_msg *msg, const struct json *id)
-{
-    return (msg->type == JSONRPC_REPLY || msg->type == JSONRPC_ERROR) && json_equal(msg->id, id);
-}
-
-static int
-receive(struct nwf_port_rows *rows, const struct json *id, struct jsonrpc_msg **ret,
-        struct nwf_error *err)
-{
-    long long int deadline = time_msec() + rows->timeout_ms;
-    int r = 0;
-
-    while (!r) {
-        jsonrpc_session_run(rows->session);
-        struct jsonrpc_msg *msg = jsonrpc_session_recv(rows->session);
-        if (msg && is_reply(msg, id)) {
-            *ret = msg;
-            return 0;
-        }
-        if (!jsonrpc_session_is_connected(rows->session)
-            || jsonrpc_session_get_seqno(rows->session) != rows->seqno) {
-            r = lost(rows, err);
-        } else if (!msg || time_msec() >= deadline) { /* What is no answer may come for ever. */
-            r = wait_until(rows, deadline, err);
-        }
-        jsonrpc_msg_destroy(msg);
-    }
-    return r;
-}
-
-/* The error that one of the operations gave, or NULL. */
-static const char *
-find_error(const struct json *results)
-{
-    for (size_t i = 0; i < json_array(results)->n; i++) {
-        const struct json *result = json_array(results)->elems[i];
-        const struct json *cause =
-            result->type == JSON_OBJECT ? shash_find_data(json_object(result), "error") : NULL;
-        if (cause) {
-            return cause->type == JSON_STRING ? json_string(cause) : "an operation failed";
-        }
-    }
-    return NULL;
-}
-
-/* Runs the transaction of 'n' operations 'params', which is taken.  *ret has at least as
- * many results; the caller frees it. */
-static int
-transact(struct nwf_port_rows *rows, struct json *params, struct jsonrpc_msg **ret,
-         struct nwf_error *err)
-{
-    size_t n = json_array(params)->n - 1;
-    struct json *id;
-    struct jsonrpc_msg *request = jsonrpc_create_request("transact", params, &id);
-    struct jsonrpc_msg *reply = NULL;
-    int r = jsonrpc_session_send(rows->session, request);
-
-    r = r ? lost(rows, err) : receive(rows, id, &reply, err);
-    json_destroy(id);
-    if (r) {
-        return r;
-    }
-    const struct json *results = reply->result;
-    const char *cause = reply->type != JSONRPC_REPLY || results->type != JSON_ARRAY
-                            ? "the transaction was refused"
-                            : find_error(results);
-    if (!cause && json_array(results)->n < n) {
-        cause = "an answer is missing";
-    }
-    if (cause) {
-        r = fail(rows, -EIO, cause, err);
-        jsonrpc_msg_destroy(reply);
-        return r;
-    }
-    *ret = reply;
-    return 0;
-}
-
-static struct json *
-new_transaction(void)
-{
-    return json_array_create_1(json_string_create("Open_vSwitch"));
-}
-
-static struct json *
-uuid_json(const struct uuid *uuid)
-{
-    return json_array_create_2(json_string_create("uuid"),
-                               json_string_create_nocopy(nwf_asprintf(UUID_FMT, UUID_ARGS(uuid))));
-}
-
-static struct json *
-condition(const char *column, const char *function, struct json *value)
-{
-    return json_array_create_3(json_string_create(column), json_string_create(function), value);
-}
-
-static struct json *
-clause(const char *column, const char *function, struct json *value)
-{
-    return json_array_create_1(condition(column, function, value));
-}
-
-static struct json *
-pair_json(const char *key, const char *value)
-{
-    return json_array_create_2(json_string_create(key), json_string_create(value));
-}
-
-static struct json *
-collection(const char *kind, struct json *elements)
-{
-    return json_array_create_2(json_string_create(kind), elements);
-}
-
-static struct json *
-operation(const char *op, const char *table, struct json *where)
-{
-    struct json *json = json_object_create();
-
-    json_object_put_string(json, "op", op);
-    json_object_put_string(json, "table", table);
-    json_object_put(json, "where", where);
-    return json;
-}
+/* ---- Rows. ---- */
 
 /* Selects 'columns', and "_uuid" and 'reference' (may be NULL). */
 static struct json *
 selection(const char *table, struct json *where, const struct ovsdb_idl_column *const columns[],
           size_t n, const char *reference)
 {
-    struct json *json = operation("select", table, where);
+    struct json *json = nwf_json_operation("select", table, where);
     struct json *names = json_array_create_1(json_string_create("_uuid"));
 
     for (size_t i = 0; i < n; i++) {
@@ -250,8 +88,6 @@ selection(const char *table, struct json *where, const struct ovsdb_idl_column *
     json_object_put(json, "columns", names);
     return json;
 }
-
-/* ---- Rows. ---- */
 
 /* The one row that operation 'i' has selected; NULL if it is none, or several. */
 static const struct json *
@@ -273,7 +109,7 @@ refuse(const struct nwf_port_rows *rows, const char *column, struct ovsdb_error 
 {
     char *text CLEANUP_FREE = error ? ovsdb_error_to_string_free(error) : NULL;
 
-    return nwf_error_set(err, -EPROTO, "OVSDB %s: column %s: %s", rows->remote, column,
+    return nwf_error_set(err, -EPROTO, "OVSDB %s: column %s: %s", rows->db.remote, column,
                          text ? text : "missing");
 }
 
@@ -332,30 +168,6 @@ read_row(struct nwf_port_rows *rows, const struct json *json,
 
 /* ---- The port. ---- */
 
-/* 'remote' may be what the IDL takes: one of several, a passive one. */
-static int
-open_session(struct nwf_port_rows *rows, struct nwf_error *err)
-{
-    long long int deadline = time_msec() + rows->timeout_ms;
-    struct svec remotes = SVEC_EMPTY_INITIALIZER;
-    struct uuid cluster;
-    int r = 0;
-
-    ovsdb_session_parse_remote(rows->remote, &remotes, &cluster);
-    rows->session = jsonrpc_session_open_multiple(&remotes, false);
-    svec_destroy(&remotes);
-    while (!r && !jsonrpc_session_is_connected(rows->session)) {
-        jsonrpc_session_run(rows->session);
-        if (!jsonrpc_session_is_alive(rows->session)) {
-            r = lost(rows, err);
-        } else if (!jsonrpc_session_is_connected(rows->session)) {
-            r = wait_until(rows, deadline, err);
-        }
-    }
-    rows->seqno = jsonrpc_session_get_seqno(rows->session);
-    return r;
-}
-
 /* Takes the Port if the Interface is its only one, as a guest's is. */
 static int
 read_port(struct nwf_port_rows *rows, const struct json *json, struct nwf_error *err)
@@ -393,14 +205,15 @@ remember_tags(struct nwf_port_rows *rows)
 static int
 read_interface(struct nwf_port_rows *rows, const char *name, struct nwf_error *err)
 {
-    struct json *params = new_transaction();
+    struct json *params = nwf_transaction_new();
     struct jsonrpc_msg *reply;
 
-    json_array_add(params, selection("Interface", clause("name", "==", json_string_create(name)),
-                                     interface_columns, ARRAY_SIZE(interface_columns), NULL));
-    json_array_add(params, selection("Port", clause("name", "==", json_string_create(name)),
+    json_array_add(params,
+                   selection("Interface", nwf_json_where("name", "==", json_string_create(name)),
+                             interface_columns, ARRAY_SIZE(interface_columns), NULL));
+    json_array_add(params, selection("Port", nwf_json_where("name", "==", json_string_create(name)),
                                      port_columns, ARRAY_SIZE(port_columns), "interfaces"));
-    int r = transact(rows, params, &reply, err);
+    int r = nwf_transact(&rows->db, params, &reply, err);
     if (r) {
         return r;
     }
@@ -422,15 +235,13 @@ nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name
 {
     struct nwf_port_rows *rows CLEANUP(nwf_port_rows_cleanup) = nwf_zalloc(sizeof *rows);
 
-    rows->remote = nwf_strdup(remote);
-    rows->timeout_ms = timeout_ms;
     ovsrec_interface_init(&rows->interface);
     ovsrec_port_init(&rows->port);
     ovsrec_bridge_init(&rows->bridge);
     ovsrec_mirror_init(&rows->mirror);
     smap_init(&rows->tags_read);
     shash_init(&rows->staged);
-    int r = open_session(rows, err);
+    int r = nwf_transactions_open(remote, timeout_ms, &rows->db, err);
     r = r ? r : read_interface(rows, name, err);
     if (!r) {
         *ret = TAKE_PTR(rows);
@@ -448,8 +259,7 @@ nwf_port_rows_free(struct nwf_port_rows *rows)
     nwf_vec_clear(&rows->cells);
     smap_destroy(&rows->tags_read);
     shash_destroy_free_data(&rows->staged);
-    jsonrpc_session_close(rows->session);
-    free(rows->remote);
+    nwf_transactions_close(&rows->db);
     free(rows);
 }
 
@@ -471,7 +281,7 @@ count_rows(const struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, si
         result->type == JSON_OBJECT ? shash_find_data(json_object(result), "rows") : NULL;
 
     if (!list || list->type != JSON_ARRAY) {
-        return fail(rows, -EPROTO, "an answer has no rows", err);
+        return nwf_transactions_fail(&rows->db, -EPROTO, "an answer has no rows", err);
     }
     *ret = json_array(list)->n;
     return 0;
@@ -511,14 +321,14 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
 static int
 find_port(struct nwf_port_rows *rows, struct nwf_error *err)
 {
-    struct json *params = new_transaction();
+    struct json *params = nwf_transaction_new();
     struct jsonrpc_msg *reply;
 
     json_array_add(params, selection("Port",
-                                     clause("interfaces", "includes",
-                                            uuid_json(&rows->interface.header_.uuid)),
+                                     nwf_json_where("interfaces", "includes",
+                                                    nwf_json_uuid(&rows->interface.header_.uuid)),
                                      port_columns, ARRAY_SIZE(port_columns), "interfaces"));
-    int r = transact(rows, params, &reply, err);
+    int r = nwf_transact(&rows->db, params, &reply, err);
     if (!r) {
         r = read_port(rows, only_row(reply, 0), err);
         jsonrpc_msg_destroy(reply);
@@ -531,9 +341,10 @@ static struct json *
 select_zone_users(const struct nwf_port_rows *rows)
 {
     const char *zone = smap_get_def(&rows->interface.external_ids, NWF_TAG_ZONE, "none");
-    struct json *pairs = json_array_create_1(pair_json(NWF_TAG_ZONE, zone));
+    struct json *pairs = json_array_create_1(nwf_json_pair(NWF_TAG_ZONE, zone));
 
-    return selection("Interface", clause("external_ids", "includes", collection("map", pairs)),
+    return selection("Interface",
+                     nwf_json_where("external_ids", "includes", nwf_json_collection("map", pairs)),
                      NULL, 0, NULL);
 }
 
@@ -541,15 +352,17 @@ static int
 find_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
 {
     const struct uuid *port = &rows->port.header_.uuid;
-    struct json *params = new_transaction();
+    struct json *params = nwf_transaction_new();
     struct jsonrpc_msg *reply;
 
-    json_array_add(params, selection("Bridge", clause("ports", "includes", uuid_json(port)),
-                                     bridge_columns, ARRAY_SIZE(bridge_columns), NULL));
-    json_array_add(params, selection("Mirror", clause("output_port", "includes", uuid_json(port)),
+    json_array_add(params,
+                   selection("Bridge", nwf_json_where("ports", "includes", nwf_json_uuid(port)),
+                             bridge_columns, ARRAY_SIZE(bridge_columns), NULL));
+    json_array_add(params, selection("Mirror",
+                                     nwf_json_where("output_port", "includes", nwf_json_uuid(port)),
                                      NULL, 0, NULL));
     json_array_add(params, select_zone_users(rows));
-    int r = transact(rows, params, &reply, err);
+    int r = nwf_transact(&rows->db, params, &reply, err);
     if (!r) {
         r = read_bridge(rows, reply, err);
         jsonrpc_msg_destroy(reply);
@@ -618,25 +431,27 @@ mutations(const struct shash *staged)
     SHASH_FOR_EACH (node, staged) {
         json_array_add(keys, json_string_create(node->name));
         if (node->data) {
-            json_array_add(pairs, pair_json(node->name, node->data));
+            json_array_add(pairs, nwf_json_pair(node->name, node->data));
         }
     }
-    return json_array_create_2(mutation("delete", collection("set", keys)),
-                               mutation("insert", collection("map", pairs)));
+    return json_array_create_2(mutation("delete", nwf_json_collection("set", keys)),
+                               mutation("insert", nwf_json_collection("map", pairs)));
 }
 
 /* Selects the Interface as long as its tags are those that were read. */
 static struct json *
 select_unchanged(const struct nwf_port_rows *rows)
 {
-    struct json *where = clause("_uuid", "==", uuid_json(&rows->interface.header_.uuid));
+    struct json *where =
+        nwf_json_where("_uuid", "==", nwf_json_uuid(&rows->interface.header_.uuid));
     struct json *pairs = json_array_create_empty();
     const struct smap_node *node;
 
     SMAP_FOR_EACH (node, &rows->tags_read) {
-        json_array_add(pairs, pair_json(node->key, node->value));
+        json_array_add(pairs, nwf_json_pair(node->key, node->value));
     }
-    json_array_add(where, condition("external_ids", "includes", collection("map", pairs)));
+    json_array_add(
+        where, nwf_json_condition("external_ids", "includes", nwf_json_collection("map", pairs)));
     return where;
 }
 
@@ -668,15 +483,15 @@ nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *cha
     if (shash_is_empty(&rows->staged)) {
         return 0;
     }
-    params = new_transaction();
-    mutate = operation("mutate", "Interface", select_unchanged(rows));
+    params = nwf_transaction_new();
+    mutate = nwf_json_operation("mutate", "Interface", select_unchanged(rows));
     json_object_put(mutate, "mutations", mutations(&rows->staged));
     json_array_add(params, mutate);
     comment = json_object_create();
     json_object_put_string(comment, "op", "comment");
     json_object_put_string(comment, "comment", "ovs-nwfilter");
     json_array_add(params, comment);
-    int r = transact(rows, params, &reply, err);
+    int r = nwf_transact(&rows->db, params, &reply, err);
     if (r) {
         return r;
     }
