@@ -34,7 +34,10 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 #define NWF_TAG_FILTER "nwfilter"
 #define NWF_TAG_VARIABLE "nwfilter-"
 #define NWF_TAG_STATUS "nwfilter-status"
-#define NWF_TAG_ZONE "nwfilter-ct-zone" /* Written by us, as the status is. */
+/* Written by us, as the status is: the port's conntrack zone; and that we have excluded it
+ * from the floods of NORMAL. */
+#define NWF_TAG_ZONE "nwfilter-ct-zone"
+#define NWF_TAG_NO_FLOOD "nwfilter-no-flood"
 #define NWF_TAG_PROFILE "port-profile"
 #define NWF_TAG_MAC "attached-mac"
 
@@ -42,6 +45,9 @@ struct nwf_tag {
     const char *key;
     const char *value;
 };
+
+/* Whether the tag says what the port's policy is, as opposed to what became of it. */
+bool nwf_tag_is_policy(const char *key);
 
 /* Reads a port's tags.  'filter_exists' tells whether a port-profile is a filter's
  * name.  On error *ret holds what is known: the filter's name and has_identity. */

@@ -19,12 +19,12 @@ struct nwf_plan_port {
     enum nwf_port_role role;
     NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
-    struct nwf_error error; /* Why it is quarantined. */
-    struct uuid uuid;       /* Of its Interface. */
-    char *old_status;       /* What OVSDB says, may be NULL. */
-    char *old_zone;         /* The same of the zone. */
-    uint16_t zone;          /* Of conntrack; 0: none. */
-    bool new_zone;          /* Another one used it, or may have. */
+    struct nwf_error error;        /* Why it is quarantined. */
+    struct uuid uuid;              /* Of its Interface. */
+    char *old_status;              /* What OVSDB says, may be NULL. */
+    char *old_zone, *old_no_flood; /* The same of what we have noted. */
+    uint16_t zone;                 /* Of conntrack; 0: none. */
+    bool new_zone;                 /* Another one used it, or may have. */
     bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
     struct nwf_stamp stamp; /* If a guest. */
 };
@@ -50,6 +50,7 @@ struct nwf_plan {
     } ports;
     struct nwf_flow_set flows;
     uint8_t *zones;     /* By number: how many ports of the host use it. */
+    uint32_t zone_base; /* See NWF_ZONE_FIRST. */
     size_t n_unreached; /* See nwf_compile_bridge(). */
 };
 
@@ -76,9 +77,11 @@ int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
  * floods and the like are left out. */
 void nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store);
 
-/* Conntrack zones are the host's, not a bridge's.  Ports of one bridge come by theirs by
- * their number, in the upper half, which other users of conntrack seldom reach, unless
- * that zone is taken; OVSDB keeps it for them (NWF_TAG_ZONE). */
+/* Conntrack zones are the host's, not a bridge's.  Ports come by theirs by their number, in
+ * the upper half, which other users of conntrack seldom reach, unless that zone is taken;
+ * OVSDB keeps it for them (NWF_TAG_ZONE).  On a host with several managed bridges the name
+ * of theirs counts too, so that equal numbers prefer different zones: flows of a port that
+ * has just gone, with its tag, use its zone until the next sync. */
 #define NWF_ZONE_FIRST 0x8000
 
 /* Instantiates and compiles one binding for nothing but its errors. */
@@ -127,9 +130,9 @@ int nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                   const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
                   struct nwf_sync_result *ret, bool *ret_done, struct nwf_error *err);
 
-/* Removes all that is ours from the bridge's switch.  With 'add_normal', a flow with
- * the NORMAL action takes the place of our table 0, unless something else is there. */
-int nwf_sync_remove(const char *bridge, bool add_normal, const struct nwf_sync_options *options,
+/* Removes all that is ours from the bridge's switch.  If fail_mode stays "secure", a flow
+ * with the NORMAL action takes the place of our table 0, unless something else is there. */
+int nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_sync_options *options,
                     struct nwf_error *err);
 
 #endif

@@ -40,13 +40,14 @@ struct nwf_ovs_port {
 struct nwf_ovs_bridge {
     const char *name;
     enum nwf_managed managed;
-    const char *bad_tag; /* A value of the bridge's tag that means nothing to us. */
-    const char *trusted; /* Comma-separated, may be NULL. */
-    bool secure;         /* fail_mode. */
-    bool secured;        /* By us: what it was is noted. */
-    bool stays_secure;   /* When we give it back. */
-    bool userspace;      /* Datapath "netdev" (or a test's dummy). */
-    bool normal_only;    /* It uses spanning tree or the like. */
+    const char *bad_tag;       /* A value of the bridge's tag that means nothing to us. */
+    const char *trusted;       /* Comma-separated, may be NULL. */
+    bool secure;               /* fail_mode. */
+    bool secured;              /* By us: what it was is noted. */
+    bool stays_secure;         /* When we give it back. */
+    const char *own_fail_mode; /* Before us; "": none. */
+    bool userspace;            /* Datapath "netdev" (or a test's dummy). */
+    bool normal_only;          /* It uses spanning tree or the like. */
     bool forward_bpdu;
     uint16_t mac_aging; /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;
@@ -85,12 +86,12 @@ void nwf_ovsdb_port(const struct nwf_ovsdb *db, struct nwf_ovs_port *ret);
  * Interface that is on no bridge, there is none. */
 int nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct nwf_error *err);
 
-/* The Bridge called 'name', or NULL. */
-const struct ovsrec_bridge *nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name);
-
 /* Counts by number, up to 255, the Interfaces of all bridges that say they use a conntrack
  * zone; a port's database knows of its own zone. */
 void nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000]);
+
+/* The number of managed bridges. */
+size_t nwf_ovsdb_count_managed(struct nwf_ovsdb *db);
 
 /* A key of external_ids to set, or to remove if 'value' is NULL.  Of an Interface that has
  * gone nothing is changed. */
@@ -106,18 +107,17 @@ struct nwf_tag_change {
 void nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n);
 
 /* Writes what is staged, and all of 'changes', in one transaction.  In a port's database
- * tags have to be as they were read (-ECANCELED). */
+ * the policy has to be as it was read (-ECANCELED). */
 int nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                          struct nwf_error *err);
 
-/* Sets the bridge's fail_mode to "secure", which is noted together with what it was before
- * unless a note is there, and waits until ovs-vswitchd acts on it. */
-int nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+/* Sets fail_mode to "secure" and notes what it was before us, and waits until ovs-vswitchd
+ * acts on it.  -EAGAIN if somebody else sets it meanwhile. */
+int nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                      struct nwf_error *err);
 
-/* Sets it to what nwf_ovsdb_secure() has noted, if anything, and writes all of 'changes' in
- * the same transaction. */
-int nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+/* Sets it to what it was before us, and writes all of 'changes' in the same transaction. */
+int nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                                 const struct nwf_tag_change *changes, size_t n,
                                 struct nwf_error *err);
 

@@ -65,11 +65,13 @@ int nwf_switch_ask_frags(struct nwf_switch *sw, struct nwf_question *ret, struct
 int nwf_switch_set_frags(struct nwf_switch *sw, struct nwf_question question,
                          struct nwf_error *err);
 
-/* Excludes ports from the floods of NORMAL, or lets them in again: no_flood[ofport].
+enum nwf_no_flood { NWF_NO_FLOOD_KEEP, NWF_NO_FLOOD_SET, NWF_NO_FLOOD_CLEAR };
+
+/* Excludes ports from the floods of NORMAL, or lets them in again: wanted[ofport].
  * Only OpenFlow 1.0 has this setting, so it goes over a connection of its own.  It is
  * lost when ovs-vswitchd restarts. */
 int nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms,
-                            const bool no_flood[0x10000], struct nwf_error *err);
+                            const enum nwf_no_flood wanted[0x10000], struct nwf_error *err);
 
 /* Waits until ovs-vswitchd has done all that was asked before. */
 int nwf_switch_barrier(struct nwf_switch *sw, struct nwf_error *err);

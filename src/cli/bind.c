@@ -64,19 +64,20 @@ set_tag(struct tag_changes *changes, const struct nwf_ovs_port *port, char *key,
                  (struct nwf_tag_change){.interface = &port->uuid, .key = key, .value = value});
 }
 
+/* What sync has noted about the switch goes when sync has changed that. */
 static bool
-is_our_tag(const char *key)
+is_outdated(const char *key)
 {
     return !strcmp(key, NWF_TAG_FILTER)
-           || !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE));
+           || (!strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE))
+               && strcmp(key, NWF_TAG_ZONE) && strcmp(key, NWF_TAG_NO_FLOOD));
 }
 
 static void
 remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port)
 {
     nwf_vec_foreach (tag, &port->tags) {
-        /* As long as flows use the zone, nobody else may: sync removes that tag. */
-        if (is_our_tag(tag->key) && strcmp(tag->key, NWF_TAG_ZONE)) {
+        if (is_outdated(tag->key)) {
             set_tag(changes, port, nwf_strdup(tag->key), NULL);
         }
     }
@@ -196,6 +197,16 @@ bind_in_force(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct tag_change
     return nwf_cli_sync_alone(cli, db, port, ret_bridge, err);
 }
 
+/* Somebody else has written tags after the flows of ours: theirs are put in force. */
+static int
+give_way(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_error *err)
+{
+    nwf_cli_complain(err);
+    nwf_error_clear(err);
+    int r = nwf_cli_sync_whole(cli, bridge, port, err);
+    return r < 0 ? r : NWF_EXIT_ERROR;
+}
+
 static int
 bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_error *err)
 {
@@ -214,6 +225,9 @@ bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_err
     r = add_new_tags(&changes, &port, binding, err);
     if (!r && cli->sync) {
         r = bind_in_force(cli, db, &changes, binding->port, &bridge, err);
+    }
+    if (r == -ECANCELED && bridge) {
+        return give_way(cli, bridge, binding->port, err);
     }
     if (r || (cli->sync && !bridge)) {
         return r; /* A filter that is in force needs no check. */

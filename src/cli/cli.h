@@ -71,8 +71,12 @@ int nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db,
  * see sync_port.c. */
 int nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err);
 
+/* Of a port that was to be bound. */
+#define NWF_NOT_FILTERED "a trusted port, the bridge's own and a mirror's output are not filtered"
+
 /* The two halves of it.  The first changes nothing if the port's own flows are not all there
- * is to do: then *ret_bridge, the caller's to free, becomes its bridge's name. */
+ * is to do: then *ret_bridge, the caller's to free, becomes its bridge's name.  So it does
+ * with -ECANCELED, if its tags have changed after its flows. */
 int nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
                        char **ret_bridge, struct nwf_error *err);
 int nwf_cli_sync_whole(const struct nwf_cli *cli, char *bridge, const char *port,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "nwf/switch.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
 
@@ -35,6 +36,15 @@ read_again(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridg
     return nwf_cli_find_bridge(bridges, name, err);
 }
 
+/* A switch that cannot be talked to would be shut for good. */
+static int
+try_switch(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
+
+    return nwf_switch_open(bridge->name, cli->versions, cli->timeout_ms, &sw, err);
+}
+
 static int
 claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
       struct nwf_error *err)
@@ -42,15 +52,19 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
     char *trusted CLEANUP_FREE = join(&cli->trusted);
     const struct nwf_ovs_bridge *bridge = read_again(db, cli->argv[0], bridges, err);
 
-    if (bridge && (!bridge->secure || !bridge->secured)) {
-        int r = nwf_ovsdb_secure(db, bridge->row, err);
-        if (r) {
-            return r;
-        }
-        bridge = read_again(db, cli->argv[0], bridges, err);
-    }
     if (!bridge) {
         return -ENOENT;
+    }
+    int r = try_switch(cli, bridge, err);
+    if (!r && (!bridge->secure || !bridge->secured)) {
+        r = nwf_ovsdb_secure(db, bridge, err);
+        bridge = r ? NULL : read_again(db, cli->argv[0], bridges, err);
+    }
+    if (r || !bridge) {
+        return r ? r : -ENOENT;
+    }
+    if (!bridge->secure) {
+        return nwf_error_set(err, -EAGAIN, "%s: somebody else has changed fail_mode", bridge->name);
     }
     struct nwf_tag_change changes[] = {
         {.bridge = bridge->row, .key = NWF_BRIDGE_TAG, .value = cli->audit ? "audit" : "enforce"},
@@ -93,7 +107,8 @@ remove_port_tags(struct removals *removals, const struct nwf_ovs_bridge *bridge,
     }
 }
 
-/* The tags of a managed bridge go first, so that nobody puts back what is removed next. */
+/* The tags of a managed bridge go first, so that nobody puts back what is removed next.  The
+ * note of fail_mode stays, for the run after one that is interrupted. */
 static int
 disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
@@ -103,20 +118,24 @@ disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_e
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row, .key = keys[i]});
     }
+    nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row,
+                                                    .key = NWF_BRIDGE_FAIL_MODE,
+                                                    .value = bridge->own_fail_mode});
     remove_port_tags(&removals, bridge, NWF_TAG_STATUS);
     int r = nwf_ovsdb_write_tags(db, removals.data, removals.n, err);
     nwf_vec_clear(&removals);
     return r;
 }
 
-/* What flows relied on goes when they have gone: conntrack zones, fail_mode. */
+/* What flows relied on goes when they have gone: conntrack zones, settings, fail_mode. */
 static int
 give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
     struct removals removals = {.data = NULL};
 
     remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
-    int r = nwf_ovsdb_restore_fail_mode(db, bridge->row, removals.data, removals.n, err);
+    remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
+    int r = nwf_ovsdb_restore_fail_mode(db, bridge, removals.data, removals.n, err);
     nwf_vec_clear(&removals);
     return r;
 }
@@ -144,7 +163,10 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {
         return r ? r : -ENOENT;
     }
-    r = nwf_sync_remove(bridge->name, bridge->stays_secure, &options, err);
+    r = nwf_sync_remove(bridge, &options, err);
+    r = r ? r : nwf_vswitchd_flush_cache(cli->timeout_ms, err);
     r = r ? r : give_back(db, bridge, err);
-    return r ? r : nwf_vswitchd_flush_cache(cli->timeout_ms, err);
+    /* Whoever sent frames meanwhile found nothing that forwards. */
+    (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
+    return r;
 }

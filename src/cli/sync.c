@@ -65,20 +65,39 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
 #pragma GCC diagnostic pop
 }
 
-/* Says what is wrong with ports, or with 'only' this one; the number of them. */
-static size_t
-complain_of_ports(struct nwf_plan *plan, const char *only)
+static void
+complain_of(const char *port, const char *cause)
 {
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    nwf_error_set(&err, -EINVAL, "%s: %s", port, cause);
+    nwf_cli_complain(&err);
+    nwf_error_clear(&err);
+}
+
+/* Says what is wrong with ports, or with cli->only one; the number of them. */
+static size_t
+complain_of_ports(const struct nwf_cli *cli, const struct nwf_plan *plan)
+{
+    bool found = false;
     size_t n = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (port->error.text && (!only || !strcmp(only, port->name))) {
-            struct nwf_error err = NWF_ERROR_INIT;
-            nwf_error_set(&err, -EINVAL, "%s: %s", port->name, nwf_error_text(&port->error));
-            nwf_cli_complain(&err);
-            nwf_error_clear(&err);
+        if (cli->only && strcmp(cli->only, port->name)) {
+            continue;
+        }
+        found = true;
+        if (port->error.text) {
+            complain_of(port->name, nwf_error_text(&port->error));
+            n++;
+        } else if (cli->sync && port->role == NWF_TRUSTED) {
+            complain_of(port->name, NWF_NOT_FILTERED);
             n++;
         }
+    }
+    if (cli->only && !found) {
+        complain_of(cli->only, "not on the bridge any more");
+        n++;
     }
     if (plan->n_unreached) {
         fprintf(stderr,
@@ -114,7 +133,7 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
         return r;
     }
     print_result(cli, &plan, &result);
-    return complain_of_ports(&plan, cli->only) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+    return complain_of_ports(cli, &plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
 }
 
 /* A bridge may have been tagged by hand; it is closed before anything else. */
@@ -126,7 +145,7 @@ secure_and_sync(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_
 
     if (!cli->dry_run && (!bridge->secure || !bridge->secured)) {
         char *name CLEANUP_FREE = nwf_strdup(bridge->name);
-        int r = nwf_ovsdb_secure(db, bridge->row, err);
+        int r = nwf_ovsdb_secure(db, bridge, err);
         if (r) {
             return r;
         }

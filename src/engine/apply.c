@@ -99,16 +99,34 @@ write_changes(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_erro
     return r;
 }
 
-/* Zones are the ports' own before flows use them: a run that is killed leaves none in use
- * that no tag tells of. */
+/* Whether NORMAL must not flood to the port. */
+static bool
+is_no_flood(const struct nwf_plan *plan, const struct nwf_plan_port *port)
+{
+    return plan->bridge.use_normal && port->ofport && port->role != NWF_TRUSTED;
+}
+
+/* A port that we have excluded from floods, and that is trusted now.  (Where NORMAL is not
+ * used any more, the setting does no harm.) */
+static bool
+may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port *port)
+{
+    return plan->bridge.use_normal && port->old_no_flood && !is_no_flood(plan, port);
+}
+
+/* Zones are the ports' own before flows use them, and settings noted before they are made:
+ * a run that is killed leaves nothing on the switch that no tag tells of. */
 static int
-announce_zones(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err)
+announce(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err)
 {
     struct tag_changes changes = {.data = NULL};
 
     nwf_vec_foreach (port, &plan->ports) {
         if (port->new_zone) {
             change_tag(&changes, port, NWF_TAG_ZONE, NULL, nwf_asprintf("%u", port->zone));
+        }
+        if (is_no_flood(plan, port) && !port->old_no_flood) {
+            change_tag(&changes, port, NWF_TAG_NO_FLOOD, NULL, nwf_strdup("true"));
         }
     }
     return changes.n ? write_changes(db, &changes, err) : 0;
@@ -125,6 +143,9 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doub
 
         change_tag(&changes, port, NWF_TAG_STATUS, port->old_status, new_status(port, doubt));
         change_tag(&changes, port, NWF_TAG_ZONE, port->new_zone ? zone : port->old_zone, zone);
+        if (may_flood_again(plan, port)) {
+            change_tag(&changes, port, NWF_TAG_NO_FLOOD, port->old_no_flood, NULL);
+        }
     }
     return write_changes(db, &changes, err);
 }
@@ -134,12 +155,16 @@ write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doub
 static int
 exclude_from_floods(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
-    bool no_flood[0x10000] = {false};
+    enum nwf_no_flood wanted[0x10000] = {NWF_NO_FLOOD_KEEP};
 
-    nwf_vec_foreach (port, &plan->bridge.ports) {
-        no_flood[port->ofport] = port->role != NWF_TRUSTED;
+    nwf_vec_foreach (port, &plan->ports) {
+        if (is_no_flood(plan, port)) {
+            wanted[port->ofport] = NWF_NO_FLOOD_SET;
+        } else if (may_flood_again(plan, port)) {
+            wanted[port->ofport] = NWF_NO_FLOOD_CLEAR;
+        }
     }
-    return nwf_switch_set_no_flood(plan->name, timeout_ms, no_flood, err);
+    return nwf_switch_set_no_flood(plan->name, timeout_ms, wanted, err);
 }
 
 static int
@@ -154,7 +179,7 @@ set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan
             r = nwf_switch_flush_zone(sw, port->zone, err);
         }
     }
-    r = r ? r : announce_zones(db, plan, err);
+    r = r ? r : announce(db, plan, err);
     return r || !plan->bridge.use_normal ? r : exclude_from_floods(plan, timeout_ms, err);
 }
 
@@ -216,7 +241,12 @@ nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *pl
         nwf_error_wrap(err, "bridge %s", plan->name);
         return r;
     }
-    /* Should the switch not do it, the next run makes cached flows go once more. */
-    (void) nwf_switch_post_delete(sw, NWF_PENDING, UINT64_MAX, NULL);
-    return write_status(db, plan, NULL, err);
+    r = write_status(db, plan, NULL, err);
+    if (r) {
+        nwf_error_wrap(err, "bridge %s: the flows are in force, but not said to be", plan->name);
+    } else {
+        /* Should the switch not do it, the next run makes cached flows go once more. */
+        (void) nwf_switch_post_delete(sw, NWF_PENDING, UINT64_MAX, NULL);
+    }
+    return r;
 }

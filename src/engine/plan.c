@@ -35,6 +35,7 @@ nwf_plan_finish(struct nwf_plan *plan)
         nwf_error_clear(&port->error);
         free(port->old_status);
         free(port->old_zone);
+        free(port->old_no_flood);
         free(port->name);
     }
     nwf_vec_clear(&plan->ports);
@@ -150,6 +151,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     port->uuid = from->uuid;
     port->old_status = copy_tag(from, NWF_TAG_STATUS);
     port->old_zone = copy_tag(from, NWF_TAG_ZONE);
+    port->old_no_flood = copy_tag(from, NWF_TAG_NO_FLOOD);
     if (port->role == NWF_TRUSTED) {
         plan->bridge.use_normal |= from->normal_only && ofport;
         list_bond(bridge, from, port);
@@ -237,7 +239,7 @@ kept_zone(const struct nwf_plan *plan, const struct nwf_plan_port *port)
 {
     int64_t zone;
 
-    return port->old_zone && nwf_parse_int(port->old_zone, 1, UINT16_MAX, &zone)
+    return port->old_zone && nwf_parse_int(port->old_zone, NWF_ZONE_FIRST, UINT16_MAX, &zone)
                    && plan->zones[zone] <= 1
                ? (uint16_t) zone
                : 0;
@@ -246,8 +248,10 @@ kept_zone(const struct nwf_plan *plan, const struct nwf_plan_port *port)
 static int
 take_new_zone(struct nwf_plan *plan, struct nwf_plan_port *port, struct nwf_error *err)
 {
+    uint32_t first = plan->zone_base + port->ofport;
+
     for (uint32_t i = 0; i < NWF_ZONE_FIRST; i++) {
-        uint32_t zone = NWF_ZONE_FIRST | ((port->ofport + i) % NWF_ZONE_FIRST);
+        uint32_t zone = NWF_ZONE_FIRST | ((first + i) % NWF_ZONE_FIRST);
         if (!plan->zones[zone]) {
             plan->zones[zone] = 1;
             port->zone = (uint16_t) zone;
@@ -345,6 +349,7 @@ compute_port(struct computation *c, struct nwf_plan_port *from)
     if (from->role == NWF_GUEST && compile_guest(c, from, &port, &from->error)) {
         from->role = NWF_QUARANTINED;
         from->zone = 0;
+        from->new_zone = false;
     }
     if (from->role == NWF_QUARANTINED) {
         nwf_compile_quarantined(&plan->bridge, &port, &plan->flows);

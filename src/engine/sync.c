@@ -9,6 +9,8 @@
 #include "apply.h"
 #include "nwf/text.h"
 
+#include "lib/hash.h"
+
 /* ---- What is installed. ----
  *
  * Flows that ports share, and their ways in with the stamps, are always read.  Those
@@ -182,6 +184,7 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
         r = nwf_error_set(err, -EINVAL, "bridge %s: fail_mode is not secure", bridge->name);
     }
     nwf_ovsdb_count_zones(db, plan->zones);
+    plan->zone_base = nwf_ovsdb_count_managed(db) > 1 ? hash_string(bridge->name, 0) : 0;
     if (!r) {
         r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
     }
@@ -227,19 +230,33 @@ add_normal_flow(struct nwf_switch *sw, struct nwf_error *err)
     return r;
 }
 
+/* Ports that NORMAL must not flood to, because we have set so, get its floods again. */
+static int
+include_in_floods(const struct nwf_ovs_bridge *bridge, unsigned int timeout_ms,
+                  struct nwf_error *err)
+{
+    enum nwf_no_flood wanted[0x10000] = {NWF_NO_FLOOD_KEEP};
+    bool any = false;
+
+    nwf_vec_foreach (port, &bridge->ports) {
+        nwf_vec_foreach (tag, &port->tags) {
+            if (port->ofport && !strcmp(tag->key, NWF_TAG_NO_FLOOD)) {
+                wanted[port->ofport] = NWF_NO_FLOOD_CLEAR;
+                any = true;
+            }
+        }
+    }
+    return any ? nwf_switch_set_no_flood(bridge->name, timeout_ms, wanted, err) : 0;
+}
+
 int
-nwf_sync_remove(const char *bridge, bool add_normal, const struct nwf_sync_options *options,
+nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_sync_options *options,
                 struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
-    bool no_flood[0x10000] = {false};
-    int r = nwf_switch_open(bridge, options->versions, options->timeout_ms, &sw, err);
+    int r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
 
-    if (!r) {
-        r = nwf_switch_delete(sw, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, err);
-    }
-    if (!r) {
-        r = nwf_switch_set_no_flood(bridge, options->timeout_ms, no_flood, err);
-    }
-    return r || !add_normal ? r : add_normal_flow(sw, err);
+    r = r ? r : nwf_switch_delete(sw, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, err);
+    r = r ? r : include_in_floods(bridge, options->timeout_ms, err);
+    return r || !bridge->stays_secure ? r : add_normal_flow(sw, err);
 }

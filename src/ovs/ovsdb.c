@@ -259,23 +259,17 @@ compare_ports(const void *a_, const void *b_)
     return a->ofport != b->ofport ? (a->ofport < b->ofport ? -1 : 1) : strcmp(a->name, b->name);
 }
 
-/* What fail_mode was before we set it, or is if we have not.  Of a note that we cannot have
- * written, "secure" is the safe reading. */
+/* What fail_mode was before we set it, or is if we have not; "" for none.  Of a note that
+ * we cannot have written, "secure" is the safe reading. */
 static const char *
 own_fail_mode(const struct ovsrec_bridge *row)
 {
     const char *note = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE);
 
     if (!note) {
-        return row->fail_mode;
+        return row->fail_mode ? row->fail_mode : "";
     }
-    return !*note ? NULL : !strcmp(note, "standalone") ? "standalone" : "secure";
-}
-
-static bool
-is_secure(const char *fail_mode)
-{
-    return fail_mode && !strcmp(fail_mode, "secure");
+    return !*note || !strcmp(note, "standalone") ? note : "secure";
 }
 
 static void
@@ -286,9 +280,10 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     b->name = row->name;
     b->row = row;
     b->trusted = smap_get(&row->external_ids, NWF_BRIDGE_TRUSTED);
-    b->secure = is_secure(row->fail_mode);
+    b->secure = row->fail_mode && !strcmp(row->fail_mode, "secure");
     b->secured = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE) != NULL;
-    b->stays_secure = is_secure(own_fail_mode(row));
+    b->own_fail_mode = own_fail_mode(row);
+    b->stays_secure = !strcmp(b->own_fail_mode, "secure");
     b->userspace = row->datapath_type[0] && strcmp(row->datapath_type, "system");
     b->normal_only =
         row->stp_enable || row->rstp_enable || row->mcast_snooping_enable || row->n_flood_vlans;
@@ -392,17 +387,16 @@ nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000])
     }
 }
 
-const struct ovsrec_bridge *
-nwf_ovsdb_find_bridge(struct nwf_ovsdb *db, const char *name)
+size_t
+nwf_ovsdb_count_managed(struct nwf_ovsdb *db)
 {
     const struct ovsrec_bridge *row;
+    size_t n = 0;
 
     OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
-        if (!strcmp(row->name, name)) {
-            return row;
-        }
+        n += smap_get(&row->external_ids, NWF_BRIDGE_TAG) != NULL;
     }
-    return NULL;
+    return n;
 }
 
 /* ---- Writing. ---- */
@@ -526,26 +520,25 @@ commit_and_wait(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_erro
 }
 
 int
-nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge, struct nwf_error *err)
+nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
-    if (!smap_get(&bridge->external_ids, NWF_BRIDGE_FAIL_MODE)) {
-        ovsrec_bridge_update_external_ids_setkey(bridge, NWF_BRIDGE_FAIL_MODE,
-                                                 bridge->fail_mode ? bridge->fail_mode : "");
-    }
-    ovsrec_bridge_set_fail_mode(bridge, "secure");
+    ovsrec_bridge_verify_fail_mode(bridge->row);
+    ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_FAIL_MODE,
+                                             bridge->own_fail_mode);
+    ovsrec_bridge_set_fail_mode(bridge->row, "secure");
     return commit_and_wait(db, txn, err);
 }
 
 int
-nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct ovsrec_bridge *bridge,
+nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                             const struct nwf_tag_change *changes, size_t n, struct nwf_error *err)
 {
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
-    ovsrec_bridge_set_fail_mode(bridge, own_fail_mode(bridge));
-    ovsrec_bridge_update_external_ids_delkey(bridge, NWF_BRIDGE_FAIL_MODE);
+    ovsrec_bridge_set_fail_mode(bridge->row, *bridge->own_fail_mode ? bridge->own_fail_mode : NULL);
+    ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_FAIL_MODE);
     for (size_t i = 0; i < n; i++) {
         apply_change(db, &changes[i]);
     }

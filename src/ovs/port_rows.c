@@ -21,6 +21,9 @@
 #include "lib/ovsdb-idl-provider.h"
 #include "lib/uuid.h"
 
+/* Attempts to write while others write. */
+#define TRIES_MAX 8
+
 /* A column's value, which the row's struct may point into. */
 struct cell {
     const struct ovsdb_idl_column *column;
@@ -39,7 +42,8 @@ struct nwf_port_rows {
     bool has_port, has_bridge;
     size_t n_zone_users; /* Interfaces that say they use the port's conntrack zone. */
 
-    struct smap tags_read; /* The tags that the database had when the Interface was read. */
+    struct json *ids_read; /* The Interface's external_ids; NULL after they were written. */
+    struct smap policy;    /* Those of them that are the port's policy. */
     struct shash staged;   /* A key's new value, or NULL: it goes. */
 
     /* What the rows refer to. */
@@ -188,18 +192,29 @@ read_port(struct nwf_port_rows *rows, const struct json *json, struct nwf_error 
     return r;
 }
 
-/* What is written at last depends on these tags. */
-static void
-remember_tags(struct nwf_port_rows *rows)
+/* Takes note of external_ids as they are in a row of the database. */
+static int
+remember_ids(struct nwf_port_rows *rows, const struct json *row, struct nwf_error *err)
 {
-    const struct smap_node *node;
+    const struct ovsdb_idl_column *column = &ovsrec_interface_col_external_ids;
+    const struct json *value = shash_find_data(json_object(row), column->name);
+    struct ovsdb_datum ids;
+    struct ovsdb_error *error =
+        value ? ovsdb_datum_from_json(&ids, &column->type, value, NULL) : NULL;
 
-    SMAP_FOR_EACH (node, &rows->interface.external_ids) {
-        if (!strcmp(node->key, NWF_TAG_FILTER) || !strcmp(node->key, NWF_TAG_MAC)
-            || !strncmp(node->key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE))) {
-            smap_add(&rows->tags_read, node->key, node->value);
+    if (!value || error) {
+        return refuse(rows, column->name, error, err);
+    }
+    json_destroy(rows->ids_read);
+    rows->ids_read = json_clone(value);
+    smap_clear(&rows->policy);
+    for (unsigned int i = 0; i < ids.n; i++) {
+        if (nwf_tag_is_policy(ids.keys[i].s->string)) {
+            smap_add(&rows->policy, ids.keys[i].s->string, ids.values[i].s->string);
         }
     }
+    ovsdb_datum_destroy(&ids, &column->type);
+    return 0;
 }
 
 static int
@@ -221,11 +236,9 @@ read_interface(struct nwf_port_rows *rows, const char *name, struct nwf_error *e
     r = row ? read_row(rows, row, interface_columns, ARRAY_SIZE(interface_columns),
                        &rows->interface.header_, err)
             : nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
+    r = r ? r : remember_ids(rows, row, err);
     r = r ? r : read_port(rows, only_row(reply, 1), err);
     jsonrpc_msg_destroy(reply);
-    if (!r) {
-        remember_tags(rows);
-    }
     return r;
 }
 
@@ -239,7 +252,7 @@ nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name
     ovsrec_port_init(&rows->port);
     ovsrec_bridge_init(&rows->bridge);
     ovsrec_mirror_init(&rows->mirror);
-    smap_init(&rows->tags_read);
+    smap_init(&rows->policy);
     shash_init(&rows->staged);
     int r = nwf_transactions_open(remote, timeout_ms, &rows->db, err);
     r = r ? r : read_interface(rows, name, err);
@@ -257,7 +270,8 @@ nwf_port_rows_free(struct nwf_port_rows *rows)
         ovsdb_datum_destroy(&cell->datum, &cell->column->type);
     }
     nwf_vec_clear(&rows->cells);
-    smap_destroy(&rows->tags_read);
+    json_destroy(rows->ids_read);
+    smap_destroy(&rows->policy);
     shash_destroy_free_data(&rows->staged);
     nwf_transactions_close(&rows->db);
     free(rows);
@@ -438,56 +452,37 @@ mutations(const struct shash *staged)
                                mutation("insert", nwf_json_collection("map", pairs)));
 }
 
-/* Selects the Interface as long as its tags are those that were read. */
 static struct json *
-select_unchanged(const struct nwf_port_rows *rows)
+find_interface(const struct nwf_port_rows *rows)
 {
-    struct json *where =
-        nwf_json_where("_uuid", "==", nwf_json_uuid(&rows->interface.header_.uuid));
-    struct json *pairs = json_array_create_empty();
-    const struct smap_node *node;
-
-    SMAP_FOR_EACH (node, &rows->tags_read) {
-        json_array_add(pairs, nwf_json_pair(node->key, node->value));
-    }
-    json_array_add(
-        where, nwf_json_condition("external_ids", "includes", nwf_json_collection("map", pairs)));
-    return where;
+    return nwf_json_where("_uuid", "==", nwf_json_uuid(&rows->interface.header_.uuid));
 }
 
-static int
-check_count(const struct nwf_port_rows *rows, const struct jsonrpc_msg *reply,
-            struct nwf_error *err)
+/* What is staged; or, if that is nothing, a look at whether the row is as it was. */
+static struct json *
+write_operation(const struct nwf_port_rows *rows)
 {
-    const struct json *result = json_array(reply->result)->elems[0];
-    const struct json *count =
-        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "count") : NULL;
+    struct json *where = find_interface(rows);
 
-    return count && count->type == JSON_INTEGER && count->integer == 1
-               ? 0
-               : nwf_error_set(err, -ECANCELED,
-                               "%s: the interface is gone, or its tags were changed meanwhile",
-                               rows->interface.name);
-}
-
-int
-nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
-                    struct nwf_error *err)
-{
-    struct json *params, *mutate, *comment;
-    struct jsonrpc_msg *reply;
-
-    for (size_t i = 0; i < n; i++) {
-        stage(rows, &changes[i]);
+    if (rows->ids_read) {
+        json_array_add(where, nwf_json_condition("external_ids", "==", json_clone(rows->ids_read)));
     }
     if (shash_is_empty(&rows->staged)) {
-        return 0;
+        return selection("Interface", where, NULL, 0, NULL);
     }
-    params = nwf_transaction_new();
-    mutate = nwf_json_operation("mutate", "Interface", select_unchanged(rows));
+    struct json *mutate = nwf_json_operation("mutate", "Interface", where);
     json_object_put(mutate, "mutations", mutations(&rows->staged));
-    json_array_add(params, mutate);
-    comment = json_object_create();
+    return mutate;
+}
+
+/* *ret_done is false if the row is not there, or not as it was. */
+static int
+try_to_write(struct nwf_port_rows *rows, bool *ret_done, struct nwf_error *err)
+{
+    struct json *params = nwf_transaction_new(), *comment = json_object_create();
+    struct jsonrpc_msg *reply;
+
+    json_array_add(params, write_operation(rows));
     json_object_put_string(comment, "op", "comment");
     json_object_put_string(comment, "comment", "ovs-nwfilter");
     json_array_add(params, comment);
@@ -495,11 +490,63 @@ nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *cha
     if (r) {
         return r;
     }
-    r = check_count(rows, reply, err);
+    const struct json *result = json_array(reply->result)->elems[0];
+    const struct json *count =
+        result->type == JSON_OBJECT ? shash_find_data(json_object(result), "count") : NULL;
+    *ret_done = shash_is_empty(&rows->staged)
+                    ? only_row(reply, 0) != NULL
+                    : count && count->type == JSON_INTEGER && count->integer == 1;
     jsonrpc_msg_destroy(reply);
+    return 0;
+}
+
+/* Reads external_ids again.  What is none of ours may have changed. */
+static int
+read_again(struct nwf_port_rows *rows, struct nwf_error *err)
+{
+    static const struct ovsdb_idl_column *const columns[] = {&ovsrec_interface_col_external_ids};
+    struct json *params = nwf_transaction_new();
+    struct smap before = SMAP_INITIALIZER(&before);
+    struct jsonrpc_msg *reply;
+
+    json_array_add(params, selection("Interface", find_interface(rows), columns, 1, NULL));
+    int r = nwf_transact(&rows->db, params, &reply, err);
+    if (r) {
+        return r;
+    }
+    smap_clone(&before, &rows->policy);
+    const struct json *row = only_row(reply, 0);
+    r = row ? remember_ids(rows, row, err)
+            : nwf_error_set(err, -ECANCELED, "%s: the interface is gone", rows->interface.name);
+    if (!r && !smap_equal(&before, &rows->policy)) {
+        r = nwf_error_set(err, -ECANCELED, "%s: somebody else has changed its tags meanwhile",
+                          rows->interface.name);
+    }
+    smap_destroy(&before);
+    jsonrpc_msg_destroy(reply);
+    return r;
+}
+
+int
+nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
+                    struct nwf_error *err)
+{
+    bool done = false;
+    int r = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        stage(rows, &changes[i]);
+    }
+    for (int tries = 0; !r && !done; tries++) {
+        r = tries == TRIES_MAX ? nwf_error_set(
+                err, -ECANCELED, "%s: its external_ids change all the time", rows->interface.name)
+                               : try_to_write(rows, &done, err);
+        r = r || done ? r : read_again(rows, err);
+    }
     if (!r) {
         shash_clear_free_data(&rows->staged);
-        smap_clear(&rows->tags_read);
+        json_destroy(rows->ids_read);
+        rows->ids_read = NULL;
     }
     return r;
 }

@@ -39,8 +39,8 @@ size_t nwf_port_rows_zone_users(const struct nwf_port_rows *rows);
 void nwf_port_rows_stage(struct nwf_port_rows *rows, const struct nwf_tag_change *changes,
                          size_t n);
 
-/* Writes what is staged, and 'changes', in one transaction.  -ECANCELED if a tag that was
- * read is not the database's any more, with nothing written. */
+/* Writes what is staged, and 'changes', in one transaction.  -ECANCELED, with nothing
+ * written, if the port's policy in the database is not the one that was read. */
 int nwf_port_rows_write(struct nwf_port_rows *rows, const struct nwf_tag_change *changes, size_t n,
                         struct nwf_error *err);
 

@@ -83,6 +83,12 @@ nwf_switch_open(const char *bridge, uint32_t versions, unsigned int timeout_ms,
         return nwf_error_set(err, -r, "bridge %s: allows none of the OpenFlow versions asked for",
                              bridge);
     }
+    if (r == EPIPE || r == ECONNRESET || r == EOF) { /* Before its word of it was read. */
+        return nwf_error_set(err, -EPROTO,
+                             "bridge %s: closed the connection; it may allow none of the OpenFlow "
+                             "versions asked for",
+                             bridge);
+    }
     if (r) {
         return nwf_switch_fail(sw, err, r, name);
     }

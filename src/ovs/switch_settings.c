@@ -76,8 +76,8 @@ set_no_flood(struct nwf_switch *sw, const struct ofputil_phy_port *port, bool no
 }
 
 static int
-set_no_floods(struct nwf_switch *sw, const struct ofpbuf *reply, const bool no_flood[0x10000],
-              struct nwf_error *err)
+set_no_floods(struct nwf_switch *sw, const struct ofpbuf *reply,
+              const enum nwf_no_flood wanted[0x10000], struct nwf_error *err)
 {
     struct ofpbuf body = ofpbuf_const_initializer(reply->data, reply->size);
     struct ofputil_phy_port port;
@@ -90,23 +90,23 @@ set_no_floods(struct nwf_switch *sw, const struct ofpbuf *reply, const bool no_f
     ofpraw_pull_assert(&body);
     while (!r && !ofputil_pull_phy_port(sw->version, &body, &port)) {
         uint32_t n = ofp_to_u16(port.port_no);
-        if (n <= NWF_OFPORT_MAX) {
-            r = set_no_flood(sw, &port, no_flood[n], err);
+        if (n <= NWF_OFPORT_MAX && wanted[n] != NWF_NO_FLOOD_KEEP) {
+            r = set_no_flood(sw, &port, wanted[n] == NWF_NO_FLOOD_SET, err);
         }
     }
     return r;
 }
 
 int
-nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms, const bool no_flood[0x10000],
-                        struct nwf_error *err)
+nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms,
+                        const enum nwf_no_flood wanted[0x10000], struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
     bool more = true;
     int r = nwf_switch_open(bridge, 1u << OFP10_VERSION, timeout_ms, &sw, err);
 
     if (r) {
-        nwf_error_wrap(err, "keeping guests out of NORMAL's floods needs OpenFlow 1.0");
+        nwf_error_wrap(err, "a port's part in NORMAL's floods is set by OpenFlow 1.0");
         return r;
     }
     struct ofpbuf *request = ofputil_encode_port_desc_stats_request(sw->version, OFPP_ANY);
@@ -121,7 +121,7 @@ nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms, const bool 
             return r;
         }
         more = ofpmp_more(reply->data);
-        r = set_no_floods(sw, reply, no_flood, err);
+        r = set_no_floods(sw, reply, wanted, err);
         ofpbuf_delete(reply);
     }
     return r ? r : nwf_switch_barrier(sw, err);

@@ -29,6 +29,21 @@ has_identity(const struct nwf_tag *tags, size_t n_tags)
            || find_tag(tags, n_tags, "vm-id");
 }
 
+/* Whether the tag is a variable, or means to be one. */
+static bool
+is_variable(const char *key)
+{
+    return !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE)) && strcmp(key, NWF_TAG_STATUS)
+           && strcmp(key, NWF_TAG_ZONE) && strcmp(key, NWF_TAG_NO_FLOOD);
+}
+
+bool
+nwf_tag_is_policy(const char *key)
+{
+    return !strcmp(key, NWF_TAG_FILTER) || !strcmp(key, NWF_TAG_PROFILE)
+           || !strcmp(key, NWF_TAG_MAC) || is_variable(key);
+}
+
 static int
 add_variable(const char *name, const char *value, struct nwf_binding *binding,
              struct nwf_error *err)
@@ -45,8 +60,7 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
     const size_t prefix = strlen(NWF_TAG_VARIABLE);
 
     for (size_t i = 0; i < n_tags; i++) {
-        if (!strncmp(tags[i].key, NWF_TAG_VARIABLE, prefix) && strcmp(tags[i].key, NWF_TAG_STATUS)
-            && strcmp(tags[i].key, NWF_TAG_ZONE)) {
+        if (is_variable(tags[i].key)) {
             int r = add_variable(tags[i].key + prefix, tags[i].value, binding, err);
             if (r) {
                 return r;

@@ -9,6 +9,7 @@ import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from lab.netns import run as shell  # noqa: E402
 from system import relay as r  # noqa: E402
 from system.start import killed  # noqa: E402
 from system.world import define, nwfilter, run  # noqa: E402
@@ -29,6 +30,10 @@ def test(world):
     test_killed(world)
     for words in (("manage", "br0"), ("unmanage", "br0")):
         test_database(world, words)
+    test_note(world)
+    test_raced(world)
+    test_protocols(world)
+    test_no_flood(world)
 
 
 def set_mode(world, mode):
@@ -135,6 +140,88 @@ def lost(world, words, at, done):
         return r.CLOSE if len(seen) == at + 1 and not done else r.PASS
     with r.DatabaseRelay(world, judge) as relay:
         return relay.nwfilter("--timeout=2", *words, timeout=30)
+
+
+def test_note(world):
+    """A managed bridge whose note of fail_mode somebody has removed."""
+    set_mode(world, "secure")
+    claim(world)
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-saved-fail-mode")
+    for _ in killed(world, "unmanage", "br0"):
+        break
+    result = nwfilter("unmanage", "br0")
+    wrong = not_given_back(world, "secure")
+    world.check("no note of fail_mode, and unmanage killed", result.status == 0 and not wrong,
+                (result, wrong))
+
+
+def test_raced(world):
+    """Somebody makes the bridge secure, or another one of it, while manage is about to."""
+    set_mode(world, "[]")
+    done = []
+
+    def judge(call, _):
+        if "fail_mode" in call.raw.decode() and call.method == "transact" and not done:
+            done.append(world.ovs.vsctl("set", "Bridge", "br0", "fail_mode=secure"))
+        return r.PASS
+    with r.DatabaseRelay(world, judge) as relay:
+        result = relay.nwfilter("manage", "br0")
+    nwfilter("unmanage", "br0")
+    world.check("fail_mode that became secure meanwhile stays so", done and result.status == 1
+                and len(result.err.splitlines()) == 1 and fail_mode(world) == "secure", result)
+
+
+def test_protocols(world):
+    """What OpenFlow versions the bridge allows; nobody needs 1.0 where NORMAL forwards to none."""
+    set_mode(world, "[]")
+    world.ovs.vsctl("set", "Bridge", "br0", "protocols=OpenFlow13,OpenFlow14,OpenFlow15")
+    results = [nwfilter(*words) for words in (("manage", "br0"), ("sync",), ("unmanage", "br0"))]
+    wrong = not_given_back(world, "[]")
+    world.check("without OpenFlow 1.0", not any(result.status for result in results) and not wrong,
+                (results, wrong))
+    world.ovs.vsctl("set", "Bridge", "br0", "protocols=OpenFlow10")
+    result = nwfilter("manage", "br0")
+    world.ovs.vsctl("clear", "Bridge", "br0", "protocols")
+    wrong = not_given_back(world, "[]")
+    world.check("with nothing else: refused, and left alone", result.status == 1 and not wrong
+                and result.err.endswith(" none of the OpenFlow versions asked for\n"), (result, wrong))
+
+
+def no_flood(world):
+    """The ports that NORMAL does not flood to."""
+    ports = {}
+    for line in shell("ovs-ofctl", "-O", "OpenFlow10", "show", "br0").splitlines():
+        if "addr:" in line:
+            name = line.split("(")[1].split(")")[0]
+        elif "config:" in line:
+            ports[name] = "NO_FLOOD" in line
+    return {name for name, is_set in ports.items() if is_set}
+
+
+def test_no_flood(world):
+    """The setting is taken back where it is ours, and left alone where it is not."""
+    set_mode(world, "[]")
+    shell("ovs-ofctl", "-O", "OpenFlow10", "mod-port", "br0", "uplink", "no-flood")
+    seen = []
+
+    def step(*words):
+        nwfilter(*words)
+        seen.append(no_flood(world))
+    step("manage", "br0")
+    world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=true")
+    step("sync")
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-trusted=vnet1")
+    step("sync")
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-trusted")
+    step("sync")
+    nwfilter("bind", "vnet1", CLEAN, "IP=10.0.0.2")
+    step("unmanage", "br0")
+    world.check("no-flood: ours comes and goes", seen == [
+        {"uplink"}, {"uplink", "vnet0", "vnet1"}, {"uplink", "vnet0"},
+        {"uplink", "vnet0", "vnet1"}, {"uplink"}], seen)
+    world.check("    and no tag is left", not [tag for name in ("vnet0", "vnet1", "uplink")
+                                               for tag in world.tags(name) if "no-flood" in tag])
+    world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=false")
 
 
 if __name__ == "__main__":

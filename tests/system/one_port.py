@@ -21,6 +21,8 @@ from system.world import define, nwfilter, run  # noqa: E402
 CLEAN = "clean-traffic"
 ALONE = r"br0: vnet0: \d+ flows: \d+ added, \d+ changed, \d+ removed\n"
 WHOLE = r"br0: \d+ flows: \d+ added, \d+ changed, \d+ removed; .*\n"
+MEANWHILE = "ovs-nwfilter: bridge br0: the flows are in force, but not said to be: vnet0: " \
+    "somebody else has changed its tags meanwhile\n"
 PENDING = "cookie=0x6e7766090000ffff,table=0,priority=0,reg0=0xffffffff,actions=drop"
 
 
@@ -134,33 +136,82 @@ def test_all_or_nothing(world):
 
 
 def test_meanwhile(world):
-    """Tags that somebody else writes while the flows are on their way are not called active."""
+    """Tags that somebody else writes while the flows are on their way: they are kept, and win."""
     for words in (("sync", "--port=vnet0"), ("bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.9")):
-        for change in (lambda: world.set_tags("vnet0", nwfilter_IP="10.0.0.66"),
-                       lambda: world.bind("vnet0", CLEAN, "IP=10.0.0.1"),
-                       lambda: world.set_tags("vnet0", attached_mac="52:54:00:00:00:77")):
-            world.set_tags("vnet0", nwfilter_IP="10.0.0.7", nwfilter_status=None)
-            before = world.tags("vnet0")
-            changed = []
+        for what, change in {
+                "another value": lambda: world.set_tags("vnet0", nwfilter_IP="10.0.0.66"),
+                "another binding": lambda: world.bind("vnet0", CLEAN, "IP=10.0.0.1"),
+                "a new variable": lambda: world.set_tags("vnet0", nwfilter_MAC="52:54:00:00:00:76"),
+                "another profile": lambda: world.set_tags("vnet0", port_profile="other"),
+                "another address": lambda: world.set_tags("vnet0", attached_mac="52:54:00:00:00:77"),
+        }.items():
+            for address, status in (("10.0.0.7", None), ("10.0.0.8", "active")):
+                world.set_tags("vnet0", nwfilter_IP="10.0.0.5")
+                world.sync(status=1)
+                world.set_tags("vnet0", nwfilter_IP=address, nwfilter_status=status)
+                attached = world.tags("vnet0")["attached-mac"]
+                changed = []
 
-            def judge(message, _):
-                if message.type == r.BUNDLE_CONTROL and not changed:
-                    change()
-                    changed.append(world.tags("vnet0"))
-                return r.PASS
-            with r.SwitchRelay(world, judge) as relay:
-                result = relay.nwfilter(*words)
-            kept = changed == [before] or (result.status == 1 and result.err == (
-                "ovs-nwfilter: vnet0: the interface is gone, or its tags were changed meanwhile\n"))
-            world.check(f"{' '.join(words[:2])}: other tags meanwhile", changed and kept
-                        and world.tags("vnet0") == changed[0], (result, before, changed))
-            world.set_tags("vnet0", attached_mac=before["attached-mac"])
-            world.sync(status=1)
-    world.set_tags("vnet0", foreign="1")
-    with r.SwitchRelay(world, lambda message, _: world.set_tags("vnet0", foreign="2")) as relay:
-        result = relay.nwfilter("bind", "--sync", "vnet0", CLEAN, "IP=10.0.0.1")
-    world.check("    but a key that is none of ours may change", result.status == 0
-                and world.status("vnet0") == "active" and world.tags("vnet0")["foreign"] == "2", result)
+                def judge(message, _):
+                    if message.type == r.BUNDLE_CONTROL and not changed:
+                        change()
+                        changed.append(world.tags("vnet0") | {"nwfilter-status": "active"})
+                    return r.PASS
+                with r.SwitchRelay(world, judge) as relay:
+                    result = relay.nwfilter(*words)
+                diff = nwfilter("diff")
+                world.check(f"{' '.join(words[:2])}: meanwhile {what}, status {status}",
+                            (result.status, result.err) == ((0, "") if words[0] == "sync"
+                                                            else (1, MEANWHILE))
+                            and changed == [world.tags("vnet0")] and diff.status == 0,
+                            (result, changed, world.tags("vnet0"), diff))
+                world.set_tags("vnet0", attached_mac=attached, nwfilter_MAC=None, port_profile=None)
+                world.sync(status=1)
+    test_foreign_key(world)
+    test_replaced(world)
+
+
+def test_replaced(world):
+    """The port is no guest any more, or gone, when the bridge is synchronised for its sake."""
+    fresh = ("--", "--if-exists", "del-port", "vnet3", "--", "add-port", "br0", "vnet3")
+    for what, change, error in (
+            ("replaced by a trusted one", fresh, "a trusted port, .* are not filtered"),
+            ("gone", fresh[:4], "not on the bridge any more")):
+        world.guest("vnet3", 4)
+        done = []
+
+        def judge(call, _):
+            if call.method != "transact" and not done:  # The IDL's: it is about to be read.
+                done.append(world.ovs.vsctl("--no-wait", *change))
+            return r.PASS
+        with r.DatabaseRelay(world, judge) as relay:
+            result = relay.nwfilter("bind", "--sync", "vnet3", CLEAN, "IP=10.0.0.3")
+        world.check(f"bind --sync: the port is {what}", done and result.status == 1
+                    and re.fullmatch(f"ovs-nwfilter: vnet3: {error}\n", result.err), result)
+        world.ovs.vsctl("--may-exist", "add-port", "br0", "vnet3")
+        world.unplug("vnet3")
+        world.sync(status=1)
+
+
+def test_foreign_key(world):
+    """A key that is none of ours may change, and a status is no policy."""
+    count = []
+
+    def judge(call, _):
+        if "mutate" in call.raw.decode() and len(count) < 3:
+            count.append(call)
+            world.set_tags("vnet0", foreign=len(count), nwfilter_status=f"error: {len(count)}")
+        return r.PASS
+    for words in (("bind", "--sync"), ("bind",)):
+        count.clear()
+        world.set_tags("vnet0", foreign="0")
+        with r.DatabaseRelay(world, judge) as relay:
+            result = relay.nwfilter(*words, "vnet0", CLEAN, "IP=10.0.0.1")
+        world.check(f"{' '.join(words)}: beside somebody who writes other keys", result.status == 0
+                    and world.tags("vnet0")["foreign"] == "3" and len(count) == 3
+                    and world.status("vnet0") == ("active" if len(words) == 2 else None),
+                    (result, world.tags("vnet0")))
+        world.sync(status=1)
 
 
 def test_only_that_port(world):

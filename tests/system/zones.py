@@ -43,6 +43,8 @@ def test(world):
     test_reuse(world)
     test_restart(world)
     test_tags_first(world)
+    test_none(world)
+    test_lost_tag(world)
 
 
 def begin(world, port, who="vnet0"):
@@ -230,6 +232,51 @@ def test_restart(world):
     syncs_nothing(world, "restarted")
 
 
+def test_none(world):
+    """A guest whose filter needs a zone and fails gets none; what is not ours stays as it is."""
+    for i in range(1, 181):
+        side = "src" if i % 2 else "dst"
+        define(f"deep{i}", f"<filter name='deep{i}' chain='ipv4-{i}'><rule action='return' "
+               f"direction='out'><ip protocol='tcp' {side}portstart='{i}' {side}portend="
+               f"'{65535 - i}'/></rule></filter>")
+    define("deep", "".join(f"<filterref filter='deep{i}'/>" for i in range(1, 181)) + OUT)
+    world.set_tags("vnet0", nwfilter="deep", nwfilter_ct_zone=None)
+    for _ in range(2):
+        _, sent = r.record(world, "sync")
+        status = world.status("vnet0")
+        world.check("no zone for a filter that fails", status.startswith("error: ")
+                    and "tables" in status and not world.zone("vnet0")
+                    and not any(message.type == r.EXPERIMENTER for message in sent),
+                    (world.tags("vnet0"), [message.raw.hex() for message in sent]))
+    world.set_tags("vnet0", nwfilter="begins", nwfilter_ct_zone="7")
+    world.sync()
+    world.check("a zone that is not from our range is replaced", int(world.zone("vnet0")) >= 32768)
+
+
+def test_lost_tag(world):
+    """A guest is plugged anew, and its tag is lost while its flows are still there: a guest of the
+    same number on another bridge does not get its zone."""
+    zone = world.zone("vnet0")
+    number = world.ovs.ofport("vnet0")
+    tags = world.tags("vnet0")
+    world.ovs.vsctl("del-port", "vnet0", "--", "add-port", "br0", "vnet0", "--", "set", "Interface",
+                    "vnet0", f"ofport_request={number}", *[
+                        f'external_ids:{key}="{value}"' for key, value in tags.items()
+                        if key in ("attached-mac", "nwfilter")])
+    world.ovs.add_bridge("br7")
+    port = Port("other7")
+    world.ovs.vsctl("add-port", "br7", "other7", "--", "set", "Interface", "other7",
+                    f"ofport_request={number}", 'external_ids:attached-mac="52:54:00:00:07:01"',
+                    "external_ids:nwfilter=begins")
+    nwfilter("manage", "br7")
+    world.check("equal numbers on two bridges: zones of their own", world.ovs.ofport("other7")
+                == number and world.zone("other7") and world.zone("other7") != zone,
+                (zone, world.zone("other7")))
+    world.ovs.vsctl("del-br", "br7")
+    port.remove()
+    world.sync()
+
+
 def test_tags_first(world):
     """Before flows use a zone the database says whose it is: a run may be killed at any time."""
     for name in ("vnet0", "vnet1"):
@@ -240,7 +287,7 @@ def test_tags_first(world):
     seen = []
 
     def judge(message, _):
-        if message.type in (r.BUNDLE_CONTROL, r.BUNDLE_ADD):
+        if message.type == r.BUNDLE_CONTROL:
             seen.append({world.zone("vnet0"), world.zone("vnet1")})
         return r.PASS
     with r.SwitchRelay(world, judge) as relay:
