@@ -49,6 +49,7 @@ struct nwf_plan {
         size_t n, allocated;
     } ports;
     struct nwf_flow_set flows;
+    bool mcast_snooping;
     uint8_t *zones;     /* By number: how many ports of the host use it. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */
     size_t n_unreached; /* See nwf_compile_bridge(). */

@@ -34,6 +34,8 @@ struct nwf_ovs_port {
     const struct ovsrec_port *bond;
     bool is_active_member; /* The one that the bond uses now. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
+    /* A setting by which ovs-vswitchd sends frames to the port past its flows, or NULL. */
+    const char *bypass;
     NWF_VEC(struct nwf_tag) tags;
 };
 
@@ -46,8 +48,9 @@ struct nwf_ovs_bridge {
     bool secured;              /* By us: what it was is noted. */
     bool stays_secure;         /* When we give it back. */
     const char *own_fail_mode; /* Before us; "": none. */
-    bool userspace;            /* Datapath "netdev" (or a test's dummy). */
-    bool normal_only;          /* It uses spanning tree or the like. */
+    bool mcast_snooping;
+    bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
+    bool normal_only;     /* It uses spanning tree or the like. */
     bool forward_bpdu;
     uint16_t mac_aging; /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A connection to a bridge's OpenFlow management socket.  Every call ends within
+ * A connection to a bridge's OpenFlow management socket.  Each answer has to come within
  * the connection's timeout; after an error the connection is of no more use. */
 #ifndef NWF_SWITCH_H
 #define NWF_SWITCH_H
@@ -72,6 +72,9 @@ enum nwf_no_flood { NWF_NO_FLOOD_KEEP, NWF_NO_FLOOD_SET, NWF_NO_FLOOD_CLEAR };
  * lost when ovs-vswitchd restarts. */
 int nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms,
                             const enum nwf_no_flood wanted[0x10000], struct nwf_error *err);
+
+/* An error if that version is not allowed. */
+int nwf_switch_can_set_no_flood(const char *bridge, unsigned int timeout_ms, struct nwf_error *err);
 
 /* Waits until ovs-vswitchd has done all that was asked before. */
 int nwf_switch_barrier(struct nwf_switch *sw, struct nwf_error *err);

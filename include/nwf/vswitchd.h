@@ -20,8 +20,8 @@ int nwf_vswitchd_command(const char *command, const char *arg, unsigned int time
  *
  * Revalidators follow a change of tables by themselves, soon, but not at once; and
  * before OVS 3.1.3 they could leave a userspace datapath's overlapping megaflows
- * with their old actions (upstream 21410ff80).  Deleting the cache is exact: what
- * is put there afterwards comes from the new tables. */
+ * with their old actions (upstream 21410ff80).  Deleting the cache leaves only
+ * what a thread was about to install at that moment, to the revalidators. */
 int nwf_vswitchd_flush_cache(unsigned int timeout_ms, struct nwf_error *err);
 
 #endif

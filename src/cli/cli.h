@@ -28,7 +28,7 @@ struct nwf_cli {
     bool json;
 
     /* Options of single verbs. */
-    bool audit, dry_run, full, forward_bpdu, verbose, live, sync, only_ports;
+    bool audit, dry_run, full, forward_bpdu, live, sync, only_ports;
     const char *xml, *bindings, *ct;
     const char *only; /* Of a bridge's ports, the one whose state is the result's. */
     struct nwf_words trusted, ports, ofports, tags, trunks;
@@ -37,7 +37,7 @@ struct nwf_cli {
     int argc;
     char **argv;
 
-    struct nwf_lock *lock; /* NULL: not needed. */
+    struct nwf_lock *lock; /* NULL: none taken. */
     struct nwf_filter_path path;
     struct nwf_store *store;
 };

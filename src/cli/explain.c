@@ -170,13 +170,16 @@ ask_switch(const struct nwf_cli *cli, const struct subject *subject, enum nwf_di
 static bool
 has_same_steps(const struct nwf_explanation *explanation, const struct nwf_trace *trace)
 {
+    if (trace->flows.n != explanation->steps.n) {
+        return false;
+    }
     for (size_t i = 0; i < trace->flows.n; i++) {
         if (trace->flows.data[i].table != explanation->steps.data[i].table
             || trace->flows.data[i].cookie != explanation->steps.data[i].cookie) {
             return false;
         }
     }
-    return trace->flows.n == explanation->steps.n;
+    return true;
 }
 
 /* Floods give a port by its number what its filter accepts whatever the frame (flood.c). */

@@ -248,23 +248,35 @@ define(struct nwf_cli *cli, struct nwf_error *err)
     return r;
 }
 
+/* Without the database's socket there is no Open vSwitch, and nobody can be using a filter. */
+static bool
+has_database(const struct nwf_cli *cli)
+{
+    const char *socket = !strncmp(cli->db, "unix:", 5) ? cli->db + 5 : NULL;
+
+    return !socket || strchr(socket, ',') || access(socket, F_OK) == 0 || errno != ENOENT;
+}
+
 static int
 check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    struct nwf_error ignored = NWF_ERROR_INIT;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, &ignored);
 
-    nwf_error_clear(&ignored);
+    if (!has_database(cli)) {
+        return 0;
+    }
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
     if (r) {
-        return 0; /* No Open vSwitch here: nobody can be using it. */
+        nwf_error_wrap(err, "filter %s: cannot tell whether a port is bound to it", name);
+        return r;
     }
     nwf_ovsdb_bridges(db, &bridges);
     nwf_vec_foreach (bridge, &bridges) {
         nwf_vec_foreach (port, &bridge->ports) {
             nwf_vec_foreach (tag, &port->tags) {
-                if (!strcmp(tag->key, NWF_TAG_FILTER) && !strcmp(tag->value, name)) {
+                if ((!strcmp(tag->key, NWF_TAG_FILTER) || !strcmp(tag->key, NWF_TAG_PROFILE))
+                    && !strcmp(tag->value, name)) {
                     return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it", name,
                                          port->name);
                 }

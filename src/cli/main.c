@@ -185,7 +185,6 @@ apply_common_option(struct nwf_cli *cli, int letter, const char *argument, struc
     case 'O':
         return parse_versions(argument, &cli->versions, err);
     case 'v':
-        cli->verbose = true;
         vlog_set_verbosity(argument);
         return 0;
     default:

@@ -164,7 +164,6 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
         return r ? r : -ENOENT;
     }
     r = nwf_sync_remove(bridge, &options, err);
-    r = r ? r : nwf_vswitchd_flush_cache(cli->timeout_ms, err);
     r = r ? r : give_back(db, bridge, err);
     /* Whoever sent frames meanwhile found nothing that forwards. */
     (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);

@@ -154,6 +154,9 @@ secure_and_sync(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_
             return -ENOENT;
         }
     }
+    if (bridge->managed == NWF_UNMANAGED) {
+        return nwf_error_set(err, -EINVAL, "%s: not managed any more", bridge->name);
+    }
     return nwf_cli_sync_bridge(cli, db, bridge, err);
 }
 

@@ -111,7 +111,8 @@ is_no_flood(const struct nwf_plan *plan, const struct nwf_plan_port *port)
 static bool
 may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port *port)
 {
-    return plan->bridge.use_normal && port->old_no_flood && !is_no_flood(plan, port);
+    return plan->bridge.use_normal && port->ofport && port->old_no_flood
+           && !is_no_flood(plan, port);
 }
 
 /* Zones are the ports' own before flows use them, and settings noted before they are made:
@@ -167,18 +168,30 @@ exclude_from_floods(const struct nwf_plan *plan, unsigned int timeout_ms, struct
     return nwf_switch_set_no_flood(plan->name, timeout_ms, wanted, err);
 }
 
+/* A zone may hold connections of the one that had it before. */
+static int
+flush_zones(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error *err)
+{
+    int r = 0;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if (!r && port->new_zone) {
+            r = nwf_switch_flush_zone(sw, port->zone, err);
+        }
+    }
+    return r;
+}
+
 static int
 set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
               struct nwf_question frags, unsigned int timeout_ms, struct nwf_error *err)
 {
     int r = nwf_switch_set_frags(sw, frags, err);
 
-    /* A zone may hold connections of the one that had it before. */
-    nwf_vec_foreach (port, &plan->ports) {
-        if (!r && port->new_zone) {
-            r = nwf_switch_flush_zone(sw, port->zone, err);
-        }
+    if (!r && plan->bridge.use_normal) {
+        r = nwf_switch_can_set_no_flood(plan->name, timeout_ms, err);
     }
+    r = r ? r : flush_zones(sw, plan, err);
     r = r ? r : announce(db, plan, err);
     return r || !plan->bridge.use_normal ? r : exclude_from_floods(plan, timeout_ms, err);
 }
@@ -188,8 +201,11 @@ set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan
 static int
 forget_addresses(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
-    return plan->bridge.use_normal ? nwf_vswitchd_command("fdb/flush", plan->name, timeout_ms, err)
-                                   : 0;
+    int r = nwf_vswitchd_command("fdb/flush", plan->name, timeout_ms, err);
+
+    return r || !plan->mcast_snooping
+               ? r
+               : nwf_vswitchd_command("mdb/flush", plan->name, timeout_ms, err);
 }
 
 /* The bundle brings a flow of its own that matches nothing, and that goes when cached
@@ -206,15 +222,22 @@ send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error
     nwf_vec_push(changes, (struct nwf_change){NWF_CHANGE_ADD,
                                               nwf_flow_set_add(&pending, NWF_TABLE_CLASSIFY, 0,
                                                                NWF_PENDING, &match, NULL, 0)});
-    return nwf_switch_apply(sw, changes, err);
+    int r = nwf_switch_apply(sw, changes, err);
+    changes->n--;
+    return r;
 }
 
 static int
 flush_caches(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
-    int r = forget_addresses(plan, timeout_ms, err);
+    int r = nwf_vswitchd_flush_cache(timeout_ms, err);
 
-    r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
+    if (!r && plan->bridge.use_normal) {
+        /* A cached flow that goes may teach for a last time; one that comes of what was
+         * learned then goes too. */
+        r = forget_addresses(plan, timeout_ms, err);
+        r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
+    }
     if (r) {
         nwf_error_wrap(err, "cached flows of the old policy may be left");
     }
@@ -236,6 +259,7 @@ nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *pl
         return r;
     }
     r = flush_caches(plan, timeout_ms, err);
+    r = r ? r : flush_zones(sw, plan, err); /* Also of what came since then. */
     if (r) {
         (void) write_status(db, plan, nwf_error_text(err), NULL);
         nwf_error_wrap(err, "bridge %s", plan->name);

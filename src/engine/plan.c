@@ -161,8 +161,34 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
         quarantine(port, "no filter is bound to this virtual machine's port");
     } else if (from->normal_only) {
         quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port");
+    } else if (from->bypass) {
+        /* Which flows cannot stop; at least nobody is told that it is protected. */
+        port->role = NWF_QUARANTINED;
+        nwf_error_set(&port->error, -EINVAL, "%s sends it frames past its filter", from->bypass);
     }
     nwf_error_clear(&err);
+}
+
+static bool
+has_number_of(const struct nwf_plan_port *port, const struct nwf_plan_port *other)
+{
+    return port->ofport && port->ofport == other->ofport;
+}
+
+/* Ports are in the order of their numbers.  Of two with one number, as rows of a database
+ * that has not settled may have it, nobody knows which of them frames come from. */
+static void
+separate_numbers(struct nwf_plan *plan)
+{
+    for (size_t i = 0; i < plan->ports.n; i++) {
+        struct nwf_plan_port *port = &plan->ports.data[i];
+
+        if ((i && has_number_of(port, port - 1))
+            || (i + 1 < plan->ports.n && has_number_of(port, port + 1))) {
+            nwf_error_clear(&port->error);
+            quarantine(port, "another port has the same OpenFlow number");
+        }
+    }
 }
 
 void
@@ -172,9 +198,11 @@ nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct
     plan->bridge.forward_bpdu = bridge->forward_bpdu;
     plan->bridge.use_normal = bridge->normal_only;
     plan->bridge.mac_aging = bridge->mac_aging;
+    plan->mcast_snooping = bridge->mcast_snooping;
     nwf_vec_foreach (port, &bridge->ports) {
         read_port(plan, bridge, port, store);
     }
+    separate_numbers(plan);
 }
 
 /* ---- Flows. ---- */

@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "nwf/text.h"
+#include "nwf/vswitchd.h"
 
 #include "lib/hash.h"
 
@@ -205,6 +206,19 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
     return r;
 }
 
+static bool
+has_flows_of_others(const struct nwf_flow_set *all)
+{
+    const struct nwf_flow *flow;
+
+    HMAP_FOR_EACH (flow, node, &all->flows) {
+        if ((flow->cookie & NWF_COOKIE_ALL_MASK) != NWF_COOKIE_MAGIC) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A bridge that was "secure" before gets the flow that makes it a switch again. */
 static int
 add_normal_flow(struct nwf_switch *sw, struct nwf_error *err)
@@ -217,7 +231,7 @@ add_normal_flow(struct nwf_switch *sw, struct nwf_error *err)
 
     nwf_flow_set_init(&all);
     int r = nwf_switch_dump(sw, 0, 0, &all, err);
-    if (!r && !nwf_flow_set_count(&all)) {
+    if (!r && !has_flows_of_others(&all)) {
         match_init_catchall(&match);
         ofpact_put_OUTPUT(&actions)->port = OFPP_NORMAL;
         nwf_vec_push(&changes, (struct nwf_change){NWF_CHANGE_ADD,
@@ -249,6 +263,12 @@ include_in_floods(const struct nwf_ovs_bridge *bridge, unsigned int timeout_ms,
     return any ? nwf_switch_set_no_flood(bridge->name, timeout_ms, wanted, err) : 0;
 }
 
+static int
+delete_all(struct nwf_switch *sw, struct nwf_error *err)
+{
+    return nwf_switch_delete(sw, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, err);
+}
+
 int
 nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_sync_options *options,
                 struct nwf_error *err)
@@ -256,7 +276,12 @@ nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_sync_optio
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
     int r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
 
-    r = r ? r : nwf_switch_delete(sw, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, err);
-    r = r ? r : include_in_floods(bridge, options->timeout_ms, err);
-    return r || !bridge->stays_secure ? r : add_normal_flow(sw, err);
+    r = r ? r : delete_all(sw, err);
+    /* A cached flow that goes may learn for a last time, which makes a flow. */
+    r = r ? r : nwf_vswitchd_flush_cache(options->timeout_ms, err);
+    r = r ? r : delete_all(sw, err);
+    if (!r && bridge->stays_secure) {
+        r = add_normal_flow(sw, err);
+    }
+    return r ? r : include_in_floods(bridge, options->timeout_ms, err);
 }

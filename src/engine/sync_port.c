@@ -50,8 +50,8 @@ is_alone(const struct nwf_flow_set *installed, const struct nwf_plan_port *port)
 static bool
 is_simple(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan)
 {
-    return bridge->secure && !plan->bridge.use_normal && plan->ports.n == 1
-           && plan->ports.data[0].role == NWF_GUEST;
+    return bridge->secure && !bridge->has_vlan_mirror && !plan->bridge.use_normal
+           && plan->ports.n == 1 && plan->ports.data[0].role == NWF_GUEST;
 }
 
 /* What is asked of the switch at once. */
@@ -78,7 +78,7 @@ prepare(struct nwf_switch *sw, struct nwf_store *store, struct nwf_plan *plan,
 {
     struct nwf_plan_port *port = &plan->ports.data[0];
     struct nwf_flow_set pending CLEANUP(nwf_flow_set_finish);
-    struct questions questions;
+    struct questions questions = {.frags = {0}};
     int r = ask(sw, port->ofport, &questions, err);
 
     nwf_flow_set_init(&pending);

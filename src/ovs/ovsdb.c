@@ -46,11 +46,11 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_port_col_trunks,
         &ovsrec_port_col_vlan_mode,
         &ovsrec_port_col_protected_,
+        &ovsrec_port_col_other_config,
         &ovsrec_bridge_col_name,
         &ovsrec_bridge_col_ports,
         &ovsrec_bridge_col_external_ids,
         &ovsrec_bridge_col_fail_mode,
-        &ovsrec_bridge_col_datapath_type,
         &ovsrec_bridge_col_other_config,
         &ovsrec_bridge_col_stp_enable,
         &ovsrec_bridge_col_rstp_enable,
@@ -58,6 +58,7 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_bridge_col_flood_vlans,
         &ovsrec_bridge_col_mirrors,
         &ovsrec_mirror_col_output_port,
+        &ovsrec_mirror_col_output_vlan,
         &ovsrec_open_vswitch_col_bridges,
         &ovsrec_open_vswitch_col_next_cfg,
         &ovsrec_open_vswitch_col_cur_cfg,
@@ -220,6 +221,33 @@ is_mirror_output(const struct ovsrec_bridge *bridge, const struct ovsrec_port *p
     return false;
 }
 
+/* Whether a mirror puts its frames on a VLAN that the port is in. */
+static bool
+gets_mirrored(const struct ovsrec_bridge *bridge, const struct nwf_vlan *vlan)
+{
+    for (size_t i = 0; i < bridge->n_mirrors; i++) {
+        const struct ovsrec_mirror *mirror = bridge->mirrors[i];
+        if (mirror->n_output_vlan && nwf_vlan_has(vlan, (uint16_t) *mirror->output_vlan)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *
+find_bypass(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port,
+            const struct nwf_vlan *vlan)
+{
+    if (gets_mirrored(bridge, vlan)) {
+        return "a mirror's output_vlan";
+    }
+    return bridge->mcast_snooping_enable
+                   && (smap_get_bool(&port->other_config, "mcast-snooping-flood", false)
+                       || smap_get_bool(&port->other_config, "mcast-snooping-flood-reports", false))
+               ? "other_config:mcast-snooping-flood"
+               : NULL;
+}
+
 static void
 read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *row,
                struct nwf_ovs_bridge *bridge)
@@ -236,6 +264,7 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
                          && !strcmp(port->bond_active_slave, row->mac_in_use);
     p.is_mirror_output = is_mirror_output(bridge->row, port);
+    p.bypass = find_bypass(bridge->row, port, &p.vlan);
     nwf_vec_push(&bridge->ports, p);
 }
 
@@ -284,7 +313,10 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     b->secured = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE) != NULL;
     b->own_fail_mode = own_fail_mode(row);
     b->stays_secure = !strcmp(b->own_fail_mode, "secure");
-    b->userspace = row->datapath_type[0] && strcmp(row->datapath_type, "system");
+    b->mcast_snooping = row->mcast_snooping_enable;
+    for (size_t i = 0; i < row->n_mirrors; i++) {
+        b->has_vlan_mirror |= row->mirrors[i]->n_output_vlan > 0;
+    }
     b->normal_only =
         row->stp_enable || row->rstp_enable || row->mcast_snooping_enable || row->n_flood_vlans;
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
@@ -326,6 +358,7 @@ nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct 
     memset(ret, 0, sizeof *ret);
     if (row) {
         push_bridge(row, ret);
+        ret->data[0].has_vlan_mirror = nwf_port_rows_has_vlan_mirror(db->rows);
     }
     return r;
 }
@@ -401,7 +434,7 @@ nwf_ovsdb_count_managed(struct nwf_ovsdb *db)
 
 /* ---- Writing. ---- */
 
-/* Commits and destroys 'txn'. */
+/* Commits 'txn'. */
 static int
 commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
 {
@@ -528,7 +561,11 @@ nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, stru
     ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_FAIL_MODE,
                                              bridge->own_fail_mode);
     ovsrec_bridge_set_fail_mode(bridge->row, "secure");
-    return commit_and_wait(db, txn, err);
+    int r = commit_and_wait(db, txn, err);
+    if (r) {
+        nwf_error_wrap(err, "setting fail_mode");
+    }
+    return r;
 }
 
 int

@@ -40,6 +40,7 @@ struct nwf_port_rows {
     struct ovsrec_bridge bridge;
     struct ovsrec_mirror mirror; /* One that outputs to the port. */
     bool has_port, has_bridge;
+    bool has_vlan_mirror;
     size_t n_zone_users; /* Interfaces that say they use the port's conntrack zone. */
 
     struct json *ids_read; /* The Interface's external_ids; NULL after they were written. */
@@ -66,10 +67,13 @@ static const struct ovsdb_idl_column *const port_columns[] = {
 };
 
 static const struct ovsdb_idl_column *const bridge_columns[] = {
-    &ovsrec_bridge_col_name,         &ovsrec_bridge_col_external_ids,
-    &ovsrec_bridge_col_fail_mode,    &ovsrec_bridge_col_datapath_type,
-    &ovsrec_bridge_col_other_config, &ovsrec_bridge_col_stp_enable,
-    &ovsrec_bridge_col_rstp_enable,  &ovsrec_bridge_col_mcast_snooping_enable,
+    &ovsrec_bridge_col_name,
+    &ovsrec_bridge_col_external_ids,
+    &ovsrec_bridge_col_fail_mode,
+    &ovsrec_bridge_col_other_config,
+    &ovsrec_bridge_col_stp_enable,
+    &ovsrec_bridge_col_rstp_enable,
+    &ovsrec_bridge_col_mcast_snooping_enable,
     &ovsrec_bridge_col_flood_vlans,
 };
 
@@ -305,7 +309,7 @@ static int
 read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct nwf_error *err)
 {
     const struct json *row = only_row(reply, 0);
-    size_t n_mirrors;
+    size_t n_mirrors, n_vlan_mirrors;
     int r = row ? read_row(rows, row, bridge_columns, ARRAY_SIZE(bridge_columns),
                            &rows->bridge.header_, err)
                 : 0;
@@ -315,9 +319,11 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
     }
     r = count_rows(rows, reply, 1, &n_mirrors, err);
     r = r ? r : count_rows(rows, reply, 2, &rows->n_zone_users, err);
+    r = r ? r : count_rows(rows, reply, 3, &n_vlan_mirrors, err);
     if (r) {
         return r;
     }
+    rows->has_vlan_mirror = n_vlan_mirrors > 0;
     if (n_mirrors) {
         rows->mirror.output_port = &rows->port;
         rows->mirrors[0] = &rows->mirror;
@@ -376,6 +382,11 @@ find_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
                                      nwf_json_where("output_port", "includes", nwf_json_uuid(port)),
                                      NULL, 0, NULL));
     json_array_add(params, select_zone_users(rows));
+    json_array_add(params,
+                   selection("Mirror",
+                             nwf_json_where("output_vlan", "!=",
+                                            nwf_json_collection("set", json_array_create_empty())),
+                             NULL, 0, NULL));
     int r = nwf_transact(&rows->db, params, &reply, err);
     if (!r) {
         r = read_bridge(rows, reply, err);
@@ -396,6 +407,12 @@ const struct ovsrec_bridge *
 nwf_port_rows_bridge(const struct nwf_port_rows *rows)
 {
     return rows->has_bridge ? &rows->bridge : NULL;
+}
+
+bool
+nwf_port_rows_has_vlan_mirror(const struct nwf_port_rows *rows)
+{
+    return rows->has_vlan_mirror;
 }
 
 size_t

@@ -97,16 +97,35 @@ set_no_floods(struct nwf_switch *sw, const struct ofpbuf *reply,
     return r;
 }
 
+static int
+open_for_floods(const char *bridge, unsigned int timeout_ms, struct nwf_switch **ret,
+                struct nwf_error *err)
+{
+    int r = nwf_switch_open(bridge, 1u << OFP10_VERSION, timeout_ms, ret, err);
+
+    if (r) {
+        nwf_error_wrap(err, "a port's part in NORMAL's floods is set by OpenFlow 1.0");
+    }
+    return r;
+}
+
+int
+nwf_switch_can_set_no_flood(const char *bridge, unsigned int timeout_ms, struct nwf_error *err)
+{
+    struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
+
+    return open_for_floods(bridge, timeout_ms, &sw, err);
+}
+
 int
 nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms,
                         const enum nwf_no_flood wanted[0x10000], struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
     bool more = true;
-    int r = nwf_switch_open(bridge, 1u << OFP10_VERSION, timeout_ms, &sw, err);
+    int r = open_for_floods(bridge, timeout_ms, &sw, err);
 
     if (r) {
-        nwf_error_wrap(err, "a port's part in NORMAL's floods is set by OpenFlow 1.0");
         return r;
     }
     struct ofpbuf *request = ofputil_encode_port_desc_stats_request(sw->version, OFPP_ANY);

@@ -179,6 +179,14 @@ def test_protocols(world):
     wrong = not_given_back(world, "[]")
     world.check("without OpenFlow 1.0", not any(result.status for result in results) and not wrong,
                 (results, wrong))
+    world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=true")
+    refused = nwfilter("manage", "br0")
+    result = nwfilter("unmanage", "br0")
+    world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=false")
+    wrong = not_given_back(world, "[]")
+    world.check("    but where it does: refused, and given back", refused.status == 1
+                and "OpenFlow 1.0" in refused.err and result.status == 0 and not wrong,
+                (refused, result, wrong))
     world.ovs.vsctl("set", "Bridge", "br0", "protocols=OpenFlow10")
     result = nwfilter("manage", "br0")
     world.ovs.vsctl("clear", "Bridge", "br0", "protocols")

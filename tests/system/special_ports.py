@@ -16,7 +16,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import frames as f  # noqa: E402
 from lab.netns import wait_for  # noqa: E402
 from lab.wire import Port  # noqa: E402
-from system.world import Station, nwfilter, run  # noqa: E402
+from system.world import Station, define, nwfilter, run  # noqa: E402
 
 CLEAN = "clean-traffic"
 MEMBERS = ["bond-a", "bond-b"]
@@ -31,6 +31,8 @@ def test(world):
     test_audit(world)
     test_mirror(world)
     test_bond(world)
+    test_bypasses(world)
+    test_groups(world)
 
 
 def test_audit(world):
@@ -92,6 +94,56 @@ def test_mirror(world):
     world.ovs.vsctl("clear", "Bridge", "br0", "mirrors")
     world.unplug("span")
     nwfilter("sync")
+
+
+def test_bypasses(world):
+    """Settings by which ovs-vswitchd sends frames to a port whatever its flows say: no guest's."""
+    def statuses():
+        nwfilter("sync")
+        return [world.status("vnet0"), world.status("vnet1")]
+    error = "error: {} sends it frames past its filter"
+    world.ovs.vsctl("--", "--id=@m", "create", "Mirror", "name=m", "select_all=true",
+                    "output_vlan=7", "--", "set", "Bridge", "br0", "mirrors=@m",
+                    "--", "set", "Port", "vnet1", "tag=6")
+    found = statuses()
+    world.check("a trunk, and a mirror's VLAN",
+                found == [error.format("a mirror's output_vlan"), "active"], found)
+    world.ovs.vsctl("set", "Port", "vnet1", "tag=7")
+    result = nwfilter("sync", "--port=vnet1")
+    world.check("that VLAN's port", result.status == 1 and "output_vlan" in world.status("vnet1"),
+                (result, world.status("vnet1")))
+    world.ovs.vsctl("clear", "Bridge", "br0", "mirrors", "--", "clear", "Port", "vnet1", "tag",
+                    "--", "set", "Port", "vnet0", "other_config:mcast-snooping-flood=true")
+    found = statuses()
+    world.check("no mirror, and no snooping", found == ["active"] * 2, found)
+    world.ovs.vsctl("set", "Bridge", "br0", "mcast_snooping_enable=true")
+    found = statuses()
+    world.check("snooping", found == [error.format("other_config:mcast-snooping-flood"), "active"],
+                found)
+    world.ovs.vsctl("clear", "Port", "vnet0", "other_config")
+    found = statuses()
+    world.check("    and no such setting", found == ["active"] * 2, found)
+
+
+def test_groups(world):
+    """A guest that was in a multicast group before it was one is not when it is."""
+    define("no-groups", "<rule action='drop' direction='in'><ip dstipaddr='239.0.0.0' "
+           "dstipmask='8'/></rule>")
+    world.set_tags("vnet0", nwfilter="no-groups")
+    nwfilter("unmanage", "br0")
+    group = f.eth("01:00:5e:01:01:01", world.mac("uplink"),
+                  f.ipv4("10.0.0.254", "239.1.1.1", f.udp(5000, 5001)))
+    world.verdict("vnet0", f.eth("01:00:5e:01:01:01", world.mac("vnet0"), f.ipv4(
+        "10.0.0.1", "239.1.1.1", f.igmp(group="239.1.1.1"), ttl=1)), [])
+    world.check("before manage it gets the group's frames",
+                "239.1.1.1" in world.ovs.appctl("mdb/show", "br0")
+                and not world.verdict("uplink", group, ["vnet0"]))
+    world.manage()
+    world.expect("managed, its filter drops them", "uplink", group, [active(world), "vnet1"])
+    world.check("    and the group has no member", "239.1.1.1" not in
+                world.ovs.appctl("mdb/show", "br0"), world.ovs.appctl("mdb/show", "br0"))
+    world.ovs.vsctl("set", "Bridge", "br0", "mcast_snooping_enable=false")
+    world.sync(status=1)
 
 
 # --- bonds
