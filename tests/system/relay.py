@@ -16,6 +16,7 @@ it may answer in the daemon's place by reply(bytes); and what it returns says ho
 """
 
 import collections
+import contextlib
 import json
 import os
 import select
@@ -168,18 +169,20 @@ class Relay:
             self.error = error
 
     def _connection(self, client, server):
-        """Until an end closes, or the judge does."""
+        """Until an end closes, or the judge does.  What the program has sent before its end gets
+        there, as it would without a relay."""
         data = b""
         while True:
             ready, _, _ = select.select([client, server, self.stop_reader], [], [])
-            if self.stop_reader in ready:
+            if self.stop_reader in ready and client not in ready:
                 return
             try:
                 if server in ready:
                     answer = server.recv(1 << 16)
                     if not answer:
                         return
-                    client.sendall(answer)
+                    with contextlib.suppress(BrokenPipeError):
+                        client.sendall(answer)
                 if client in ready:
                     part = client.recv(1 << 16)
                     if not part:
