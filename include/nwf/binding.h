@@ -46,6 +46,9 @@ struct nwf_tag {
     const char *value;
 };
 
+/* The value of 'key', or NULL. */
+const char *nwf_tag_find(const struct nwf_tag *tags, size_t n_tags, const char *key);
+
 /* Whether the tag says what the port's policy is, as opposed to what became of it. */
 bool nwf_tag_is_policy(const char *key);
 

@@ -55,7 +55,7 @@ int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, str
 int nwf_switch_post_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
                            struct nwf_error *err);
 
-/* Forgets the connections of a conntrack zone. */
+/* Forgets the connections of a conntrack zone: done after a barrier. */
 int nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *err);
 
 /* Asks how fragments are handled, and sets that to "nx-match", where a first fragment

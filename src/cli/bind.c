@@ -64,13 +64,13 @@ set_tag(struct tag_changes *changes, const struct nwf_ovs_port *port, char *key,
                  (struct nwf_tag_change){.interface = &port->uuid, .key = key, .value = value});
 }
 
-/* What sync has noted about the switch goes when sync has changed that. */
+/* The old binding and its status.  What sync has noted about the switch stays until sync has
+ * changed that; the rest is not ours. */
 static bool
 is_outdated(const char *key)
 {
-    return !strcmp(key, NWF_TAG_FILTER)
-           || (!strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE))
-               && strcmp(key, NWF_TAG_ZONE) && strcmp(key, NWF_TAG_NO_FLOOD));
+    return !strcmp(key, NWF_TAG_STATUS)
+           || (nwf_tag_is_policy(key) && strcmp(key, NWF_TAG_MAC) && strcmp(key, NWF_TAG_PROFILE));
 }
 
 static void
@@ -152,17 +152,6 @@ open_port(struct nwf_cli *cli, const char *name, struct nwf_ovsdb **ret_db,
     return 0;
 }
 
-static char *
-copy_mac(const struct nwf_ovs_port *port)
-{
-    nwf_vec_foreach (tag, &port->tags) {
-        if (!strcmp(tag->key, NWF_TAG_MAC)) {
-            return nwf_strdup(tag->value);
-        }
-    }
-    return NULL;
-}
-
 /* Checks the binding as sync will see it: with the port's own MAC, which may be NULL. */
 static int
 check(struct nwf_cli *cli, const struct nwf_binding *binding, const char *mac,
@@ -219,7 +208,8 @@ bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_err
     if (r) {
         return r;
     }
-    mac = copy_mac(&port);
+    const char *attached = nwf_tag_find(port.tags.data, port.tags.n, NWF_TAG_MAC);
+    mac = attached ? nwf_strdup(attached) : NULL;
     remove_old_tags(&changes, &port);
     nwf_vec_clear(&port.tags);
     r = add_new_tags(&changes, &port, binding, err);

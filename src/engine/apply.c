@@ -172,14 +172,16 @@ exclude_from_floods(const struct nwf_plan *plan, unsigned int timeout_ms, struct
 static int
 flush_zones(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error *err)
 {
+    bool any = false;
     int r = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
         if (!r && port->new_zone) {
             r = nwf_switch_flush_zone(sw, port->zone, err);
+            any = true;
         }
     }
-    return r;
+    return r || !any ? r : nwf_switch_barrier(sw, err);
 }
 
 static int

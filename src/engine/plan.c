@@ -87,21 +87,10 @@ filter_exists(void *store, const char *name)
     return exists;
 }
 
-static const char *
-find_tag(const struct nwf_ovs_port *port, const char *key)
-{
-    nwf_vec_foreach (tag, &port->tags) {
-        if (!strcmp(tag->key, key)) {
-            return tag->value;
-        }
-    }
-    return NULL;
-}
-
 static char *
 copy_tag(const struct nwf_ovs_port *port, const char *key)
 {
-    const char *value = find_tag(port, key);
+    const char *value = nwf_tag_find(port->tags.data, port->tags.n, key);
 
     return value ? nwf_strdup(value) : NULL;
 }
@@ -163,8 +152,8 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
         quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port");
     } else if (from->bypass) {
         /* Which flows cannot stop; at least nobody is told that it is protected. */
-        port->role = NWF_QUARANTINED;
-        nwf_error_set(&port->error, -EINVAL, "%s sends it frames past its filter", from->bypass);
+        char *cause CLEANUP_FREE = nwf_asprintf("%s sends it frames past its filter", from->bypass);
+        quarantine(port, cause);
     }
     nwf_error_clear(&err);
 }

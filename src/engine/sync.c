@@ -253,11 +253,9 @@ include_in_floods(const struct nwf_ovs_bridge *bridge, unsigned int timeout_ms,
     bool any = false;
 
     nwf_vec_foreach (port, &bridge->ports) {
-        nwf_vec_foreach (tag, &port->tags) {
-            if (port->ofport && !strcmp(tag->key, NWF_TAG_NO_FLOOD)) {
-                wanted[port->ofport] = NWF_NO_FLOOD_CLEAR;
-                any = true;
-            }
+        if (port->ofport && nwf_tag_find(port->tags.data, port->tags.n, NWF_TAG_NO_FLOOD)) {
+            wanted[port->ofport] = NWF_NO_FLOOD_CLEAR;
+            any = true;
         }
     }
     return any ? nwf_switch_set_no_flood(bridge->name, timeout_ms, wanted, err) : 0;

@@ -22,8 +22,7 @@ nwf_switch_flush_zone(struct nwf_switch *sw, uint16_t zone, struct nwf_error *er
 
     body->zone_id = htons(zone);
     nwf_switch_start_clock(sw);
-    int r = nwf_switch_send(sw, msg, err);
-    return r ? r : nwf_switch_barrier(sw, err);
+    return nwf_switch_send(sw, msg, err);
 }
 
 int

@@ -9,8 +9,8 @@
 #include "nwf/text.h"
 #include "nwf/value.h"
 
-static const char *
-find_tag(const struct nwf_tag *tags, size_t n_tags, const char *key)
+const char *
+nwf_tag_find(const struct nwf_tag *tags, size_t n_tags, const char *key)
 {
     for (size_t i = 0; i < n_tags; i++) {
         if (!strcmp(tags[i].key, key)) {
@@ -25,8 +25,8 @@ find_tag(const struct nwf_tag *tags, size_t n_tags, const char *key)
 static bool
 has_identity(const struct nwf_tag *tags, size_t n_tags)
 {
-    return find_tag(tags, n_tags, NWF_TAG_MAC) || find_tag(tags, n_tags, "iface-id")
-           || find_tag(tags, n_tags, "vm-id");
+    return nwf_tag_find(tags, n_tags, NWF_TAG_MAC) || nwf_tag_find(tags, n_tags, "iface-id")
+           || nwf_tag_find(tags, n_tags, "vm-id");
 }
 
 /* Whether the tag is a variable, or means to be one. */
@@ -67,7 +67,7 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
             }
         }
     }
-    const char *mac = find_tag(tags, n_tags, NWF_TAG_MAC);
+    const char *mac = nwf_tag_find(tags, n_tags, NWF_TAG_MAC);
     if (mac && !nwf_params_find(&binding->params, "MAC")) {
         return add_variable("MAC", mac, binding, err);
     }
@@ -79,8 +79,8 @@ nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tag
                       bool (*filter_exists)(void *aux, const char *name), void *aux,
                       struct nwf_binding *ret, struct nwf_error *err)
 {
-    const char *filter = find_tag(tags, n_tags, NWF_TAG_FILTER);
-    const char *profile = find_tag(tags, n_tags, NWF_TAG_PROFILE);
+    const char *filter = nwf_tag_find(tags, n_tags, NWF_TAG_FILTER);
+    const char *profile = nwf_tag_find(tags, n_tags, NWF_TAG_PROFILE);
 
     if (!filter && profile && strlen(profile) < NWF_TAG_MAX && filter_exists(aux, profile)) {
         filter = profile;

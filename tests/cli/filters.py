@@ -133,6 +133,9 @@ ROWS = [
     Row("define: it is still there", ["filter", "show", "new"], out="<filter name='new'/>"),
     Row("undefine: a name that leads elsewhere", ["filter", "undefine", "../filters/new"],
         error=r'"\.\./filters/new" is not a filter\'s name'),
+    Row("undefine: nobody can tell who uses it", ["--db=tcp:127.0.0.1:1", "filter", "undefine", "new"],
+        error="filter new: cannot tell whether a port is bound to it: "
+              "OVSDB tcp:127.0.0.1:1: Connection refused"),
     Row("undefine", ["filter", "undefine", "new"]),
     Row("undefine: it is gone", ["filter", "undefine", "new"],
         error=f"filter new: not defined in {DEFINED}"),
