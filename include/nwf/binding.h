@@ -19,6 +19,7 @@ struct nwf_binding {
     char *port;               /* Interface name. */
     char *filter;             /* NULL: none. */
     bool has_identity;        /* A virtual machine is behind the port. */
+    char *own_mac;            /* Its own address, apart from MAC; NULL: the first of MAC. */
     struct nwf_params params; /* MAC included, if known. */
 };
 
@@ -38,6 +39,7 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
  * from the floods of NORMAL. */
 #define NWF_TAG_ZONE "nwfilter-ct-zone"
 #define NWF_TAG_NO_FLOOD "nwfilter-no-flood"
+#define NWF_TAG_INSTALLED "nwfilter-installed-ts"
 #define NWF_TAG_PROFILE "port-profile"
 #define NWF_TAG_MAC "attached-mac"
 
@@ -52,8 +54,12 @@ const char *nwf_tag_find(const struct nwf_tag *tags, size_t n_tags, const char *
 /* Whether the tag says what the port's policy is, as opposed to what became of it. */
 bool nwf_tag_is_policy(const char *key);
 
-/* Reads a port's tags.  'filter_exists' tells whether a port-profile is a filter's
- * name.  On error *ret holds what is known: the filter's name and has_identity. */
+/* Whether the tag is one that we write. */
+bool nwf_tag_is_note(const char *key);
+
+/* Reads a port's tags; variables also where no filter is named.  'filter_exists' tells whether
+ * a port-profile is a filter's name.  On error *ret holds what is known: the filter's name and
+ * has_identity. */
 int nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tags,
                           bool (*filter_exists)(void *aux, const char *name), void *aux,
                           struct nwf_binding *ret, struct nwf_error *err);

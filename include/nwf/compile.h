@@ -5,24 +5,14 @@
 #define NWF_COMPILE_H
 
 #include "nwf/flow.h"
+#include "nwf/mac.h"
 #include "nwf/program.h"
+#include "nwf/role.h"
 #include "nwf/vlan.h"
 
 /* Highest port number that a bridge gives to a port (OFPP_MAX of OpenFlow 1.0). */
 #define NWF_OFPORT_MAX 0xfeff
 #define NWF_OFPORT_LOCAL 0xfffe
-
-struct nwf_mac {
-    uint8_t octets[6];
-};
-
-enum nwf_port_role {
-    NWF_TRUSTED,
-    NWF_GUEST,
-    NWF_QUARANTINED, /* Nothing passes it; in audit mode everything does, counted. */
-};
-
-const char *nwf_port_role_to_string(enum nwf_port_role role);
 
 /* Kinds of frames that a flood tells apart, to treat guests alike whose filters
  * agree on all frames of a kind. */
@@ -51,7 +41,7 @@ struct nwf_port {
     /* Trusted: the members of its bond, unless the bond's other end knows that it is
      * one (LACP). */
     NWF_VEC(uint16_t) bond;
-    NWF_VEC(struct nwf_mac) macs;    /* Guest: delivered to it by its address. */
+    struct nwf_macs macs;            /* Guest: delivered to it by its address. */
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
 };

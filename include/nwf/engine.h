@@ -19,12 +19,15 @@ struct nwf_plan_port {
     enum nwf_port_role role;
     NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
-    struct nwf_error error;        /* Why it is quarantined. */
-    struct uuid uuid;              /* Of its Interface. */
+    struct nwf_error error;        /* Why it is quarantined, or a guest not protected. */
+    struct uuid uuid, port_uuid;   /* Of its Interface and its Port. */
+    struct nwf_digest input;       /* Of what the plan was made from. */
     char *old_status;              /* What OVSDB says, may be NULL. */
     char *old_zone, *old_no_flood; /* The same of what we have noted. */
-    uint16_t zone;                 /* Of conntrack; 0: none. */
-    bool new_zone;                 /* Another one used it, or may have. */
+    char *old_trees[NWF_N_TREES], *old_tree_notes[NWF_N_TREES];
+    uint16_t zone;          /* Of conntrack; 0: none. */
+    bool new_zone;          /* Another one used it, or may have. */
+    bool stale;             /* Somebody has changed its rows since they were read. */
     bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
     struct nwf_stamp stamp; /* If a guest. */
 };
@@ -40,6 +43,17 @@ struct nwf_port_stamps {
     size_t n, allocated;
 };
 
+/* Which ports the switch delivers an address to now. */
+struct nwf_holder {
+    struct nwf_mac mac;
+    uint16_t ofport;
+};
+
+struct nwf_holders {
+    struct nwf_holder *data;
+    size_t n, allocated;
+};
+
 /* What a bridge's flows should be. */
 struct nwf_plan {
     char *name;
@@ -49,7 +63,9 @@ struct nwf_plan {
         size_t n, allocated;
     } ports;
     struct nwf_flow_set flows;
-    bool mcast_snooping;
+    struct nwf_macs own_macs; /* The host's, on this bridge. */
+    struct nwf_holders holders;
+    bool mcast_snooping, spanning_tree;
     uint8_t *zones;     /* By number: how many ports of the host use it. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */
     size_t n_unreached; /* See nwf_compile_bridge(). */
@@ -67,8 +83,12 @@ struct nwf_plan_port *nwf_plan_add_port(struct nwf_plan *plan, const char *name,
 void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
                    struct nwf_store *store);
 
-/* Computes the flows.  A guest whose filter fails is quarantined and says why in
- * its 'error'; only a broken installation makes the whole fail.  Guests that have
+/* Quarantines guests that claim an address which is another's; see nwf/claims.h. */
+void nwf_plan_settle_addresses(struct nwf_plan *plan);
+
+/* Computes the flows.  A guest whose filter fails, or whose address is another's, is
+ * quarantined and says why in its 'error'; only a broken installation makes the whole fail.
+ * plan->holders says who has an address now.  Guests that have
  * their stamp in 'installed' (may be NULL) are not compiled again: they become
  * 'unchanged'. */
 int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
@@ -90,13 +110,14 @@ int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *
                            struct nwf_error *err);
 
 /* The MAC variable's values as addresses. */
-int nwf_plan_macs(const struct nwf_binding *binding, struct nwf_port *port, struct nwf_error *err);
+int nwf_plan_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nwf_error *err);
 
 struct nwf_sync_options {
     unsigned int timeout_ms;
     uint32_t versions; /* OpenFlow's, a bitmap. */
     bool dry_run;
-    bool full; /* Compare every flow, also of ports that seem unchanged. */
+    bool full;       /* Compare every flow, also of ports that seem unchanged. */
+    bool may_repeat; /* What changes meanwhile is left to another call. */
 };
 
 struct nwf_sync_result {
@@ -110,6 +131,10 @@ typedef void nwf_sync_report_fn(void *aux, const struct nwf_plan *plan,
 /* Computes 'plan' (which has been read from 'bridge'), brings the bridge's switch to
  * it, and says in OVSDB how each port fares.  Returns 0 when the plan is in force,
  * cached datapath flows included.  In a dry run nothing is changed anywhere.
+ *
+ * Ports whose rows somebody has changed meanwhile are not called active.  With
+ * options->may_repeat that is -EAGAIN, and the bridge is to be read and synchronised again;
+ * otherwise it is those ports' error.
  *
  * Unless options->full, the work is in proportion to what has changed: of guests whose
  * stamps say that their tags, filters and port are as they were, flows are counted and
@@ -130,6 +155,15 @@ int nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                   struct nwf_store *store, struct nwf_plan *plan,
                   const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
                   struct nwf_sync_result *ret, bool *ret_done, struct nwf_error *err);
+
+/* The status of a guest on a bridge that nobody manages; %s is the bridge. */
+#define NWF_STATUS_UNMANAGED "error: bridge %s is not managed, so it is not filtered"
+
+/* Guests on bridges that are not managed get a status that says so, unless 'dry_run'; each is
+ * told to unfiltered().  Other ports there lose the status that they have from a managed one. */
+int nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store, bool dry_run,
+                       void (*unfiltered)(const char *port, const char *bridge, void *aux),
+                       void *aux, struct nwf_error *err);
 
 /* Removes all that is ours from the bridge's switch.  If fail_mode stays "secure", a flow
  * with the NORMAL action takes the place of our table 0, unless something else is there. */

@@ -20,6 +20,10 @@ void nwf_filter_path_finish(struct nwf_filter_path *path);
 int nwf_filter_path_read(void *aux, const char *name, char **ret_path, char **ret_data,
                          size_t *ret_size, struct nwf_error *err);
 
+/* A file or folder of the host's own configuration, /etc/ovs-nwfilter/NAME, or that folder
+ * itself if 'name' is NULL: a new string. */
+char *nwf_sysconf_file(const char *name);
+
 /* The host's own filters, where "filter define" writes: a new string. */
 char *nwf_filter_path_own(void);
 

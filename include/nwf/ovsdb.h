@@ -10,24 +10,27 @@
 
 #include "nwf/binding.h"
 #include "nwf/cleanup.h"
+#include "nwf/role.h"
 #include "nwf/vlan.h"
 #include "openvswitch/uuid.h"
 
 struct nwf_ovsdb;
 
-/* The keys of a Bridge's external_ids. */
-#define NWF_BRIDGE_TAG "nwfilter"
-#define NWF_BRIDGE_TRUSTED "nwfilter-trusted"
-/* Ours: fail_mode as it was before we set it. */
-#define NWF_BRIDGE_FAIL_MODE "nwfilter-saved-fail-mode"
-
-enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
+/* Spanning tree protocols take their frames from a port before its flows see them, and send
+ * theirs past them.  Each has a key in the Port's other_config that excludes it, and one in its
+ * external_ids where we note what was there before. */
+#define NWF_N_TREES 2
+extern const char *const nwf_tree_keys[NWF_N_TREES];
+extern const char *const nwf_tree_notes[NWF_N_TREES];
 
 /* A row of Interface with what its Port says.  Strings are the database's. */
 struct nwf_ovs_port {
     const char *name;
-    struct uuid uuid;
-    uint16_t ofport; /* 0: none assigned (yet). */
+    struct uuid uuid, port_uuid;
+    const char *own_mac; /* The host's, by this port; NULL: it is no interface of the host's. */
+    const char *trees[NWF_N_TREES];      /* Values of nwf_tree_keys, NULL if absent; */
+    const char *tree_notes[NWF_N_TREES]; /* and of nwf_tree_notes. */
+    uint16_t ofport;                     /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
     bool normal_only; /* Its Port is something that only NORMAL forwards to. */
     /* Its Port, if a bond without LACP; the same for each of its members. */
@@ -41,13 +44,15 @@ struct nwf_ovs_port {
 
 struct nwf_ovs_bridge {
     const char *name;
-    enum nwf_managed managed;
-    const char *bad_tag;       /* A value of the bridge's tag that means nothing to us. */
-    const char *trusted;       /* Comma-separated, may be NULL. */
-    bool secure;               /* fail_mode. */
-    bool secured;              /* By us: what it was is noted. */
-    bool stays_secure;         /* When we give it back. */
-    const char *own_fail_mode; /* Before us; "": none. */
+    NWF_VEC(struct nwf_tag) tags;    /* Those of its external_ids that are ours. */
+    struct nwf_bridge_config config; /* What they say. */
+    bool secure;                     /* fail_mode. */
+    bool out_of_band;                /* No hidden flows of in-band control. */
+    bool secured;                    /* By us: what both were is noted. */
+    bool stays_secure;               /* When we give it back. */
+    const char *own_fail_mode;       /* Before us; "": none. */
+    const char *own_in_band;         /* The same of other_config:disable-in-band. */
+    bool spanning_tree;
     bool mcast_snooping;
     bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
     bool normal_only;     /* It uses spanning tree or the like. */
@@ -96,11 +101,14 @@ void nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000]);
 /* The number of managed bridges. */
 size_t nwf_ovsdb_count_managed(struct nwf_ovsdb *db);
 
-/* A key of external_ids to set, or to remove if 'value' is NULL.  Of an Interface that has
- * gone nothing is changed. */
+/* A key of external_ids to set, or to remove if 'value' is NULL.  Of a row that has gone
+ * nothing is changed. */
 struct nwf_tag_change {
     const struct uuid *interface; /* Or: */
+    const struct uuid *port;      /* (not in a port's database) or: */
     const struct ovsrec_bridge *bridge;
+    bool config; /* Of a Port: in other_config instead. */
+    bool verify; /* Of an Interface: only while its external_ids are those that are known. */
     const char *key;
     const char *value;
 };
@@ -109,19 +117,36 @@ struct nwf_tag_change {
  * itself with the next nwf_ovsdb_write_tags().  What was read before is not valid any more. */
 void nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n);
 
-/* Writes what is staged, and all of 'changes', in one transaction.  In a port's database
- * the policy has to be as it was read (-ECANCELED). */
+/* Takes in what has changed in the database; behind a transaction that failed with -EAGAIN it
+ * waits until something has. */
+int nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err);
+
+/* Whether 'db' was opened for one port. */
+bool nwf_ovsdb_is_port(const struct nwf_ovsdb *db);
+
+/* Writes what is staged, and all of 'changes', in one transaction; -EAGAIN if somebody else has
+ * changed what is to be verified.  In a port's database the policy has to be as it was read
+ * (-ECANCELED). */
 int nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                          struct nwf_error *err);
 
-/* Sets fail_mode to "secure" and notes what it was before us, and waits until ovs-vswitchd
- * acts on it.  -EAGAIN if somebody else sets it meanwhile. */
+/* The same, and waits until ovs-vswitchd acts on it. */
+int nwf_ovsdb_write_tags_and_wait(struct nwf_ovsdb *db, const struct nwf_tag_change *changes,
+                                  size_t n, struct nwf_error *err);
+
+/* Whether the bridge is shut without flows of ours, and nothing passes beside flows: in that
+ * case, and where it has been noted what it was like before, there is nothing to do for
+ * nwf_ovsdb_secure(). */
+bool nwf_ovs_bridge_is_secured(const struct nwf_ovs_bridge *bridge);
+
+/* Sets fail_mode to "secure" and other_config:disable-in-band to "true", notes what they were
+ * before us, and waits until ovs-vswitchd acts on it.  -EAGAIN if somebody else sets them
+ * meanwhile. */
 int nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                      struct nwf_error *err);
 
-/* Sets it to what it was before us, and writes all of 'changes' in the same transaction. */
-int nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                                const struct nwf_tag_change *changes, size_t n,
-                                struct nwf_error *err);
+/* Sets both to what they were before us, and writes all of 'changes' in the same transaction. */
+int nwf_ovsdb_give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+                        const struct nwf_tag_change *changes, size_t n, struct nwf_error *err);
 
 #endif

@@ -37,9 +37,16 @@ int nwf_switch_take_flows(struct nwf_switch *sw, struct nwf_question question,
 int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set,
                     struct nwf_error *err);
 
-/* Counts the same flows. */
-int nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint64_t *ret_count,
-                     struct nwf_error *err);
+/* In place of a table's number. */
+#define NWF_TABLES_ALL 0xff
+
+/* Adds all flows of the table, of whatever cookie, to *set. */
+int nwf_switch_dump_table(struct nwf_switch *sw, uint8_t table, struct nwf_flow_set *set,
+                          struct nwf_error *err);
+
+/* Counts the flows of the table whose cookie is 'cookie' under 'mask'. */
+int nwf_switch_count(struct nwf_switch *sw, uint8_t table, uint64_t cookie, uint64_t mask,
+                     uint64_t *ret_count, struct nwf_error *err);
 
 /* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before
  * or after all of them.  If the switch rejects one, nothing has changed and the

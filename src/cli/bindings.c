@@ -13,7 +13,8 @@ add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
          const struct nwf_plan_port *port)
 {
     char *variables CLEANUP_FREE = nwf_params_format(&port->binding.params);
-    bool managed = bridge->managed != NWF_UNMANAGED;
+    bool managed = bridge->config.managed != NWF_UNMANAGED;
+    char *unmanaged CLEANUP_FREE = nwf_asprintf(NWF_STATUS_UNMANAGED, bridge->name);
 
     if (!managed && !port->binding.filter) {
         return;
@@ -23,7 +24,7 @@ add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
     nwf_rows_add(rows, managed ? nwf_port_role_to_string(port->role) : "unmanaged");
     nwf_rows_add(rows, port->binding.filter ? port->binding.filter : "");
     nwf_rows_add(rows, variables);
-    nwf_rows_add(rows, port->old_status ? port->old_status : "");
+    nwf_rows_add(rows, !managed ? unmanaged : port->old_status ? port->old_status : "");
 }
 
 int

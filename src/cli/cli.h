@@ -30,6 +30,7 @@ struct nwf_cli {
     /* Options of single verbs. */
     bool audit, dry_run, full, forward_bpdu, live, sync, only_ports;
     const char *xml, *bindings, *ct;
+    const char *guests, *rest, *default_filter; /* NULL: not given. */
     const char *only; /* Of a bridge's ports, the one whose state is the result's. */
     struct nwf_words trusted, ports, ofports, tags, trunks;
 
@@ -63,9 +64,17 @@ void nwf_cli_start_alarm(const struct nwf_cli *cli);
  * goes on. */
 void nwf_cli_complain(const struct nwf_error *err);
 
-/* Synchronises one bridge and prints what that did; see sync.c. */
+/* One line on stderr about a port, or a bridge. */
+void nwf_cli_complain_of(const char *name, const char *cause);
+
+/* Synchronises one bridge and prints what that did; see sync.c.  -EAGAIN: somebody has changed
+ * its rows meanwhile, and 'last' was not set. */
 int nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db,
-                        const struct nwf_ovs_bridge *bridge, struct nwf_error *err);
+                        const struct nwf_ovs_bridge *bridge, bool last, struct nwf_error *err);
+
+/* The same for the bridge called 'name', read as often as it changes meanwhile. */
+int nwf_cli_sync_name(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
+                      struct nwf_error *err);
 
 /* Synchronises a port alone, or its bridge if that is needed, and prints what that did;
  * see sync_port.c. */

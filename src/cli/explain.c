@@ -75,7 +75,7 @@ take_port(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan,
 {
     if (port->role != NWF_GUEST) {
         return nwf_error_set(err, -EINVAL, "%s is %s%s%s", port->name,
-                             bridge->managed == NWF_UNMANAGED && !port->binding.filter
+                             bridge->config.managed == NWF_UNMANAGED && !port->binding.filter
                                  ? "not bound to a filter"
                                  : nwf_port_role_to_string(port->role),
                              port->error.text ? ": " : "",

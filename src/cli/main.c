@@ -38,7 +38,7 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1,
-     1, "aT", true, nwf_verb_manage},
+     1, "aTgRD", true, nwf_verb_manage},
     {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, "", true,
      nwf_verb_unmanage},
     {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX, "xs", false,
@@ -77,6 +77,10 @@ static const struct option_row option_rows[] = {
     {'V', "version", NULL, true, "the version"},
     {'a', "audit", NULL, false, "count what would be dropped, and pass it"},
     {'T', "trusted", "PORT[,PORT...]", false, "ports that are never guests"},
+    {'g', "guests", "PATTERN[,PATTERN...]", false,
+     "names of guests' interfaces, as shell patterns (those of libvirt, Proxmox VE and Xen)"},
+    {'R', "default", "quarantine|trusted", false, "what a port is that is nothing else (trusted)"},
+    {'D', "default-filter", "FILTER", false, "the filter of guests that have none of their own"},
     {'x', "xml", "FILE", false, "a <filterbinding> document (- is standard input)"},
     {'s', "sync", NULL, false, "put them in force too, as sync --port=IFACE does"},
     {'n', "dry-run", NULL, false, "only say what would be done"},
@@ -210,6 +214,15 @@ apply_verb_option(struct nwf_cli *cli, int letter, const char *argument)
         break;
     case 's':
         cli->sync = true;
+        break;
+    case 'g':
+        cli->guests = argument;
+        break;
+    case 'R':
+        cli->rest = argument;
+        break;
+    case 'D':
+        cli->default_filter = argument;
         break;
     case 'x':
         cli->xml = argument;

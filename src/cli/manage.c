@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "nwf/record_file.h"
 #include "nwf/switch.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
@@ -45,32 +46,128 @@ try_switch(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, struc
     return nwf_switch_open(bridge->name, cli->versions, cli->timeout_ms, &sw, err);
 }
 
+/* The tags that the options stand for, in the order of 'config_keys'; NULL for a key that is
+ * to go. */
+static const char *const config_keys[] = {
+    NWF_BRIDGE_TAG,     NWF_BRIDGE_TRUSTED,        NWF_BRIDGE_GUESTS,
+    NWF_BRIDGE_DEFAULT, NWF_BRIDGE_DEFAULT_FILTER,
+};
+#define N_CONFIG_KEYS ARRAY_SIZE(config_keys)
+
+static int
+check_config(const struct nwf_cli *cli, struct nwf_error *err)
+{
+    const struct nwf_filter *filter;
+
+    if (cli->rest && strcmp(cli->rest, "quarantine") && strcmp(cli->rest, "trusted")) {
+        return nwf_error_set(err, -EINVAL, "--default is quarantine or trusted, not \"%.80s\"",
+                             cli->rest);
+    }
+    if (cli->default_filter && nwf_store_get(cli->store, cli->default_filter, &filter, err)) {
+        nwf_error_wrap(err, "--default-filter: %.80s", cli->default_filter);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void
+set_config(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, const char *trusted,
+           struct nwf_tag_change changes[N_CONFIG_KEYS])
+{
+    const char *const values[N_CONFIG_KEYS] = {
+        cli->audit ? "audit" : "enforce", trusted, cli->guests, cli->rest, cli->default_filter,
+    };
+
+    for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
+        changes[i] = (struct nwf_tag_change){
+            .bridge = bridge->row, .key = config_keys[i], .value = values[i]};
+    }
+}
+
+/* The record of what the bridge's tags are about to be, and what it was before us. */
+static int
+record_claim(const struct nwf_ovs_bridge *bridge, const struct nwf_tag_change *changes,
+             struct nwf_error *err)
+{
+    struct nwf_tag tags[N_CONFIG_KEYS + 2] = {
+        {NWF_BRIDGE_FAIL_MODE, bridge->own_fail_mode},
+        {NWF_BRIDGE_IN_BAND, bridge->own_in_band},
+    };
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+    size_t n = 2;
+
+    for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
+        if (changes[i].value) {
+            tags[n++] = (struct nwf_tag){changes[i].key, changes[i].value};
+        }
+    }
+    nwf_record_from_tags(tags, n, &record);
+    return nwf_record_store(bridge->name, &record, err);
+}
+
+static void
+complain_of_names(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge)
+{
+    nwf_vec_foreach (name, &cli->trusted) {
+        bool found = false;
+
+        nwf_vec_foreach (port, &bridge->ports) {
+            found |= !strcmp(*name, port->name);
+        }
+        if (!found) {
+            char *cause CLEANUP_FREE =
+                nwf_asprintf("--trusted=%s: it has no port of that name now", *name);
+            nwf_cli_complain_of(bridge->name, cause);
+        }
+    }
+}
+
+/* Closes the bridge, then tags it; *bridge is read again. */
+static int
+close_and_tag(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
+              const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct nwf_tag_change changes[N_CONFIG_KEYS];
+    char *trusted CLEANUP_FREE = join(&cli->trusted);
+
+    if (!nwf_ovs_bridge_is_secured(bridge)) {
+        int r = nwf_ovsdb_secure(db, bridge, err);
+        if (r || !(bridge = read_again(db, cli->argv[0], bridges, err))) {
+            return r ? r : -ENOENT;
+        }
+    }
+    if (!bridge->secure) {
+        return nwf_error_set(err, -EAGAIN, "%s: somebody else has changed fail_mode", bridge->name);
+    }
+    set_config(cli, bridge, trusted, changes);
+    return nwf_ovsdb_write_tags(db, changes, N_CONFIG_KEYS, err);
+}
+
+/* The record comes first: with it, the next sync goes on where this run is killed.  Where it
+ * fails, a record that was not there before is taken back. */
 static int
 claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
       struct nwf_error *err)
 {
     char *trusted CLEANUP_FREE = join(&cli->trusted);
+    struct nwf_tag_change changes[N_CONFIG_KEYS];
     const struct nwf_ovs_bridge *bridge = read_again(db, cli->argv[0], bridges, err);
+    int r = bridge ? try_switch(cli, bridge, err) : -ENOENT;
 
-    if (!bridge) {
-        return -ENOENT;
+    if (r) {
+        return r;
     }
-    int r = try_switch(cli, bridge, err);
-    if (!r && (!bridge->secure || !bridge->secured)) {
-        r = nwf_ovsdb_secure(db, bridge, err);
-        bridge = r ? NULL : read_again(db, cli->argv[0], bridges, err);
+    bool was_managed = bridge->config.managed != NWF_UNMANAGED;
+    complain_of_names(cli, bridge);
+    set_config(cli, bridge, trusted, changes);
+    if ((r = record_claim(bridge, changes, err))) {
+        return r;
     }
-    if (r || !bridge) {
-        return r ? r : -ENOENT;
+    r = close_and_tag(cli, db, bridges, bridge, err);
+    if (r && !was_managed) {
+        (void) nwf_record_remove(cli->argv[0], NULL);
     }
-    if (!bridge->secure) {
-        return nwf_error_set(err, -EAGAIN, "%s: somebody else has changed fail_mode", bridge->name);
-    }
-    struct nwf_tag_change changes[] = {
-        {.bridge = bridge->row, .key = NWF_BRIDGE_TAG, .value = cli->audit ? "audit" : "enforce"},
-        {.bridge = bridge->row, .key = NWF_BRIDGE_TRUSTED, .value = trusted},
-    };
-    return nwf_ovsdb_write_tags(db, changes, ARRAY_SIZE(changes), err);
+    return r;
 }
 
 int
@@ -78,18 +175,14 @@ nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    const struct nwf_ovs_bridge *bridge;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
+    int r = check_config(cli, err);
 
-    if (r || (r = claim(cli, db, &bridges, err))) {
+    if (r || (r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err))
+        || (r = claim(cli, db, &bridges, err))) {
         return r;
     }
-    bridge = read_again(db, cli->argv[0], &bridges, err);
-    if (!bridge) {
-        return -ENOENT;
-    }
     /* Ports that wait for a filter are no failure of this verb; they have been named. */
-    r = nwf_cli_sync_bridge(cli, db, bridge, err);
+    r = nwf_cli_sync_name(cli, db, cli->argv[0], err);
     return r < 0 ? r : NWF_EXIT_OK;
 }
 
@@ -108,23 +201,49 @@ remove_port_tags(struct removals *removals, const struct nwf_ovs_bridge *bridge,
 }
 
 /* The tags of a managed bridge go first, so that nobody puts back what is removed next.  The
- * note of fail_mode stays, for the run after one that is interrupted. */
+ * notes of what we have changed stay, for the run after one that is interrupted. */
 static int
 disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
     struct removals removals = {.data = NULL};
-    const char *const keys[] = {NWF_BRIDGE_TAG, NWF_BRIDGE_TRUSTED};
+    const struct nwf_tag notes[] = {
+        {NWF_BRIDGE_FAIL_MODE, bridge->own_fail_mode},
+        {NWF_BRIDGE_IN_BAND, bridge->own_in_band},
+    };
 
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row, .key = keys[i]});
+    nwf_vec_foreach (tag, &bridge->tags) {
+        if (strncmp(tag->key, NWF_BRIDGE_SAVED, strlen(NWF_BRIDGE_SAVED))) {
+            nwf_vec_push(&removals,
+                         (struct nwf_tag_change){.bridge = bridge->row, .key = tag->key});
+        }
     }
-    nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row,
-                                                    .key = NWF_BRIDGE_FAIL_MODE,
-                                                    .value = bridge->own_fail_mode});
+    for (size_t i = 0; i < ARRAY_SIZE(notes); i++) {
+        nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row,
+                                                        .key = notes[i].key,
+                                                        .value = notes[i].value});
+    }
     remove_port_tags(&removals, bridge, NWF_TAG_STATUS);
     int r = nwf_ovsdb_write_tags(db, removals.data, removals.n, err);
     nwf_vec_clear(&removals);
     return r;
+}
+
+static void
+return_to_trees(struct removals *removals, const struct nwf_ovs_bridge *bridge)
+{
+    nwf_vec_foreach (port, &bridge->ports) {
+        for (size_t i = 0; i < NWF_N_TREES; i++) {
+            const char *note = port->tree_notes[i];
+            if (note) {
+                nwf_vec_push(removals, (struct nwf_tag_change){.port = &port->port_uuid,
+                                                               .config = true,
+                                                               .key = nwf_tree_keys[i],
+                                                               .value = *note ? note : NULL});
+                nwf_vec_push(removals, (struct nwf_tag_change){.port = &port->port_uuid,
+                                                               .key = nwf_tree_notes[i]});
+            }
+        }
+    }
 }
 
 /* What flows relied on goes when they have gone: conntrack zones, settings, fail_mode. */
@@ -135,7 +254,8 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
 
     remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
     remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
-    int r = nwf_ovsdb_restore_fail_mode(db, bridge, removals.data, removals.n, err);
+    return_to_trees(&removals, bridge);
+    int r = nwf_ovsdb_give_back(db, bridge, removals.data, removals.n, err);
     nwf_vec_clear(&removals);
     return r;
 }
@@ -152,12 +272,18 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (r) {
         return r;
     }
+    /* First of all, so that nobody restores what is removed next. */
+    int removed = nwf_record_remove(cli->argv[0], err);
+    if (removed && removed != -ENOENT) {
+        return removed;
+    }
+    nwf_error_clear(err);
     if (!(bridge = read_again(db, cli->argv[0], &bridges, err))) {
-        return -ENOENT;
+        return removed ? -ENOENT : NWF_EXIT_OK;
     }
     /* A run that was interrupted has left the note about fail_mode at least. */
-    if (bridge->managed == NWF_UNMANAGED && !bridge->secured) {
-        return nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name);
+    if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
+        return removed ? nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name) : NWF_EXIT_OK;
     }
     r = disclaim(db, bridge, err);
     if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {

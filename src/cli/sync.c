@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 
@@ -65,12 +66,12 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
 #pragma GCC diagnostic pop
 }
 
-static void
-complain_of(const char *port, const char *cause)
+void
+nwf_cli_complain_of(const char *name, const char *cause)
 {
     struct nwf_error err = NWF_ERROR_INIT;
 
-    nwf_error_set(&err, -EINVAL, "%s: %s", port, cause);
+    nwf_error_set(&err, -EINVAL, "%s: %s", name, cause);
     nwf_cli_complain(&err);
     nwf_error_clear(&err);
 }
@@ -88,15 +89,15 @@ complain_of_ports(const struct nwf_cli *cli, const struct nwf_plan *plan)
         }
         found = true;
         if (port->error.text) {
-            complain_of(port->name, nwf_error_text(&port->error));
+            nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
             n++;
         } else if (cli->sync && port->role == NWF_TRUSTED) {
-            complain_of(port->name, NWF_NOT_FILTERED);
+            nwf_cli_complain_of(port->name, NWF_NOT_FILTERED);
             n++;
         }
     }
     if (cli->only && !found) {
-        complain_of(cli->only, "not on the bridge any more");
+        nwf_cli_complain_of(cli->only, "not on the bridge any more");
         n++;
     }
     if (plan->n_unreached) {
@@ -108,9 +109,18 @@ complain_of_ports(const struct nwf_cli *cli, const struct nwf_plan *plan)
     return n;
 }
 
+static void
+complain_of_tag(const char *key, const char *value, const char *meaning, void *bridge)
+{
+    char *cause CLEANUP_FREE = nwf_asprintf("%s=\"%.40s\" %s", key, value, meaning);
+    char *name CLEANUP_FREE = nwf_asprintf("bridge %s", (const char *) bridge);
+
+    nwf_cli_complain_of(name, cause);
+}
+
 int
 nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                    struct nwf_error *err)
+                    bool last, struct nwf_error *err)
 {
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
     struct nwf_sync_options options = {
@@ -118,53 +128,97 @@ nwf_cli_sync_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_
         .versions = cli->versions,
         .dry_run = cli->dry_run,
         .full = cli->full,
+        .may_repeat = !last,
     };
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
-    if (bridge->bad_tag) {
-        fprintf(stderr, "ovs-nwfilter: bridge %s: nwfilter=\"%.20s\" is taken for \"enforce\"\n",
-                bridge->name, bridge->bad_tag);
-    }
     nwf_plan_read(&plan, bridge, cli->store);
     int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options,
                             cli->dry_run ? nwf_cli_print_change : NULL, NULL, &result, err);
     if (r) {
         return r;
     }
+    nwf_bridge_config_doubts(bridge->tags.data, bridge->tags.n, complain_of_tag, plan.name);
     print_result(cli, &plan, &result);
     return complain_of_ports(cli, &plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
 }
 
-/* A bridge may have been tagged by hand; it is closed before anything else. */
-static int
-secure_and_sync(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                struct nwf_error *err)
-{
-    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+/* ---- Bridges one by one. ---- */
 
-    if (!cli->dry_run && (!bridge->secure || !bridge->secured)) {
-        char *name CLEANUP_FREE = nwf_strdup(bridge->name);
-        int r = nwf_ovsdb_secure(db, bridge, err);
-        if (r) {
-            return r;
-        }
-        nwf_ovsdb_bridges(db, &bridges);
-        if (!(bridge = nwf_cli_find_bridge(&bridges, name, err))) {
-            return -ENOENT;
-        }
+/* How often a bridge is read again because its rows change while they are put in force. */
+#define TRIES_MAX 4
+
+/* A bridge may have been tagged by hand, or opened by another tool; it is closed before
+ * anything else. */
+static int
+secure(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridges,
+       const struct nwf_ovs_bridge **bridge, struct nwf_error *err)
+{
+    int r = nwf_ovs_bridge_is_secured(*bridge) ? 0 : nwf_ovsdb_secure(db, *bridge, err);
+
+    if (r || nwf_ovs_bridge_is_secured(*bridge)) {
+        return r;
     }
-    if (bridge->managed == NWF_UNMANAGED) {
-        return nwf_error_set(err, -EINVAL, "%s: not managed any more", bridge->name);
-    }
-    return nwf_cli_sync_bridge(cli, db, bridge, err);
+    nwf_ovs_bridges_clear(bridges);
+    nwf_ovsdb_bridges(db, bridges);
+    *bridge = nwf_cli_find_bridge(bridges, name, err);
+    return *bridge ? 0 : -ENOENT;
+}
+
+/* What an operator has changed by hand is on record from now on. */
+static int
+record(const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct nwf_record record CLEANUP(nwf_record_clear);
+
+    nwf_record_from_tags(bridge->tags.data, bridge->tags.n, &record);
+    return nwf_record_store(bridge->name, &record, err);
 }
 
 static int
-sync_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge)
+try_to_sync(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, bool last,
+            struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    int r = nwf_ovsdb_refresh(db, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_ovsdb_bridges(db, &bridges);
+    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, name, err);
+    if (!bridge) {
+        return -ENOENT;
+    }
+    if (bridge->config.managed == NWF_UNMANAGED) {
+        return nwf_error_set(err, -EINVAL, "%s: not managed any more", name);
+    }
+    if (!cli->dry_run
+        && ((r = secure(db, name, &bridges, &bridge, err)) || (r = record(bridge, err)))) {
+        return r;
+    }
+    return nwf_cli_sync_bridge(cli, db, bridge, last, err);
+}
+
+int
+nwf_cli_sync_name(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
+                  struct nwf_error *err)
+{
+    int r = -EAGAIN;
+
+    for (int tries = 1; r == -EAGAIN && tries <= TRIES_MAX; tries++) {
+        nwf_error_clear(err);
+        r = try_to_sync(cli, db, name, tries == TRIES_MAX, err);
+    }
+    return r;
+}
+
+static int
+sync_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name)
 {
     struct nwf_error err = NWF_ERROR_INIT;
-    int r = secure_and_sync(cli, db, bridge, &err);
+    int r = nwf_cli_sync_name(cli, db, name, &err);
 
     if (r < 0) {
         nwf_cli_complain(&err);
@@ -174,8 +228,33 @@ sync_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge 
     return r;
 }
 
-typedef int bridge_fn(struct nwf_cli *cli, struct nwf_ovsdb *db,
-                      const struct nwf_ovs_bridge *bridge);
+typedef int bridge_fn(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name);
+
+/* ---- Which bridges. ---- */
+
+static void
+say_restored(const char *bridge, const char *file, void *aux)
+{
+    char *what CLEANUP_FREE =
+        nwf_asprintf("its tags were gone, and are those of %s again: it is managed", file);
+
+    (void) aux;
+    nwf_cli_complain_of(bridge, what);
+}
+
+/* A record for which nothing can be done is said and does not keep others from being synced. */
+static int
+restore_bridges(struct nwf_ovsdb *db)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    int r = nwf_records_restore(db, say_restored, NULL, &err);
+
+    if (r) {
+        nwf_cli_complain(&err);
+    }
+    nwf_error_clear(&err);
+    return r ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+}
 
 /* The managed bridges that the operands name, or all. */
 static int
@@ -190,42 +269,32 @@ list_names(const struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_words *re
         if (!bridge) {
             return -ENOENT;
         }
-        if (bridge->managed == NWF_UNMANAGED) {
+        if (bridge->config.managed == NWF_UNMANAGED) {
             return nwf_error_set(err, -EINVAL, "%s: not managed; see ovs-nwfilter manage",
                                  bridge->name);
         }
         nwf_vec_push(ret, nwf_strdup(bridge->name));
     }
     nwf_vec_foreach (bridge, &bridges) {
-        if (!cli->argc && bridge->managed != NWF_UNMANAGED) {
+        if (!cli->argc && bridge->config.managed != NWF_UNMANAGED) {
             nwf_vec_push(ret, nwf_strdup(bridge->name));
         }
     }
     return 0;
 }
 
-/* Calls each() for one bridge as the database shows it now: what was read before the
- * last transaction may be gone. */
+/* An error is worse than a difference. */
 static int
-call_for_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, bridge_fn *each)
+worse(int a, int b)
 {
-    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
-    struct nwf_error err = NWF_ERROR_INIT;
-
-    nwf_ovsdb_bridges(db, &bridges);
-    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, name, &err);
-    int r = bridge ? each(cli, db, bridge) : NWF_EXIT_ERROR;
-    if (!bridge) {
-        nwf_cli_complain(&err);
-        nwf_error_clear(&err);
-    }
-    return r;
+    return a == NWF_EXIT_ERROR || b == NWF_EXIT_OK ? a : b;
 }
 
-/* Calls each() for the bridges that the operands name, or all managed ones.  The
- * worst result counts. */
+/* Calls before(), and then each() for the bridges that the operands name, or all managed
+ * ones.  The worst result counts. */
 static int
-for_bridges(struct nwf_cli *cli, bridge_fn *each, struct nwf_error *err)
+for_bridges(struct nwf_cli *cli, int (*before)(struct nwf_cli *cli, struct nwf_ovsdb *db),
+            bridge_fn *each, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_words names = {.data = NULL};
@@ -233,22 +302,81 @@ for_bridges(struct nwf_cli *cli, bridge_fn *each, struct nwf_error *err)
     int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
     if (!r) {
+        worst = before(cli, db);
         r = list_names(cli, db, &names, err);
     }
     nwf_vec_foreach (name, &names) {
         nwf_cli_start_alarm(cli);
-        int result = r ? NWF_EXIT_OK : call_for_bridge(cli, db, *name, each);
-        worst = result == NWF_EXIT_ERROR || worst == NWF_EXIT_OK ? result : worst;
+        int result = r ? NWF_EXIT_OK : each(cli, db, *name);
+        worst = worse(worst, result);
         free((char *) *name);
     }
     nwf_vec_clear(&names);
     return r ? r : worst;
 }
 
+static void
+say_unfiltered(const char *port, const char *bridge, void *any)
+{
+    char *cause CLEANUP_FREE = nwf_asprintf("it has a filter, and bridge %s is not managed; see "
+                                            "ovs-nwfilter manage",
+                                            bridge);
+
+    nwf_cli_complain_of(port, cause);
+    *(bool *) any = true;
+}
+
+/* Guests that nobody protects are an error where all bridges are meant. */
+static int
+look_at_the_rest(struct nwf_cli *cli, struct nwf_ovsdb *db)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    bool any = false;
+    int r = cli->argc
+                ? 0
+                : nwf_sync_unmanaged(db, cli->store, cli->dry_run, say_unfiltered, &any, &err);
+
+    if (r) {
+        nwf_cli_complain(&err);
+    }
+    nwf_error_clear(&err);
+    return r || any ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+}
+
+static void
+say_lost(const char *bridge, const char *file, void *any)
+{
+    char *what CLEANUP_FREE =
+        nwf_asprintf("its tags are gone, and sync would make them those of %s", file);
+
+    nwf_cli_complain_of(bridge, what);
+    *(bool *) any = true;
+}
+
+/* Without writing anything: what the first step of sync would do. */
+static int
+look_for_lost(struct nwf_cli *cli, struct nwf_ovsdb *db)
+{
+    bool any = false;
+
+    nwf_records_find_lost(db, say_lost, &any);
+    return worse(look_at_the_rest(cli, db), any ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK);
+}
+
+static int
+restore_and_look(struct nwf_cli *cli, struct nwf_ovsdb *db)
+{
+    if (cli->dry_run) {
+        return look_for_lost(cli, db);
+    }
+    int r = restore_bridges(db);
+    return worse(r, look_at_the_rest(cli, db));
+}
+
 int
 nwf_cli_sync_bridges(struct nwf_cli *cli, struct nwf_error *err)
 {
-    return for_bridges(cli, sync_one, err);
+    return for_bridges(cli, restore_and_look, sync_one, err);
 }
 
 /* One port's error does not keep the others from being synchronised. */
@@ -284,10 +412,25 @@ nwf_verb_sync(struct nwf_cli *cli, struct nwf_error *err)
                      : sync_ports(cli);
 }
 
-static int
-diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge)
+/* Guests that are not protected although nothing is left to change. */
+static bool
+complain_of_guests(const struct nwf_plan *plan)
 {
-    struct nwf_error err = NWF_ERROR_INIT;
+    bool any = false;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if (port->role == NWF_GUEST && port->error.text) {
+            nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
+            any = true;
+        }
+    }
+    return any;
+}
+
+static int
+diff_bridge(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+            struct nwf_error *err)
+{
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
     struct nwf_sync_options options = {
         .timeout_ms = cli->timeout_ms,
@@ -300,18 +443,35 @@ diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
     int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, nwf_cli_print_change, NULL,
-                            &result, &err);
+                            &result, err);
     if (r) {
-        nwf_cli_complain(&err);
-        nwf_error_clear(&err);
-        return NWF_EXIT_ERROR;
+        return r;
     }
-    return result.n_added || result.n_replaced || result.n_deleted ? NWF_EXIT_DIFFERENT
-                                                                   : NWF_EXIT_OK;
+    return worse(complain_of_guests(&plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK,
+                 result.n_added || result.n_replaced || result.n_deleted ? NWF_EXIT_DIFFERENT
+                                                                         : NWF_EXIT_OK);
+}
+
+static int
+diff_one(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    nwf_ovsdb_bridges(db, &bridges);
+    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, name, &err);
+    int r = bridge ? diff_bridge(cli, db, bridge, &err) : -ENOENT;
+    if (r < 0) {
+        nwf_cli_complain(&err);
+        r = NWF_EXIT_ERROR;
+    }
+    nwf_error_clear(&err);
+    return r;
 }
 
 int
 nwf_verb_diff(struct nwf_cli *cli, struct nwf_error *err)
 {
-    return for_bridges(cli, diff_one, err);
+    cli->dry_run = true;
+    return for_bridges(cli, look_for_lost, diff_one, err);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "nwf/record_file.h"
 #include "nwf/text.h"
 
 static void
@@ -49,10 +50,22 @@ sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridg
     }
     int r = nwf_sync_port(db, bridge, cli->store, &plan, &options,
                           cli->dry_run ? nwf_cli_print_change : NULL, NULL, &result, ret_done, err);
-    if (!r && *ret_done) {
-        print_result(cli, &plan, &result);
+    if (r || !*ret_done) {
+        return r;
     }
-    return r;
+    print_result(cli, &plan, &result);
+    return plan.ports.data[0].error.text
+               ? nwf_error_set(err, -EINVAL, "%s: %s", plan.ports.data[0].name,
+                               nwf_error_text(&plan.ports.data[0].error))
+               : 0;
+}
+
+static bool
+has_record(const char *bridge)
+{
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+
+    return !nwf_record_load(bridge, &record, NULL);
 }
 
 int
@@ -69,7 +82,11 @@ nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, 
     if (!bridges.n) {
         return nwf_error_set(err, -EINVAL, "%.80s: no bridge has it as a port of its own", name);
     }
-    if (bridges.data[0].managed == NWF_UNMANAGED) {
+    if (bridges.data[0].config.managed == NWF_UNMANAGED && has_record(bridges.data[0].name)) {
+        *ret_bridge = nwf_strdup(bridges.data[0].name); /* Where it will be restored. */
+        return 0;
+    }
+    if (bridges.data[0].config.managed == NWF_UNMANAGED) {
         return nwf_error_set(err, -EINVAL,
                              "%.80s: bridge %s is not managed; see ovs-nwfilter manage", name,
                              bridges.data[0].name);

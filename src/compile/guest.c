@@ -19,17 +19,6 @@
 
 #define TOP_PRIORITY 65000
 
-const char *
-nwf_port_role_to_string(enum nwf_port_role role)
-{
-    static const char *const names[] = {
-        [NWF_TRUSTED] = "trusted",
-        [NWF_GUEST] = "guest",
-        [NWF_QUARANTINED] = "quarantined",
-    };
-    return names[role];
-}
-
 static void
 match_port(struct match *match, enum nwf_direction direction, uint16_t ofport)
 {

@@ -51,106 +51,6 @@ nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
     }
 }
 
-/* ---- Status. ---- */
-
-/* 'doubt' is why no guest is known to be protected; NULL: they are. */
-static char *
-new_status(const struct nwf_plan_port *port, const char *doubt)
-{
-    switch (port->role) {
-    case NWF_TRUSTED:
-        return NULL;
-    case NWF_GUEST:
-        return doubt ? nwf_asprintf("error: %s", doubt) : nwf_strdup("active");
-    case NWF_QUARANTINED:
-        return nwf_asprintf("error: %s", nwf_error_text(&port->error));
-    }
-    return NULL;
-}
-
-struct tag_changes {
-    struct nwf_tag_change *data;
-    size_t n, allocated;
-};
-
-/* Notes the change from 'old' to 'new', which is taken; NULL: no such key. */
-static void
-change_tag(struct tag_changes *changes, const struct nwf_plan_port *port, const char *key,
-           const char *old, char *new)
-{
-    if (new ? old && !strcmp(old, new) : !old) {
-        free(new);
-    } else {
-        nwf_vec_push(changes,
-                     (struct nwf_tag_change){.interface = &port->uuid, .key = key, .value = new});
-    }
-}
-
-/* Writes 'changes' and frees them. */
-static int
-write_changes(struct nwf_ovsdb *db, struct tag_changes *changes, struct nwf_error *err)
-{
-    int r = nwf_ovsdb_write_tags(db, changes->data, changes->n, err);
-
-    nwf_vec_foreach (change, changes) {
-        free((char *) change->value);
-    }
-    nwf_vec_clear(changes);
-    return r;
-}
-
-/* Whether NORMAL must not flood to the port. */
-static bool
-is_no_flood(const struct nwf_plan *plan, const struct nwf_plan_port *port)
-{
-    return plan->bridge.use_normal && port->ofport && port->role != NWF_TRUSTED;
-}
-
-/* A port that we have excluded from floods, and that is trusted now.  (Where NORMAL is not
- * used any more, the setting does no harm.) */
-static bool
-may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port *port)
-{
-    return plan->bridge.use_normal && port->ofport && port->old_no_flood
-           && !is_no_flood(plan, port);
-}
-
-/* Zones are the ports' own before flows use them, and settings noted before they are made:
- * a run that is killed leaves nothing on the switch that no tag tells of. */
-static int
-announce(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err)
-{
-    struct tag_changes changes = {.data = NULL};
-
-    nwf_vec_foreach (port, &plan->ports) {
-        if (port->new_zone) {
-            change_tag(&changes, port, NWF_TAG_ZONE, NULL, nwf_asprintf("%u", port->zone));
-        }
-        if (is_no_flood(plan, port) && !port->old_no_flood) {
-            change_tag(&changes, port, NWF_TAG_NO_FLOOD, NULL, nwf_strdup("true"));
-        }
-    }
-    return changes.n ? write_changes(db, &changes, err) : 0;
-}
-
-static int
-write_status(struct nwf_ovsdb *db, const struct nwf_plan *plan, const char *doubt,
-             struct nwf_error *err)
-{
-    struct tag_changes changes = {.data = NULL};
-
-    nwf_vec_foreach (port, &plan->ports) {
-        char *zone = port->zone ? nwf_asprintf("%u", port->zone) : NULL;
-
-        change_tag(&changes, port, NWF_TAG_STATUS, port->old_status, new_status(port, doubt));
-        change_tag(&changes, port, NWF_TAG_ZONE, port->new_zone ? zone : port->old_zone, zone);
-        if (may_flood_again(plan, port)) {
-            change_tag(&changes, port, NWF_TAG_NO_FLOOD, port->old_no_flood, NULL);
-        }
-    }
-    return write_changes(db, &changes, err);
-}
-
 /* ---- Switch. ---- */
 
 static int
@@ -159,9 +59,9 @@ exclude_from_floods(const struct nwf_plan *plan, unsigned int timeout_ms, struct
     enum nwf_no_flood wanted[0x10000] = {NWF_NO_FLOOD_KEEP};
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (is_no_flood(plan, port)) {
+        if (nwf_is_no_flood(plan, port)) {
             wanted[port->ofport] = NWF_NO_FLOOD_SET;
-        } else if (may_flood_again(plan, port)) {
+        } else if (nwf_may_flood_again(plan, port)) {
             wanted[port->ofport] = NWF_NO_FLOOD_CLEAR;
         }
     }
@@ -194,7 +94,7 @@ set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan
         r = nwf_switch_can_set_no_flood(plan->name, timeout_ms, err);
     }
     r = r ? r : flush_zones(sw, plan, err);
-    r = r ? r : announce(db, plan, err);
+    r = r ? r : nwf_announce(db, plan, err);
     return r || !plan->bridge.use_normal ? r : exclude_from_floods(plan, timeout_ms, err);
 }
 
@@ -246,33 +146,44 @@ flush_caches(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_er
     return r;
 }
 
-int
-nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
-          struct nwf_question frags, struct nwf_changes *changes, unsigned int timeout_ms,
-          struct nwf_error *err)
+/* The changes, until no packet meets what was there before. */
+static int
+enforce(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan,
+        struct nwf_changes *changes, const struct nwf_sync_options *options, struct nwf_error *err)
 {
-    int r = set_up_switch(sw, db, plan, frags, timeout_ms, err);
+    int r = send_bundle(sw, changes, err);
 
-    if (r || !changes->n) {
-        return r ? r : write_status(db, plan, NULL, err);
-    }
-    r = send_bundle(sw, changes, err);
     if (r) {
         return r;
     }
-    r = flush_caches(plan, timeout_ms, err);
+    r = flush_caches(plan, options->timeout_ms, err);
     r = r ? r : flush_zones(sw, plan, err); /* Also of what came since then. */
     if (r) {
-        (void) write_status(db, plan, nwf_error_text(err), NULL);
+        (void) nwf_write_status(db, plan, nwf_error_text(err), options->may_repeat, NULL);
         nwf_error_wrap(err, "bridge %s", plan->name);
+    }
+    return r;
+}
+
+int
+nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan,
+          struct nwf_question frags, struct nwf_changes *changes,
+          const struct nwf_sync_options *options, struct nwf_error *err)
+{
+    int r = set_up_switch(sw, db, plan, frags, options->timeout_ms, err);
+
+    if (r || !changes->n) {
+        return r ? r : nwf_write_status(db, plan, NULL, options->may_repeat, err);
+    }
+    if ((r = enforce(sw, db, plan, changes, options, err))) {
         return r;
     }
-    r = write_status(db, plan, NULL, err);
-    if (r) {
-        nwf_error_wrap(err, "bridge %s: the flows are in force, but not said to be", plan->name);
-    } else {
+    r = nwf_write_status(db, plan, NULL, options->may_repeat, err);
+    if (!r || r == -EAGAIN) {
         /* Should the switch not do it, the next run makes cached flows go once more. */
         (void) nwf_switch_post_delete(sw, NWF_PENDING, UINT64_MAX, NULL);
+    } else {
+        nwf_error_wrap(err, "bridge %s: the flows are in force, but not said to be", plan->name);
     }
     return r;
 }

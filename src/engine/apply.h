@@ -20,8 +20,21 @@ void nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *pl
 
 /* Brings 'changes' into force, and says so in OVSDB.  'frags' has been asked with
  * nwf_switch_ask_frags(), and its answer not been taken yet. */
-int nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
-              struct nwf_question frags, struct nwf_changes *changes, unsigned int timeout_ms,
-              struct nwf_error *err);
+int nwf_apply(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan,
+              struct nwf_question frags, struct nwf_changes *changes,
+              const struct nwf_sync_options *options, struct nwf_error *err);
+
+/* Says in OVSDB how each port of the plan fares; see status.c.  'doubt' is why no guest is
+ * known to be protected; NULL: they are. */
+int nwf_write_status(struct nwf_ovsdb *db, struct nwf_plan *plan, const char *doubt,
+                     bool may_repeat, struct nwf_error *err);
+
+/* Notes in OVSDB what the flows will rely on: zones, settings.  A run that is killed leaves
+ * nothing on the switch that no tag tells of. */
+int nwf_announce(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err);
+
+/* Whether NORMAL must not flood to the port; whether it may again, and we have forbidden it. */
+bool nwf_is_no_flood(const struct nwf_plan *plan, const struct nwf_plan_port *port);
+bool nwf_may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port *port);
 
 #endif

@@ -37,11 +37,18 @@ nwf_data_file(const char *name)
 }
 
 char *
-nwf_filter_path_own(void)
+nwf_sysconf_file(const char *name)
 {
     const char *sysconfdir = getenv("OVS_SYSCONFDIR");
 
-    return nwf_asprintf("%s/ovs-nwfilter/filters", sysconfdir && *sysconfdir ? sysconfdir : "/etc");
+    return nwf_asprintf("%s/ovs-nwfilter%s%s", sysconfdir && *sysconfdir ? sysconfdir : "/etc",
+                        name ? "/" : "", name ? name : "");
+}
+
+char *
+nwf_filter_path_own(void)
+{
+    return nwf_sysconf_file("filters");
 }
 
 void

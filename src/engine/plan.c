@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "digest.h"
-#include "nwf/engine.h"
 #include "nwf/file.h"
 #include "nwf/filter_path.h"
 #include "nwf/text.h"
-#include "nwf/value.h"
+#include "plan.h"
 
 /* Largest pipeline file, bytes. */
 #define PIPELINE_MAX 65536
@@ -36,10 +35,16 @@ nwf_plan_finish(struct nwf_plan *plan)
         free(port->old_status);
         free(port->old_zone);
         free(port->old_no_flood);
+        for (size_t i = 0; i < NWF_N_TREES; i++) {
+            free(port->old_trees[i]);
+            free(port->old_tree_notes[i]);
+        }
         free(port->name);
     }
     nwf_vec_clear(&plan->ports);
     nwf_bridge_finish(&plan->bridge);
+    nwf_vec_clear(&plan->own_macs);
+    nwf_vec_clear(&plan->holders);
     nwf_flow_set_finish(&plan->flows);
     free(plan->zones);
     free(plan->name);
@@ -59,164 +64,14 @@ nwf_plan_add_port(struct nwf_plan *plan, const char *name, uint16_t ofport, enum
     return &plan->ports.data[plan->ports.n - 1];
 }
 
-/* ---- Roles. ---- */
-
-static int
-compare_word(const char *word, void *name)
-{
-    return !strcmp(word, name);
-}
-
-static bool
-is_named_trusted(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *port)
-{
-    return port->ofport == NWF_OFPORT_LOCAL
-           || (bridge->trusted
-               && nwf_text_split(bridge->trusted, ", \t", compare_word, (void *) port->name));
-}
-
-static bool
-filter_exists(void *store, const char *name)
-{
-    struct nwf_error err = NWF_ERROR_INIT;
-    const struct nwf_filter *filter;
-    /* One that is there and broken exists: its port is to be quarantined. */
-    bool exists = nwf_store_get(store, name, &filter, &err) != -ENOENT;
-
-    nwf_error_clear(&err);
-    return exists;
-}
-
-static char *
-copy_tag(const struct nwf_ovs_port *port, const char *key)
-{
-    const char *value = nwf_tag_find(port->tags.data, port->tags.n, key);
-
-    return value ? nwf_strdup(value) : NULL;
-}
-
-static void
-quarantine(struct nwf_plan_port *port, const char *cause)
+void
+nwf_plan_quarantine(struct nwf_plan_port *port, const char *cause)
 {
     port->role = NWF_QUARANTINED;
     nwf_error_set(&port->error, -EINVAL, "%s", cause);
 }
 
-/* Lists the members of a port's bond, the active one first: as long as it is alive,
- * guests and NORMAL take frames for many from the same member. */
-static void
-list_bond(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
-          struct nwf_plan_port *port)
-{
-    for (int active = 1; from->bond && active >= 0; active--) {
-        nwf_vec_foreach (other, &bridge->ports) {
-            if (other->bond == from->bond && other->ofport && other->is_active_member == active) {
-                nwf_vec_push(&port->bond, other->ofport);
-            }
-        }
-    }
-}
-
-static void
-read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
-          const struct nwf_ovs_port *from, struct nwf_store *store)
-{
-    struct nwf_error err = NWF_ERROR_INIT;
-    struct nwf_binding binding;
-
-    int r = nwf_binding_from_tags(from->name, from->tags.data, from->tags.n, filter_exists, store,
-                                  &binding, &err);
-    bool trusted = is_named_trusted(bridge, from);
-    bool bound = binding.filter != NULL, has_identity = binding.has_identity;
-    /* A mirror's output gets mirrored frames only, and sends none: it needs no flows, and is
-     * kept for its tags. */
-    uint16_t ofport = from->is_mirror_output ? 0 : from->ofport;
-    struct nwf_plan_port *port = nwf_plan_add_port(
-        plan, from->name, ofport,
-        trusted || from->is_mirror_output || !(bound || has_identity) ? NWF_TRUSTED : NWF_GUEST,
-        &binding);
-
-    port->vlan = from->vlan;
-    port->uuid = from->uuid;
-    port->old_status = copy_tag(from, NWF_TAG_STATUS);
-    port->old_zone = copy_tag(from, NWF_TAG_ZONE);
-    port->old_no_flood = copy_tag(from, NWF_TAG_NO_FLOOD);
-    if (port->role == NWF_TRUSTED) {
-        plan->bridge.use_normal |= from->normal_only && ofport;
-        list_bond(bridge, from, port);
-    } else if (r) {
-        quarantine(port, nwf_error_text(&err));
-    } else if (!bound) {
-        quarantine(port, "no filter is bound to this virtual machine's port");
-    } else if (from->normal_only) {
-        quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port");
-    } else if (from->bypass) {
-        /* Which flows cannot stop; at least nobody is told that it is protected. */
-        char *cause CLEANUP_FREE = nwf_asprintf("%s sends it frames past its filter", from->bypass);
-        quarantine(port, cause);
-    }
-    nwf_error_clear(&err);
-}
-
-static bool
-has_number_of(const struct nwf_plan_port *port, const struct nwf_plan_port *other)
-{
-    return port->ofport && port->ofport == other->ofport;
-}
-
-/* Ports are in the order of their numbers.  Of two with one number, as rows of a database
- * that has not settled may have it, nobody knows which of them frames come from. */
-static void
-separate_numbers(struct nwf_plan *plan)
-{
-    for (size_t i = 0; i < plan->ports.n; i++) {
-        struct nwf_plan_port *port = &plan->ports.data[i];
-
-        if ((i && has_number_of(port, port - 1))
-            || (i + 1 < plan->ports.n && has_number_of(port, port + 1))) {
-            nwf_error_clear(&port->error);
-            quarantine(port, "another port has the same OpenFlow number");
-        }
-    }
-}
-
-void
-nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct nwf_store *store)
-{
-    plan->bridge.audit = bridge->managed == NWF_AUDITED;
-    plan->bridge.forward_bpdu = bridge->forward_bpdu;
-    plan->bridge.use_normal = bridge->normal_only;
-    plan->bridge.mac_aging = bridge->mac_aging;
-    plan->mcast_snooping = bridge->mcast_snooping;
-    nwf_vec_foreach (port, &bridge->ports) {
-        read_port(plan, bridge, port, store);
-    }
-    separate_numbers(plan);
-}
-
 /* ---- Flows. ---- */
-
-int
-nwf_plan_macs(const struct nwf_binding *binding, struct nwf_port *port, struct nwf_error *err)
-{
-    const struct nwf_param *param = nwf_params_find(&binding->params, "MAC");
-
-    for (size_t i = 0; param && i < param->values.n; i++) {
-        struct nwf_masked m;
-        struct nwf_mac mac;
-        int r = nwf_value_parse(NWF_T_MAC, 0, 0, NULL, param->values.data[i], &m, err);
-        if (!r && (m.value.bytes[0] & 1)) {
-            r = nwf_error_set(err, -EINVAL, "%s is a group address", param->values.data[i]);
-        }
-        if (r) {
-            nwf_error_wrap(err, "variable MAC");
-            return r;
-        }
-        memcpy(mac.octets, m.value.bytes, sizeof mac.octets);
-        nwf_vec_push(&port->macs, mac);
-    }
-    return 0;
-}
 
 struct computation {
     struct nwf_plan *plan;
@@ -317,7 +172,7 @@ static int
 compile_guest(struct computation *c, struct nwf_plan_port *from, struct nwf_port *port,
               struct nwf_error *err)
 {
-    int r = nwf_plan_macs(&from->binding, port, err);
+    int r = nwf_plan_macs(&from->binding, &port->macs, err);
 
     if (r) {
         return r;
@@ -359,7 +214,7 @@ compute_port(struct computation *c, struct nwf_plan_port *from)
 
     if (!from->ofport) {
         if (from->role != NWF_TRUSTED && !from->error.text) {
-            quarantine(from, "the port has no OpenFlow number");
+            nwf_plan_quarantine(from, "the port has no OpenFlow number");
         }
         return;
     }
@@ -401,6 +256,7 @@ nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
     if (r) {
         return r;
     }
+    nwf_plan_settle_addresses(plan);
     nwf_vec_foreach (port, &plan->ports) {
         compute_port(&c, port);
     }

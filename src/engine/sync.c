@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "foreign.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
 
@@ -55,13 +56,31 @@ collect_stamps(const struct nwf_flow_set *installed, struct nwf_port_stamps *ret
     ret->n = kept;
 }
 
+/* Which ports the flows on the switch deliver addresses to. */
+static void
+collect_holders(const struct nwf_flow_set *installed, struct nwf_holders *ret)
+{
+    const struct nwf_flow *flow;
+
+    HMAP_FOR_EACH (flow, node, &installed->flows) {
+        if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_DELIVER) {
+            struct nwf_holder holder = {.ofport = nwf_cookie_port(flow->cookie)};
+            struct match match;
+
+            minimatch_expand(&flow->match, &match);
+            memcpy(holder.mac.octets, &match.flow.dl_dst, sizeof holder.mac.octets);
+            nwf_vec_push(ret, holder);
+        }
+    }
+}
+
 /* Whether the stamps account for every filter's flow on the switch. */
 static int
 check_count(struct nwf_switch *sw, const struct nwf_port_stamps *stamps, bool *ret_good,
             struct nwf_error *err)
 {
     uint64_t expected = 0, found;
-    int r = nwf_switch_count(sw, RULES, SHARED_MASK, &found, err);
+    int r = nwf_switch_count(sw, NWF_TABLES_ALL, RULES, SHARED_MASK, &found, err);
 
     nwf_vec_foreach (s, stamps) {
         expected += s->stamp.n_flows;
@@ -147,6 +166,7 @@ prepare(struct nwf_switch *sw, struct nwf_store *store, struct nwf_plan *plan, b
         r = check_count(sw, &stamps, &incremental, err);
     }
     if (!r) {
+        collect_holders(installed, &plan->holders);
         r = nwf_plan_compute(plan, store, incremental ? &stamps : NULL, err);
     }
     if (!r) {
@@ -192,6 +212,9 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
     if (!r) {
         r = prepare(sw, store, plan, options->full, &installed, err);
     }
+    if (!r) {
+        r = nwf_foreign_check(sw, plan, err);
+    }
     if (r) {
         return r;
     }
@@ -200,7 +223,7 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
     if (!options->dry_run) {
         struct nwf_question frags;
         r = nwf_switch_ask_frags(sw, &frags, err);
-        r = r ? r : nwf_apply(sw, db, plan, frags, &changes, options->timeout_ms, err);
+        r = r ? r : nwf_apply(sw, db, plan, frags, &changes, options, err);
     }
     nwf_vec_clear(&changes);
     return r;

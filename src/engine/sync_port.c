@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "foreign.h"
 
 /* Deliveries are in a port's name, but not its alone. */
 static void
@@ -46,12 +47,24 @@ is_alone(const struct nwf_flow_set *installed, const struct nwf_plan_port *port)
     return found;
 }
 
+static bool
+is_out_of_trees(const struct nwf_plan_port *port)
+{
+    for (size_t i = 0; i < NWF_N_TREES; i++) {
+        if (!port->old_trees[i] || strcmp(port->old_trees[i], "false")) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What the database has to say for the port's flows to be all that may change. */
 static bool
 is_simple(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan)
 {
-    return bridge->secure && !bridge->has_vlan_mirror && !plan->bridge.use_normal
-           && plan->ports.n == 1 && plan->ports.data[0].role == NWF_GUEST;
+    return nwf_ovs_bridge_is_secured(bridge) && !bridge->has_vlan_mirror && !plan->bridge.use_normal
+           && plan->ports.n == 1 && plan->ports.data[0].role == NWF_GUEST
+           && is_out_of_trees(&plan->ports.data[0]);
 }
 
 /* What is asked of the switch at once. */
@@ -115,6 +128,7 @@ nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct 
     }
     nwf_ovsdb_count_zones(db, plan->zones);
     int r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
+    r = r ? r : nwf_foreign_check(sw, plan, err);
     r = r ? r : prepare(sw, store, plan, &installed, &frags, ret_done, err);
     if (r || !*ret_done) {
         return r;
@@ -122,7 +136,7 @@ nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct 
     ret->n_flows = nwf_flow_set_count(&plan->flows);
     nwf_compare(&installed, plan, report, aux, &changes, ret);
     if (!options->dry_run) {
-        r = nwf_apply(sw, db, plan, frags, &changes, options->timeout_ms, err);
+        r = nwf_apply(sw, db, plan, frags, &changes, options, err);
     }
     nwf_vec_clear(&changes);
     return r;

@@ -10,6 +10,7 @@
 
 #include "nwf/cleanup.h"
 #include "nwf/compile.h"
+#include "nwf/record.h"
 #include "nwf/text.h"
 #include "openvswitch/poll-loop.h"
 #include "port_rows.h"
@@ -20,12 +21,21 @@
 #include "lib/vswitch-idl.h"
 
 #define MAC_AGING_DEFAULT 300
+#define IN_BAND_KEY "disable-in-band"
+
+const char *const nwf_tree_keys[NWF_N_TREES] = {"stp-enable", "rstp-enable"};
+const char *const nwf_tree_notes[NWF_N_TREES] = {
+    NWF_BRIDGE_SAVED "stp-enable",
+    NWF_BRIDGE_SAVED "rstp-enable",
+};
 
 struct nwf_ovsdb {
     struct ovsdb_idl *idl;      /* Or: */
     struct nwf_port_rows *rows; /* only one port's. */
     char *remote;
     unsigned int timeout_ms;
+    bool outdated;           /* A transaction failed: somebody has changed what */
+    unsigned int last_seqno; /* the database was then. */
 };
 
 /* ---- Connecting. ---- */
@@ -38,6 +48,10 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_ofport,
         &ovsrec_interface_col_mac_in_use,
+        &ovsrec_interface_col_type,
+        &ovsrec_interface_col_lldp,
+        &ovsrec_interface_col_bfd,
+        &ovsrec_interface_col_cfm_mpid,
         &ovsrec_port_col_interfaces,
         &ovsrec_port_col_bond_mode,
         &ovsrec_port_col_lacp,
@@ -47,6 +61,7 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_port_col_vlan_mode,
         &ovsrec_port_col_protected_,
         &ovsrec_port_col_other_config,
+        &ovsrec_port_col_external_ids,
         &ovsrec_bridge_col_name,
         &ovsrec_bridge_col_ports,
         &ovsrec_bridge_col_external_ids,
@@ -195,10 +210,10 @@ static struct nwf_ovs_port
 read_row(const struct ovsrec_interface *row)
 {
     struct nwf_ovs_port port = {.name = row->name, .uuid = row->header_.uuid};
-    const struct smap_node *node;
+    const struct smap_node **nodes CLEANUP_FREE = smap_sort(&row->external_ids);
 
-    SMAP_FOR_EACH (node, &row->external_ids) {
-        nwf_vec_push(&port.tags, (struct nwf_tag){node->key, node->value});
+    for (size_t i = 0; i < smap_count(&row->external_ids); i++) {
+        nwf_vec_push(&port.tags, (struct nwf_tag){nodes[i]->key, nodes[i]->value});
     }
     return port;
 }
@@ -234,18 +249,52 @@ gets_mirrored(const struct ovsrec_bridge *bridge, const struct nwf_vlan *vlan)
     return false;
 }
 
+/* Protocols that ovs-vswitchd speaks on a port by itself (ovs-vswitchd.conf.db(5)): it takes
+ * their frames before the port's flows see them, and sends its own past them. */
+static const char *
+find_protocol(const struct ovsrec_port *port, const struct ovsrec_interface *row)
+{
+    if (smap_get_bool(&row->lldp, "enable", false)) {
+        return "lldp:enable";
+    }
+    if (smap_get_bool(&row->bfd, "enable", false)) {
+        return "bfd:enable";
+    }
+    if (row->n_cfm_mpid) {
+        return "cfm_mpid";
+    }
+    return port->lacp && strcmp(port->lacp, "off") ? "lacp" : NULL;
+}
+
 static const char *
 find_bypass(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port,
-            const struct nwf_vlan *vlan)
+            const struct ovsrec_interface *row, const struct nwf_vlan *vlan)
 {
     if (gets_mirrored(bridge, vlan)) {
         return "a mirror's output_vlan";
     }
-    return bridge->mcast_snooping_enable
-                   && (smap_get_bool(&port->other_config, "mcast-snooping-flood", false)
-                       || smap_get_bool(&port->other_config, "mcast-snooping-flood-reports", false))
-               ? "other_config:mcast-snooping-flood"
-               : NULL;
+    if (bridge->mcast_snooping_enable
+        && (smap_get_bool(&port->other_config, "mcast-snooping-flood", false)
+            || smap_get_bool(&port->other_config, "mcast-snooping-flood-reports", false))) {
+        return "other_config:mcast-snooping-flood";
+    }
+    return find_protocol(port, row);
+}
+
+static void
+read_trees(const struct ovsrec_port *row, struct nwf_ovs_port *port)
+{
+    for (size_t i = 0; i < NWF_N_TREES; i++) {
+        port->trees[i] = smap_get(&row->other_config, nwf_tree_keys[i]);
+        port->tree_notes[i] = smap_get(&row->external_ids, nwf_tree_notes[i]);
+    }
+}
+
+/* The bridge's own port and other internal ones are the host's interfaces. */
+static bool
+is_own(const struct ovsrec_interface *row, uint16_t ofport)
+{
+    return ofport == NWF_OFPORT_LOCAL || (row->type && !strcmp(row->type, "internal"));
 }
 
 static void
@@ -258,26 +307,17 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     if ((ofport > 0 && ofport <= NWF_OFPORT_MAX) || ofport == NWF_OFPORT_LOCAL) {
         p.ofport = (uint16_t) ofport;
     }
+    p.port_uuid = port->header_.uuid;
+    p.own_mac = is_own(row, p.ofport) ? row->mac_in_use : NULL;
+    read_trees(port, &p);
     read_vlan(port, &p.vlan);
     p.normal_only = needs_normal(port);
     p.bond = is_plain_bond(port) ? port : NULL;
     p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
                          && !strcmp(port->bond_active_slave, row->mac_in_use);
     p.is_mirror_output = is_mirror_output(bridge->row, port);
-    p.bypass = find_bypass(bridge->row, port, &p.vlan);
+    p.bypass = find_bypass(bridge->row, port, row, &p.vlan);
     nwf_vec_push(&bridge->ports, p);
-}
-
-static void
-read_managed(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *bridge)
-{
-    const char *tag = smap_get(&row->external_ids, NWF_BRIDGE_TAG);
-
-    if (tag) {
-        /* A value that we do not know is no reason to leave the bridge open. */
-        bridge->managed = strcmp(tag, "audit") ? NWF_ENFORCED : NWF_AUDITED;
-        bridge->bad_tag = strcmp(tag, "audit") && strcmp(tag, "enforce") ? tag : NULL;
-    }
 }
 
 static int
@@ -301,6 +341,40 @@ own_fail_mode(const struct ovsrec_bridge *row)
     return !*note || !strcmp(note, "standalone") ? note : "secure";
 }
 
+/* The same of in-band control. */
+static const char *
+own_in_band(const struct ovsrec_bridge *row)
+{
+    return smap_get_def(&row->external_ids, NWF_BRIDGE_IN_BAND,
+                        smap_get_def(&row->other_config, IN_BAND_KEY, ""));
+}
+
+static bool
+has_notes(const struct ovsrec_bridge *row)
+{
+    return smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE)
+           && smap_get(&row->external_ids, NWF_BRIDGE_IN_BAND);
+}
+
+bool
+nwf_ovs_bridge_is_secured(const struct nwf_ovs_bridge *bridge)
+{
+    return bridge->secure && bridge->out_of_band && bridge->secured;
+}
+
+static void
+read_bridge_tags(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
+{
+    const struct smap_node **nodes CLEANUP_FREE = smap_sort(&row->external_ids);
+
+    for (size_t i = 0; i < smap_count(&row->external_ids); i++) {
+        if (nwf_record_has_key(nodes[i]->key)) {
+            nwf_vec_push(&b->tags, (struct nwf_tag){nodes[i]->key, nodes[i]->value});
+        }
+    }
+    nwf_bridge_config_read(b->tags.data, b->tags.n, &b->config);
+}
+
 static void
 read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
 {
@@ -308,20 +382,21 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
 
     b->name = row->name;
     b->row = row;
-    b->trusted = smap_get(&row->external_ids, NWF_BRIDGE_TRUSTED);
+    read_bridge_tags(row, b);
     b->secure = row->fail_mode && !strcmp(row->fail_mode, "secure");
-    b->secured = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE) != NULL;
+    b->out_of_band = smap_get_bool(&row->other_config, IN_BAND_KEY, false);
+    b->secured = has_notes(row);
+    b->own_in_band = own_in_band(row);
     b->own_fail_mode = own_fail_mode(row);
     b->stays_secure = !strcmp(b->own_fail_mode, "secure");
     b->mcast_snooping = row->mcast_snooping_enable;
     for (size_t i = 0; i < row->n_mirrors; i++) {
         b->has_vlan_mirror |= row->mirrors[i]->n_output_vlan > 0;
     }
-    b->normal_only =
-        row->stp_enable || row->rstp_enable || row->mcast_snooping_enable || row->n_flood_vlans;
+    b->spanning_tree = row->stp_enable || row->rstp_enable;
+    b->normal_only = b->spanning_tree || row->mcast_snooping_enable || row->n_flood_vlans;
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
     b->mac_aging = (uint16_t) (aging < 15 ? 15 : aging > 3600 ? 3600 : aging);
-    read_managed(row, b);
     for (size_t i = 0; i < row->n_ports; i++) {
         for (size_t j = 0; j < row->ports[i]->n_interfaces; j++) {
             read_interface(row->ports[i], row->ports[i]->interfaces[j], b);
@@ -385,6 +460,7 @@ nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges)
             nwf_vec_clear(&port->tags);
         }
         nwf_vec_clear(&bridge->ports);
+        nwf_vec_clear(&bridge->tags);
     }
     nwf_vec_clear(bridges);
 }
@@ -457,6 +533,8 @@ commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
         poll_timer_wait_until(deadline);
         poll_block();
     }
+    db->outdated = !r && status == TXN_TRY_AGAIN;
+    db->last_seqno = ovsdb_idl_get_seqno(db->idl);
     if (!r && status != TXN_SUCCESS && status != TXN_UNCHANGED) {
         r = nwf_error_set(err, status == TXN_TRY_AGAIN ? -EAGAIN : -EIO, "OVSDB %s: %s", db->remote,
                           status == TXN_ERROR ? ovsdb_idl_txn_get_error(txn)
@@ -466,8 +544,12 @@ commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
 }
 
 static void
-change_interface(const struct ovsrec_interface *row, const char *key, const char *value)
+change_interface(const struct ovsrec_interface *row, const char *key, const char *value,
+                 bool verify)
 {
+    if (row && verify) {
+        ovsrec_interface_verify_external_ids(row);
+    }
     if (row && value) {
         ovsrec_interface_update_external_ids_setkey(row, key, value);
     } else if (row) {
@@ -476,10 +558,30 @@ change_interface(const struct ovsrec_interface *row, const char *key, const char
 }
 
 static void
+change_port(const struct ovsrec_port *row, bool config, const char *key, const char *value)
+{
+    if (!row) {
+        return;
+    }
+    if (config && value) {
+        ovsrec_port_update_other_config_setkey(row, key, value);
+    } else if (config) {
+        ovsrec_port_update_other_config_delkey(row, key);
+    } else if (value) {
+        ovsrec_port_update_external_ids_setkey(row, key, value);
+    } else {
+        ovsrec_port_update_external_ids_delkey(row, key);
+    }
+}
+
+static void
 apply_change(const struct nwf_ovsdb *db, const struct nwf_tag_change *c)
 {
     if (c->interface) {
-        change_interface(ovsrec_interface_get_for_uuid(db->idl, c->interface), c->key, c->value);
+        change_interface(ovsrec_interface_get_for_uuid(db->idl, c->interface), c->key, c->value,
+                         c->verify);
+    } else if (c->port) {
+        change_port(ovsrec_port_get_for_uuid(db->idl, c->port), c->config, c->key, c->value);
     } else if (c->value) {
         ovsrec_bridge_update_external_ids_setkey(c->bridge, c->key, c->value);
     } else {
@@ -509,6 +611,35 @@ nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes,
     int r = commit(db, txn, err);
     ovsdb_idl_txn_destroy(txn);
     return r;
+}
+
+bool
+nwf_ovsdb_is_port(const struct nwf_ovsdb *db)
+{
+    return db->rows != NULL;
+}
+
+int
+nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err)
+{
+    long long int deadline = time_msec() + db->timeout_ms;
+
+    for (;;) {
+        ovsdb_idl_run(db->idl);
+        if (!ovsdb_idl_is_alive(db->idl)) {
+            return lost(db, err);
+        }
+        if (!db->outdated || ovsdb_idl_get_seqno(db->idl) != db->last_seqno) {
+            db->outdated = false;
+            return 0;
+        }
+        if (time_msec() >= deadline) {
+            return timed_out(db, "what has changed was not told", err);
+        }
+        ovsdb_idl_wait(db->idl);
+        poll_timer_wait_until(deadline);
+        poll_block();
+    }
 }
 
 static int
@@ -553,14 +684,29 @@ commit_and_wait(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_erro
 }
 
 int
+nwf_ovsdb_write_tags_and_wait(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
+                              struct nwf_error *err)
+{
+    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
+
+    for (size_t i = 0; i < n; i++) {
+        apply_change(db, &changes[i]);
+    }
+    return commit_and_wait(db, txn, err);
+}
+
+int
 nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
     ovsrec_bridge_verify_fail_mode(bridge->row);
+    ovsrec_bridge_verify_other_config(bridge->row);
     ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_FAIL_MODE,
                                              bridge->own_fail_mode);
+    ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_IN_BAND, bridge->own_in_band);
     ovsrec_bridge_set_fail_mode(bridge->row, "secure");
+    ovsrec_bridge_update_other_config_setkey(bridge->row, IN_BAND_KEY, "true");
     int r = commit_and_wait(db, txn, err);
     if (r) {
         nwf_error_wrap(err, "setting fail_mode");
@@ -569,13 +715,19 @@ nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, stru
 }
 
 int
-nwf_ovsdb_restore_fail_mode(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                            const struct nwf_tag_change *changes, size_t n, struct nwf_error *err)
+nwf_ovsdb_give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+                    const struct nwf_tag_change *changes, size_t n, struct nwf_error *err)
 {
     struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
 
     ovsrec_bridge_set_fail_mode(bridge->row, *bridge->own_fail_mode ? bridge->own_fail_mode : NULL);
     ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_FAIL_MODE);
+    if (*bridge->own_in_band) {
+        ovsrec_bridge_update_other_config_setkey(bridge->row, IN_BAND_KEY, bridge->own_in_band);
+    } else {
+        ovsrec_bridge_update_other_config_delkey(bridge->row, IN_BAND_KEY);
+    }
+    ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_IN_BAND);
     for (size_t i = 0; i < n; i++) {
         apply_change(db, &changes[i]);
     }

@@ -54,16 +54,13 @@ struct nwf_port_rows {
 };
 
 static const struct ovsdb_idl_column *const interface_columns[] = {
-    &ovsrec_interface_col_name,
-    &ovsrec_interface_col_external_ids,
-    &ovsrec_interface_col_ofport,
+    &ovsrec_interface_col_name, &ovsrec_interface_col_external_ids, &ovsrec_interface_col_ofport,
+    &ovsrec_interface_col_lldp, &ovsrec_interface_col_bfd,          &ovsrec_interface_col_cfm_mpid,
 };
 
 static const struct ovsdb_idl_column *const port_columns[] = {
-    &ovsrec_port_col_tag,
-    &ovsrec_port_col_trunks,
-    &ovsrec_port_col_vlan_mode,
-    &ovsrec_port_col_protected_,
+    &ovsrec_port_col_tag,        &ovsrec_port_col_trunks, &ovsrec_port_col_vlan_mode,
+    &ovsrec_port_col_protected_, &ovsrec_port_col_lacp,   &ovsrec_port_col_other_config,
 };
 
 static const struct ovsdb_idl_column *const bridge_columns[] = {

@@ -11,6 +11,8 @@
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-msgs.h"
 
+_Static_assert(NWF_TABLES_ALL == OFPTT_ALL, "OpenFlow's number for all tables");
+
 /* Flows that a dump may hold: a limit on what the other side makes us keep. */
 #define FLOWS_MAX 4000000
 
@@ -39,7 +41,8 @@ add_flows(struct nwf_switch *sw, struct ofpbuf *msg, struct nwf_flow_set *set,
 }
 
 static struct ofpbuf *
-flows_request(const struct nwf_switch *sw, bool aggregate, uint64_t cookie, uint64_t mask)
+flows_request(const struct nwf_switch *sw, bool aggregate, uint8_t table, uint64_t cookie,
+              uint64_t mask)
 {
     struct ofputil_flow_stats_request request = {
         .aggregate = aggregate,
@@ -47,7 +50,7 @@ flows_request(const struct nwf_switch *sw, bool aggregate, uint64_t cookie, uint
         .cookie_mask = htonll(mask),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
+        .table_id = table,
     };
 
     match_init_catchall(&request.match);
@@ -55,14 +58,14 @@ flows_request(const struct nwf_switch *sw, bool aggregate, uint64_t cookie, uint
 }
 
 int
-nwf_switch_count(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, uint64_t *ret_count,
-                 struct nwf_error *err)
+nwf_switch_count(struct nwf_switch *sw, uint8_t table, uint64_t cookie, uint64_t mask,
+                 uint64_t *ret_count, struct nwf_error *err)
 {
     struct ofputil_aggregate_stats stats;
     struct ofpbuf *reply;
     enum ofptype type;
 
-    int r = nwf_switch_transact(sw, flows_request(sw, true, cookie, mask), &reply, err);
+    int r = nwf_switch_transact(sw, flows_request(sw, true, table, cookie, mask), &reply, err);
     if (r) {
         return r;
     }
@@ -80,7 +83,7 @@ int
 nwf_switch_ask_flows(struct nwf_switch *sw, uint64_t cookie, uint64_t mask,
                      struct nwf_question *ret, struct nwf_error *err)
 {
-    return nwf_switch_ask(sw, flows_request(sw, false, cookie, mask), ret, err);
+    return nwf_switch_ask(sw, flows_request(sw, false, NWF_TABLES_ALL, cookie, mask), ret, err);
 }
 
 int
@@ -122,6 +125,16 @@ nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nw
 {
     struct nwf_question question;
     int r = nwf_switch_ask_flows(sw, cookie, mask, &question, err);
+
+    return r ? r : nwf_switch_take_flows(sw, question, set, err);
+}
+
+int
+nwf_switch_dump_table(struct nwf_switch *sw, uint8_t table, struct nwf_flow_set *set,
+                      struct nwf_error *err)
+{
+    struct nwf_question question;
+    int r = nwf_switch_ask(sw, flows_request(sw, false, table, 0, 0), &question, err);
 
     return r ? r : nwf_switch_take_flows(sw, question, set, err);
 }

@@ -16,6 +16,7 @@ void
 nwf_binding_clear(struct nwf_binding *binding)
 {
     nwf_params_clear(&binding->params);
+    free(binding->own_mac);
     free(binding->filter);
     free(binding->port);
     memset(binding, 0, sizeof *binding);

@@ -46,8 +46,7 @@ take_string(const char *key, const json_t *value, char **ret, struct nwf_error *
 }
 
 static int
-parse_member(const char *key, json_t *value, struct nwf_binding *binding, char **mac,
-             struct nwf_error *err)
+parse_member(const char *key, json_t *value, struct nwf_binding *binding, struct nwf_error *err)
 {
     const char *name;
     json_t *parameter;
@@ -59,7 +58,7 @@ parse_member(const char *key, json_t *value, struct nwf_binding *binding, char *
         return take_string(key, value, &binding->filter, err);
     }
     if (!strcmp(key, "mac")) {
-        return take_string(key, value, mac, err);
+        return take_string(key, value, &binding->own_mac, err);
     }
     if (strcmp(key, "parameters") || !json_is_object(value)) {
         return nwf_error_set(err, -EINVAL, "%.80s: %s", key,
@@ -78,7 +77,6 @@ parse_member(const char *key, json_t *value, struct nwf_binding *binding, char *
 static int
 parse_binding(json_t *object, struct nwf_binding *binding, struct nwf_error *err)
 {
-    char *mac CLEANUP_FREE = NULL;
     const char *key;
     json_t *value;
 
@@ -86,7 +84,7 @@ parse_binding(json_t *object, struct nwf_binding *binding, struct nwf_error *err
         return nwf_error_set(err, -EINVAL, "not an object");
     }
     json_object_foreach (object, key, value) {
-        int r = parse_member(key, value, binding, &mac, err);
+        int r = parse_member(key, value, binding, err);
         if (r) {
             return r;
         }
@@ -94,8 +92,8 @@ parse_binding(json_t *object, struct nwf_binding *binding, struct nwf_error *err
     if (!binding->port || !binding->filter) {
         return nwf_error_set(err, -EINVAL, "\"%s\" is missing", binding->port ? "filter" : "port");
     }
-    return mac && !nwf_params_find(&binding->params, "MAC")
-               ? nwf_params_add(&binding->params, "MAC", mac, err)
+    return binding->own_mac && !nwf_params_find(&binding->params, "MAC")
+               ? nwf_params_add(&binding->params, "MAC", binding->own_mac, err)
                : 0;
 }
 

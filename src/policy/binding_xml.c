@@ -10,14 +10,14 @@
 #include "nwf/xml.h"
 
 static int
-parse_child(const char *file, const xmlNode *node, struct nwf_binding *binding, char **mac,
+parse_child(const char *file, const xmlNode *node, struct nwf_binding *binding,
             struct nwf_error *err)
 {
     if (nwf_xml_is(node, "portdev") && !binding->port) {
         return nwf_xml_need_attr(file, node, "name", &binding->port, err);
     }
-    if (nwf_xml_is(node, "mac") && !*mac) {
-        return nwf_xml_need_attr(file, node, "address", mac, err);
+    if (nwf_xml_is(node, "mac") && !binding->own_mac) {
+        return nwf_xml_need_attr(file, node, "address", &binding->own_mac, err);
     }
     if (nwf_xml_is(node, "filterref") && !binding->filter) {
         int r = nwf_xml_need_attr(file, node, "filter", &binding->filter, err);
@@ -34,14 +34,12 @@ static int
 parse_root(const char *file, const xmlNode *root, struct nwf_binding *binding,
            struct nwf_error *err)
 {
-    char *mac CLEANUP_FREE = NULL;
-
     if (!nwf_xml_is(root, "filterbinding")) {
         return nwf_error_set(err, -EINVAL, "%s:%u: <%.80s> is not <filterbinding>", file,
                              nwf_xml_line(root), (const char *) root->name);
     }
     for (const xmlNode *node = root->children; node; node = node->next) {
-        int r = node->type == XML_ELEMENT_NODE ? parse_child(file, node, binding, &mac, err) : 0;
+        int r = node->type == XML_ELEMENT_NODE ? parse_child(file, node, binding, err) : 0;
         if (r) {
             return r;
         }
@@ -50,8 +48,8 @@ parse_root(const char *file, const xmlNode *root, struct nwf_binding *binding,
         return nwf_error_set(err, -EINVAL, "%s:%u: <filterbinding> has no <%s>", file,
                              nwf_xml_line(root), binding->port ? "filterref" : "portdev");
     }
-    if (mac && !nwf_params_find(&binding->params, "MAC")) {
-        int r = nwf_params_add(&binding->params, "MAC", mac, err);
+    if (binding->own_mac && !nwf_params_find(&binding->params, "MAC")) {
+        int r = nwf_params_add(&binding->params, "MAC", binding->own_mac, err);
         if (r) {
             nwf_error_wrap(err, "%s", file);
             return r;

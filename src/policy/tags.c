@@ -20,21 +20,46 @@ nwf_tag_find(const struct nwf_tag *tags, size_t n_tags, const char *key)
     return NULL;
 }
 
-/* What tells that a virtual machine is behind the port: libvirt and others set
- * these when they plug it. */
+/* What tells that a virtual machine is behind the port: libvirt, os-vif (OpenStack) and
+ * XenServer's scripts set some of these when they plug it. */
 static bool
 has_identity(const struct nwf_tag *tags, size_t n_tags)
 {
-    return nwf_tag_find(tags, n_tags, NWF_TAG_MAC) || nwf_tag_find(tags, n_tags, "iface-id")
-           || nwf_tag_find(tags, n_tags, "vm-id");
+    static const char *const keys[] = {
+        NWF_TAG_MAC, "iface-id", "vm-id", "vm-uuid", "xs-vm-uuid", "xs-vif-uuid",
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (nwf_tag_find(tags, n_tags, keys[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+nwf_tag_is_note(const char *key)
+{
+    static const char *const keys[] = {
+        NWF_TAG_STATUS,
+        NWF_TAG_ZONE,
+        NWF_TAG_NO_FLOOD,
+        NWF_TAG_INSTALLED,
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!strcmp(key, keys[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Whether the tag is a variable, or means to be one. */
 static bool
 is_variable(const char *key)
 {
-    return !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE)) && strcmp(key, NWF_TAG_STATUS)
-           && strcmp(key, NWF_TAG_ZONE) && strcmp(key, NWF_TAG_NO_FLOOD);
+    return !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE)) && !nwf_tag_is_note(key);
 }
 
 bool
@@ -67,11 +92,9 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
             }
         }
     }
-    const char *mac = nwf_tag_find(tags, n_tags, NWF_TAG_MAC);
-    if (mac && !nwf_params_find(&binding->params, "MAC")) {
-        return add_variable("MAC", mac, binding, err);
-    }
-    return 0;
+    return binding->own_mac && !nwf_params_find(&binding->params, "MAC")
+               ? add_variable("MAC", binding->own_mac, binding, err)
+               : 0;
 }
 
 int
@@ -85,10 +108,13 @@ nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tag
     if (!filter && profile && strlen(profile) < NWF_TAG_MAX && filter_exists(aux, profile)) {
         filter = profile;
     }
+    const char *mac = nwf_tag_find(tags, n_tags, NWF_TAG_MAC);
+
     *ret = (struct nwf_binding){
         .port = nwf_strdup(port),
         .filter = filter ? nwf_strndup(filter, NWF_TAG_MAX) : NULL,
         .has_identity = has_identity(tags, n_tags),
+        .own_mac = mac ? nwf_strndup(mac, NWF_TAG_MAX + 1) : NULL,
     };
-    return filter ? add_variables(tags, n_tags, ret, err) : 0;
+    return add_variables(tags, n_tags, ret, err);
 }

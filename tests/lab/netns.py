@@ -18,11 +18,11 @@ MARK = "OVS_NWFILTER_LAB"  # in the environment: set inside the laboratory
 SKIP = 77  # meson's exit status of a skipped test
 WORK = "/run/lab"  # logs and other files of the laboratory, gone with it
 
-# Hidden under an empty tmpfs each.  The first three are hidden whole, for what is missing in them
+# Hidden under an empty tmpfs each.  /run, /var/log and /var/cache are whole, for what is missing there
 # must be created, and that must not happen on the host.
 EMPTY = ("/run", "/var/log", "/var/cache", "/var/lib/openvswitch", "/var/lib/libvirt",
          "/etc/openvswitch", "/etc/ovs-nwfilter")
-COPIED = ("/etc/libvirt",)  # hidden under a private copy
+COPIED = ("/etc",)  # hidden under a private copy
 
 
 class LabError(Exception):
@@ -50,6 +50,8 @@ def _furnish():
     for path in COPIED:
         if os.path.isdir(path):
             _mount_copy(path)
+    for path in ("/etc/openvswitch", "/etc/ovs-nwfilter"):
+        os.makedirs(path, exist_ok=True)
     for path in EMPTY:
         if os.path.isdir(path):
             _mount_empty(path)

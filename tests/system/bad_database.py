@@ -86,6 +86,7 @@ def test(world):
     world.manage()
     world.guest("vnet1", 2)  # no filter: from now on each sync has a status to write
     sent = []
+    plug_anew(world)
     disturbed(world, lambda call, _: sent.append(call), ("sync",))
     methods = [call.method for call in sent]
     world.check("a run has all the calls that are to be disturbed",
@@ -150,7 +151,13 @@ def judge_of(fault, at):
 OPTIONAL = {"monitor_cond", "monitor_cond_since", "set_db_change_aware", "get_schema"}
 
 
+def plug_anew(world):
+    """The port is as one that no sync has seen, so that there is all to write."""
+    world.ovs.vsctl("clear", "Port", "vnet1", "other_config", "external_ids")
+
+
 def test_sync(world, fault, methods, at):
+    plug_anew(world)
     what = f"{fault.__name__} at {methods[at]} ({at})"
     result = disturbed(world, judge_of(fault, at), ("sync",))
     check_end(world, what, result, may_pass=methods[at] in OPTIONAL)

@@ -120,11 +120,12 @@ def test_bind(test):
         "nwfilter": CLEAN, "nwfilter-IP": "10.0.0.2", "nwfilter-MAC": "52:54:00:00:00:02"},
         test.tags("vnet2"))
     rows = json.loads(test.says("bindings --format=json", out=".*"))
+    unmanaged = "error: bridge br0 is not managed, so it is not filtered"
     test.check("    bindings has them, unmanaged", [
         (row["port"], row["bridge"], row["role"], row["filter"], row["variables"], row["status"])
         for row in rows] == [
-            ("vnet1", "br0", "unmanaged", CLEAN, "IP=10.0.0.1 MAC=52:54:00:00:00:01", ""),
-            ("vnet2", "br0", "unmanaged", CLEAN, "IP=10.0.0.2 MAC=52:54:00:00:00:02", "")], rows)
+            ("vnet1", "br0", "unmanaged", CLEAN, "IP=10.0.0.1 MAC=52:54:00:00:00:01", unmanaged),
+            ("vnet2", "br0", "unmanaged", CLEAN, "IP=10.0.0.2 MAC=52:54:00:00:00:02", unmanaged)], rows)
     test.says("unbind vnet2")
     test.check("    the tags are gone", test.tags("vnet2") == {}, test.tags("vnet2"))
     test.check("    others are not", test.column("Interface", "vnet2", "external_ids") == {
@@ -138,7 +139,8 @@ def test_manage(test):
     test.check("    fail_mode is secure", test.column("Bridge", "br0", "fail_mode") == "secure")
     tags = test.column("Bridge", "br0", "external_ids")
     test.check("    the bridge's tags", tags == {
-        "nwfilter": "enforce", "nwfilter-trusted": "uplink", "nwfilter-saved-fail-mode": ""}, tags)
+        "nwfilter": "enforce", "nwfilter-trusted": "uplink", "nwfilter-saved-fail-mode": "",
+        "nwfilter-saved-disable-in-band": ""}, tags)
     test.says("sync", status=1, out=SUM.format(0, 0, 0, 1, 1, 2), err=UNBOUND)
     test.says("diff")
     test.says("bind vnet2 clean-traffic IP=10.0.0.2")
@@ -146,7 +148,7 @@ def test_manage(test):
     test.says("manage br0 --audit", out=SUM.format(r"\d+", r"\d+", r"\d+", 2, 0, 2))
     tags = test.column("Bridge", "br0", "external_ids")
     test.check("    both options are set anew", tags == {
-        "nwfilter": "audit", "nwfilter-saved-fail-mode": ""}, tags)
+        "nwfilter": "audit", "nwfilter-saved-fail-mode": "", "nwfilter-saved-disable-in-band": ""}, tags)
     out = test.says("manage br0 --trusted=uplink --format=json", out=r"\{.*\}\n")
     test.check("    the sum is JSON", json.loads(out)["guests"] == 2, out)
     rows = json.loads(test.says("bindings --format=json", out=".*"))

@@ -100,9 +100,10 @@ def test_asked(world):
     _, sent = r.record(world, "sync", "--port=vnet0")
     stats = [message for message in sent if message.type == r.MULTIPART_REQUEST]
     number = world.ovs.ofport("vnet0")
-    world.check("two questions about flows: the port's, and whether a run was interrupted",
+    world.check("questions about flows: whether others have any, the port's, and whether a run was interrupted",
                 [message.raw[32:40].hex() for message in stats]  # The cookie (OpenFlow 1.5, 7.3.5.2).
-                == [f"6e776600{number:04x}0000", "6e7766090000ffff"],
+                == [f"{0:016x}", "6e77660000000000", f"6e776600{number:04x}0000", "6e7766090000ffff"]
+                and [message.body[1] for message in stats] == [2, 2, 1, 1],  # Aggregates, flows.
                 [message.raw.hex() for message in stats])
 
 
@@ -174,6 +175,8 @@ def test_meanwhile(world):
 def test_replaced(world):
     """The port is no guest any more, or gone, when the bridge is synchronised for its sake."""
     fresh = ("--", "--if-exists", "del-port", "vnet3", "--", "add-port", "br0", "vnet3")
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-guests=none")
+    world.sync(status=1)
     for what, change, error in (
             ("replaced by a trusted one", fresh, "a trusted port, .* are not filtered"),
             ("gone", fresh[:4], "not on the bridge any more")):
@@ -191,6 +194,8 @@ def test_replaced(world):
         world.ovs.vsctl("--may-exist", "add-port", "br0", "vnet3")
         world.unplug("vnet3")
         world.sync(status=1)
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-guests")
+    world.sync(status=1)
 
 
 def test_foreign_key(world):

@@ -101,7 +101,7 @@ def test_bypasses(world):
     def statuses():
         nwfilter("sync")
         return [world.status("vnet0"), world.status("vnet1")]
-    error = "error: {} sends it frames past its filter"
+    error = "error: {}: it exchanges frames past its filter"
     world.ovs.vsctl("--", "--id=@m", "create", "Mirror", "name=m", "select_all=true",
                     "output_vlan=7", "--", "set", "Bridge", "br0", "mirrors=@m",
                     "--", "set", "Port", "vnet1", "tag=6")

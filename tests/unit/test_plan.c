@@ -34,6 +34,7 @@ expect_roles(struct nwf_ovs_bridge *bridge, const char *expected, const char *wh
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
     char found[16] = "";
 
+    nwf_bridge_config_read(bridge->tags.data, bridge->tags.n, &bridge->config);
     nwf_plan_init(&plan, "br0");
     nwf_plan_read(&plan, bridge, NULL);
     nwf_vec_foreach (port, &plan.ports) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * VLAN membership; see nwf/vlan.h. */
-#include <config.h>
-
 #include "nwf/vlan.h"
 
 void

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records in files; see nwf/record_file.h. */
+#include <config.h>
+
+#include "nwf/record_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nwf/file.h"
+#include "nwf/filter_path.h"
+#include "nwf/text.h"
+
+char *
+nwf_record_path(const char *bridge)
+{
+    char *dir CLEANUP_FREE = nwf_sysconf_file("bridges.d");
+
+    return nwf_asprintf("%s/%s.json", dir, bridge);
+}
+
+int
+nwf_record_load(const char *bridge, struct nwf_record *ret, struct nwf_error *err)
+{
+    char *path CLEANUP_FREE = nwf_record_path(bridge);
+    char *data CLEANUP_FREE = NULL;
+    size_t size;
+
+    if (!nwf_record_is_name(bridge)) {
+        return nwf_error_set(err, -ENOENT, "%.80s: such a bridge has no record", bridge);
+    }
+    int r = nwf_file_read(path, NWF_RECORD_MAX, &data, &size, err);
+    return r ? r : nwf_record_parse(path, data, size, bridge, ret, err);
+}
+
+static int
+make_directory(const char *path, struct nwf_error *err)
+{
+    return mkdir(path, 0755) && errno != EEXIST
+               ? nwf_error_set(err, -errno, "%s: %s", path, strerror(errno))
+               : 0;
+}
+
+static int
+make_directories(struct nwf_error *err)
+{
+    char *parent CLEANUP_FREE = nwf_sysconf_file(NULL);
+    char *dir CLEANUP_FREE = nwf_sysconf_file("bridges.d");
+    int r = make_directory(parent, err);
+
+    return r ? r : make_directory(dir, err);
+}
+
+static bool
+is_stored(const char *bridge, const struct nwf_record *record)
+{
+    struct nwf_record stored CLEANUP(nwf_record_clear) = {.data = NULL};
+
+    return !nwf_record_load(bridge, &stored, NULL) && nwf_record_equals(&stored, record);
+}
+
+int
+nwf_record_store(const char *bridge, const struct nwf_record *record, struct nwf_error *err)
+{
+    char *path CLEANUP_FREE = nwf_record_path(bridge);
+    char *text CLEANUP_FREE = nwf_record_format(bridge, record);
+
+    if (!nwf_record_is_name(bridge) || !text) {
+        return nwf_error_set(err, -EINVAL, "%.80s: %s", bridge,
+                             text ? "no record can have this name" : "a tag is no UTF-8");
+    }
+    if (is_stored(bridge, record)) {
+        return 0;
+    }
+    int r = make_directories(err);
+    return r ? r : nwf_file_write(path, text, strlen(text), err);
+}
+
+int
+nwf_record_remove(const char *bridge, struct nwf_error *err)
+{
+    char *path CLEANUP_FREE = nwf_record_path(bridge);
+
+    return !nwf_record_is_name(bridge) || unlink(path) ? nwf_error_set(
+               err, nwf_record_is_name(bridge) ? -errno : -ENOENT, "%s: %s", path, strerror(errno))
+                                                       : 0;
+}
+
+/* ---- Bridges that have lost their tags. ---- */
+
+struct lost {
+    char *bridge;
+    struct nwf_record record;
+};
+
+struct restoration {
+    NWF_VEC(struct lost) bridges;
+    NWF_VEC(struct nwf_tag_change) changes;
+};
+
+static void
+restoration_finish(struct restoration *r)
+{
+    nwf_vec_foreach (lost, &r->bridges) {
+        nwf_record_clear(&lost->record);
+        free(lost->bridge);
+    }
+    nwf_vec_clear(&r->bridges);
+    nwf_vec_clear(&r->changes);
+}
+
+static void
+add_bridge(struct restoration *r, const struct nwf_ovs_bridge *bridge, struct nwf_record record)
+{
+    nwf_vec_foreach (tag, &record) {
+        if (!bridge->tags.n || !strcmp(tag->key, NWF_BRIDGE_TAG)) {
+            nwf_vec_push(&r->changes, (struct nwf_tag_change){.bridge = bridge->row,
+                                                              .key = tag->key,
+                                                              .value = tag->value});
+        }
+    }
+    nwf_vec_push(&r->bridges, (struct lost){nwf_strdup(bridge->name), record});
+}
+
+/* The first error is kept, and the others, which the next run shows, are not. */
+static int
+find_lost(const struct nwf_ovs_bridges *bridges, struct restoration *ret, struct nwf_error *err)
+{
+    int result = 0;
+
+    nwf_vec_foreach (bridge, bridges) {
+        struct nwf_record record = {.data = NULL};
+        int r = bridge->config.managed == NWF_UNMANAGED
+                    ? nwf_record_load(bridge->name, &record, result ? NULL : err)
+                    : -ENOENT;
+        if (!r) {
+            add_bridge(ret, bridge, record);
+        } else if (r != -ENOENT && !result) {
+            result = r;
+        }
+    }
+    if (!result) {
+        nwf_error_clear(err); /* Of records that are not there. */
+    }
+    return result;
+}
+
+static void
+tell(const struct restoration *restoration,
+     void (*each)(const char *bridge, const char *file, void *aux), void *aux)
+{
+    nwf_vec_foreach (lost, &restoration->bridges) {
+        char *file CLEANUP_FREE = nwf_record_path(lost->bridge);
+        each(lost->bridge, file, aux);
+    }
+}
+
+void
+nwf_records_find_lost(struct nwf_ovsdb *db,
+                      void (*lost)(const char *bridge, const char *file, void *aux), void *aux)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+    struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    nwf_ovsdb_bridges(db, &bridges);
+    (void) find_lost(&bridges, &restoration, &err);
+    nwf_error_clear(&err);
+    tell(&restoration, lost, aux);
+}
+
+int
+nwf_records_restore(struct nwf_ovsdb *db,
+                    void (*restored)(const char *bridge, const char *file, void *aux), void *aux,
+                    struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+    struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
+    struct nwf_error written = NWF_ERROR_INIT;
+
+    nwf_ovsdb_bridges(db, &bridges);
+    int result = find_lost(&bridges, &restoration, err);
+    int r = nwf_ovsdb_write_tags(db, restoration.changes.data, restoration.changes.n, &written);
+    if (r) {
+        nwf_error_clear(err);
+        *err = written;
+        return r;
+    }
+    tell(&restoration, restored, aux);
+    return result;
+}

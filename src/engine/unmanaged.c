@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ports of bridges that are not managed: what their status says. */
+#include <config.h>
+
+#include <string.h>
+
+#include "nwf/text.h"
+#include "plan.h"
+
+struct changes {
+    struct nwf_tag_change *data;
+    size_t n, allocated;
+};
+
+static void
+changes_finish(struct changes *changes)
+{
+    nwf_vec_foreach (change, changes) {
+        free((char *) change->value);
+    }
+    nwf_vec_clear(changes);
+}
+
+/* Notes what changes the port's status into 'wanted', which is taken. */
+static void
+set_status(struct changes *changes, const struct nwf_ovs_port *port, char *wanted)
+{
+    const char *old = nwf_tag_find(port->tags.data, port->tags.n, NWF_TAG_STATUS);
+
+    if (wanted ? old && !strcmp(old, wanted) : !old) {
+        free(wanted);
+    } else {
+        nwf_vec_push(changes, (struct nwf_tag_change){.interface = &port->uuid,
+                                                      .key = NWF_TAG_STATUS,
+                                                      .value = wanted});
+    }
+}
+
+int
+nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store, bool dry_run,
+                   void (*unfiltered)(const char *port, const char *bridge, void *aux), void *aux,
+                   struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+    struct changes changes CLEANUP(changes_finish) = {.data = NULL};
+
+    nwf_ovsdb_bridges(db, &bridges);
+    nwf_vec_foreach (bridge, &bridges) {
+        if (bridge->config.managed != NWF_UNMANAGED) {
+            continue;
+        }
+        nwf_vec_foreach (port, &bridge->ports) {
+            bool bound = nwf_is_bound(port, store);
+
+            set_status(&changes, port,
+                       bound ? nwf_asprintf(NWF_STATUS_UNMANAGED, bridge->name) : NULL);
+            if (bound) {
+                unfiltered(port->name, bridge->name, aux);
+            }
+        }
+    }
+    return dry_run ? 0 : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whose an address is; see nwf/claims.h. */
+#include "nwf/claims.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nwf/cleanup.h"
+#include "nwf/text.h"
+
+/* What comes first in an address's claims is refused last. */
+static int
+compare(const void *a_, const void *b_)
+{
+    const struct nwf_claim *a = a_, *b = b_;
+    int order = memcmp(&a->mac, &b->mac, sizeof a->mac);
+
+    if (order) {
+        return order;
+    }
+    if (a->fixed != b->fixed) {
+        return b->fixed - a->fixed;
+    }
+    if (a->pinned != b->pinned) {
+        return b->pinned - a->pinned;
+    }
+    if (a->holds != b->holds) {
+        return b->holds - a->holds;
+    }
+    if (a->active != b->active) {
+        return b->active - a->active;
+    }
+    return (int) a->ofport - (int) b->ofport;
+}
+
+static bool
+share_vlan(const struct nwf_vlan *a, const struct nwf_vlan *b)
+{
+    if (!a || !b) {
+        return true;
+    }
+    if (a->mode == NWF_VLAN_ACCESS || b->mode == NWF_VLAN_ACCESS) {
+        return a->mode == NWF_VLAN_ACCESS ? nwf_vlan_has(b, a->tag) : nwf_vlan_has(a, b->tag);
+    }
+    for (uint16_t vid = 0; vid < NWF_N_VLANS; vid++) {
+        if (nwf_vlan_has(a, vid) && nwf_vlan_has(b, vid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who, before 'claim', has its address; NULL: nobody who would not share it. */
+static const struct nwf_claim *
+find_owner(const struct nwf_claims *claims, const struct nwf_claim *claim, const bool *refused)
+{
+    for (const struct nwf_claim *other = claim; other-- > claims->data;) {
+        if (memcmp(&other->mac, &claim->mac, sizeof other->mac)) {
+            return NULL;
+        }
+        if (other->port != claim->port && !refused[other->port] && (other->fixed || other->pinned)
+            && share_vlan(other->vlan, claim->vlan)) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+void
+nwf_claims_judge(struct nwf_claims *claims,
+                 void (*refuse)(const struct nwf_claim *refused, const struct nwf_claim *owner,
+                                void *aux),
+                 void *aux)
+{
+    size_t n_ports = 0;
+
+    if (!claims->n) {
+        return;
+    }
+    qsort(claims->data, claims->n, sizeof claims->data[0], compare);
+    nwf_vec_foreach (claim, claims) {
+        n_ports = claim->port >= n_ports ? claim->port + 1 : n_ports;
+    }
+    bool *refused CLEANUP_FREE = nwf_zalloc(n_ports * sizeof *refused);
+    nwf_vec_foreach (claim, claims) {
+        const struct nwf_claim *owner =
+            claim->fixed || refused[claim->port] ? NULL : find_owner(claims, claim, refused);
+        if (owner) {
+            refused[claim->port] = true;
+            refuse(claim, owner, aux);
+        }
+    }
+}

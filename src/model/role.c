@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Roles of ports out of tags; see nwf/role.h. */
+#include "nwf/role.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "nwf/text.h"
+
+#define SEPARATORS ", \t"
+
+/* Longest name that patterns are tried on: what fnmatch() takes grows with it and with each
+ * asterisk. */
+#define NAME_MAX_MATCHED 128
+
+const char *
+nwf_port_role_to_string(enum nwf_port_role role)
+{
+    static const char *const names[] = {
+        [NWF_TRUSTED] = "trusted",
+        [NWF_GUEST] = "guest",
+        [NWF_QUARANTINED] = "quarantined",
+    };
+    return names[role];
+}
+
+/* ---- A bridge's tags. ---- */
+
+/* Values that mean nothing to us are no reason to leave a bridge or a port open. */
+void
+nwf_bridge_config_read(const struct nwf_tag *tags, size_t n_tags, struct nwf_bridge_config *ret)
+{
+    const char *mode = nwf_tag_find(tags, n_tags, NWF_BRIDGE_TAG);
+    const char *guests = nwf_tag_find(tags, n_tags, NWF_BRIDGE_GUESTS);
+    const char *rest = nwf_tag_find(tags, n_tags, NWF_BRIDGE_DEFAULT);
+
+    *ret = (struct nwf_bridge_config){
+        .trusted = nwf_tag_find(tags, n_tags, NWF_BRIDGE_TRUSTED),
+        .guests = guests ? guests : NWF_GUESTS_DEFAULT,
+        .quarantine = rest && strcmp(rest, "trusted"),
+        .default_filter = nwf_tag_find(tags, n_tags, NWF_BRIDGE_DEFAULT_FILTER),
+    };
+    if (mode) {
+        ret->managed = strcmp(mode, "audit") ? NWF_ENFORCED : NWF_AUDITED;
+    }
+}
+
+/* What is made of a tag that means nothing; NULL if it means something. */
+static const char *
+doubt(const char *key, const char *value)
+{
+    static const char *const free_text[] = {
+        NWF_BRIDGE_TRUSTED,   NWF_BRIDGE_GUESTS,  NWF_BRIDGE_DEFAULT_FILTER,
+        NWF_BRIDGE_FAIL_MODE, NWF_BRIDGE_IN_BAND,
+    };
+
+    if (!strcmp(key, NWF_BRIDGE_TAG)) {
+        return strcmp(value, "enforce") && strcmp(value, "audit") ? "is taken for \"enforce\""
+                                                                  : NULL;
+    }
+    if (!strcmp(key, NWF_BRIDGE_DEFAULT)) {
+        return strcmp(value, "quarantine") && strcmp(value, "trusted")
+                   ? "is taken for \"quarantine\""
+                   : NULL;
+    }
+    for (size_t i = 0; i < sizeof free_text / sizeof free_text[0]; i++) {
+        if (!strcmp(key, free_text[i])) {
+            return NULL;
+        }
+    }
+    return "is not known to this version, and has no effect";
+}
+
+void
+nwf_bridge_config_doubts(const struct nwf_tag *tags, size_t n_tags,
+                         void (*each)(const char *key, const char *value, const char *meaning,
+                                      void *aux),
+                         void *aux)
+{
+    for (size_t i = 0; i < n_tags; i++) {
+        const char *meaning = doubt(tags[i].key, tags[i].value);
+        if (meaning) {
+            each(tags[i].key, tags[i].value, meaning, aux);
+        }
+    }
+}
+
+/* ---- Roles. ---- */
+
+static int
+is_same(const char *word, void *name)
+{
+    return !strcmp(word, name);
+}
+
+bool
+nwf_is_named_trusted(const struct nwf_bridge_config *config, const char *interface)
+{
+    return config->trusted
+           && nwf_text_split(config->trusted, SEPARATORS, is_same, (void *) interface);
+}
+
+static int
+matches(const char *pattern, void *name)
+{
+    return strlen(pattern) > NAME_MAX_MATCHED || !fnmatch(pattern, name, 0);
+}
+
+/* In doubt a name is a guest's. */
+static bool
+has_guest_name(const struct nwf_bridge_config *config, const char *name)
+{
+    return *config->guests
+           && (strlen(name) > NAME_MAX_MATCHED
+               || nwf_text_split(config->guests, SEPARATORS, matches, (void *) name));
+}
+
+const char *
+nwf_guest_reason(const struct nwf_bridge_config *config, const struct nwf_binding *binding)
+{
+    if (binding->has_identity) {
+        return "no filter is bound to this virtual machine's port";
+    }
+    if (binding->params.list.n) {
+        return "it has variables, and no filter is bound to it";
+    }
+    if (has_guest_name(config, binding->port)) {
+        return "no filter is bound to it, and its name is one of guests (" NWF_BRIDGE_GUESTS ")";
+    }
+    return config->quarantine ? "nothing says what it is (" NWF_BRIDGE_DEFAULT ")" : NULL;
+}
