@@ -4,12 +4,25 @@
 #include <config.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
-#include "cli.h"
 #include "nwf/file.h"
 #include "nwf/text.h"
 #include "nwf/xml.h"
+#include "sync.h"
+
+static const char *xml;
+static bool in_force;
+
+static const struct nwf_option bind_options[] = {
+    {"xml", "FILE", nwf_option_text, &xml, "a <filterbinding> document (- is standard input)"},
+    {"sync", NULL, nwf_option_flag, &in_force, "put them in force too, as sync --port=IFACE does"},
+    {.name = NULL},
+};
+
+/* What --sync stands for. */
+static const struct nwf_cli_sync sync_bound = {.must_be_guest = true};
 
 static int
 binding_from_args(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_error *err)
@@ -47,8 +60,8 @@ binding_from_file(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_e
     if (cli->argc) {
         return nwf_error_set(err, -EINVAL, "--xml takes the place of IFACE, FILTER and variables");
     }
-    int r = nwf_file_read(cli->xml, NWF_XML_MAX, &data, &size, err);
-    return r ? r : nwf_binding_from_xml(cli->xml, data, size, binding, err);
+    int r = nwf_file_read(xml, NWF_XML_MAX, &data, &size, err);
+    return r ? r : nwf_binding_from_xml(xml, data, size, binding, err);
 }
 
 /* The tags that 'binding' stands for; values are the caller's to free. */
@@ -183,7 +196,7 @@ bind_in_force(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct tag_change
               const char *port, char **ret_bridge, struct nwf_error *err)
 {
     nwf_ovsdb_stage_tags(db, changes->data, changes->n);
-    return nwf_cli_sync_alone(cli, db, port, ret_bridge, err);
+    return nwf_cli_sync_alone(cli, db, &sync_bound, port, ret_bridge, err);
 }
 
 /* Somebody else has written tags after the flows of ours: theirs are put in force. */
@@ -192,7 +205,7 @@ give_way(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_e
 {
     nwf_cli_complain(err);
     nwf_error_clear(err);
-    int r = nwf_cli_sync_whole(cli, bridge, port, err);
+    int r = nwf_cli_sync_whole(cli, &sync_bound, bridge, port, err);
     return r < 0 ? r : NWF_EXIT_ERROR;
 }
 
@@ -213,36 +226,35 @@ bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_err
     remove_old_tags(&changes, &port);
     nwf_vec_clear(&port.tags);
     r = add_new_tags(&changes, &port, binding, err);
-    if (!r && cli->sync) {
+    if (!r && in_force) {
         r = bind_in_force(cli, db, &changes, binding->port, &bridge, err);
     }
     if (r == -ECANCELED && bridge) {
         return give_way(cli, bridge, binding->port, err);
     }
-    if (r || (cli->sync && !bridge)) {
+    if (r || (in_force && !bridge)) {
         return r; /* A filter that is in force needs no check. */
     }
     r = check(cli, binding, mac, err);
     r = r ? r : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    return r || !bridge ? r : nwf_cli_sync_whole(cli, bridge, binding->port, err);
+    return r || !bridge ? r : nwf_cli_sync_whole(cli, &sync_bound, bridge, binding->port, err);
 }
 
-int
-nwf_verb_bind(struct nwf_cli *cli, struct nwf_error *err)
+static int
+bind_verb(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
-    int r =
-        cli->xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
+    int r = xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
 
     /* Nobody waits for what comes from standard input. */
-    if (!r && cli->sync) {
+    if (!r && in_force) {
         r = nwf_cli_lock(cli, err);
     }
     return r ? r : bind_port(cli, &binding, err);
 }
 
-int
-nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
+static int
+unbind_verb(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
@@ -257,3 +269,10 @@ nwf_verb_unbind(struct nwf_cli *cli, struct nwf_error *err)
     nwf_vec_clear(&port.tags);
     return r;
 }
+
+const struct nwf_verb nwf_bind_verbs[] = {
+    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX,
+     bind_options, .run = bind_verb},
+    {"unbind", "IFACE", "remove a port's tags", 1, 1, .run = unbind_verb},
+    {.name = NULL},
+};

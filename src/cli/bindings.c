@@ -27,11 +27,11 @@ add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
     nwf_rows_add(rows, !managed ? unmanaged : port->old_status ? port->old_status : "");
 }
 
-int
-nwf_verb_bindings(struct nwf_cli *cli, struct nwf_error *err)
+static int
+bindings(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_ovs_bridges found CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct nwf_rows rows;
     int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
@@ -39,8 +39,8 @@ nwf_verb_bindings(struct nwf_cli *cli, struct nwf_error *err)
         return r;
     }
     nwf_rows_init(&rows, headings, sizeof headings / sizeof headings[0]);
-    nwf_ovsdb_bridges(db, &bridges);
-    nwf_vec_foreach (bridge, &bridges) {
+    nwf_ovsdb_bridges(db, &found);
+    nwf_vec_foreach (bridge, &found) {
         struct nwf_plan plan CLEANUP(nwf_plan_finish);
 
         nwf_plan_init(&plan, bridge->name);
@@ -52,3 +52,8 @@ nwf_verb_bindings(struct nwf_cli *cli, struct nwf_error *err)
     nwf_rows_print(&rows, cli->json);
     return NWF_EXIT_OK;
 }
+
+const struct nwf_verb nwf_bindings_verbs[] = {
+    {"bindings", "", "list ports with their filter, variables and status", 0, 0, .run = bindings},
+    {.name = NULL},
+};

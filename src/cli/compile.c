@@ -11,6 +11,21 @@
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 
+static struct nwf_words ofports, tags, trunks, trusted;
+static bool audit, forward_bpdu;
+
+static const struct nwf_option options[] = {
+    {"ofport", "IFACE=N", nwf_option_word, &ofports, "a port's OpenFlow number"},
+    {"trusted", "PORT[,PORT...]", nwf_option_words, &trusted, "more ports, which are trusted"},
+    {"tag", "IFACE=VLAN", nwf_option_word, &tags, "an access port's VLAN"},
+    {"trunks", "IFACE=VLAN[,VLAN...]", nwf_option_word, &trunks,
+     "the VLANs of a trunk that does not carry all"},
+    {"audit", NULL, nwf_option_flag, &audit, "as on a bridge in audit mode"},
+    {"forward-bpdu", NULL, nwf_option_flag, &forward_bpdu,
+     "the bridge has other_config:forward-bpdu=true"},
+    {.name = NULL},
+};
+
 /* "IFACE=REST": the rest if 'word' is about 'name', else NULL. */
 static const char *
 rest_for(const char *word, const char *name)
@@ -52,14 +67,14 @@ check_words(const struct nwf_words *words, const char *option, const struct nwf_
 }
 
 static int
-check_options(const struct nwf_cli *cli, const struct nwf_plan *plan, struct nwf_error *err)
+check_options(const struct nwf_plan *plan, struct nwf_error *err)
 {
-    int r = check_words(&cli->ofports, "ofport", plan, err);
+    int r = check_words(&ofports, "ofport", plan, err);
 
     if (!r) {
-        r = check_words(&cli->tags, "tag", plan, err);
+        r = check_words(&tags, "tag", plan, err);
     }
-    return r ? r : check_words(&cli->trunks, "trunks", plan, err);
+    return r ? r : check_words(&trunks, "trunks", plan, err);
 }
 
 static int
@@ -75,13 +90,13 @@ add_trunk(const char *word, void *vlan)
 }
 
 static int
-describe(struct nwf_cli *cli, struct nwf_plan_port *port, struct nwf_error *err)
+describe(struct nwf_plan_port *port, struct nwf_error *err)
 {
     int64_t ofport = port->ofport, tag = 0;
-    int r = number_for(&cli->ofports, "ofport", port->name, NWF_OFPORT_MAX, &ofport, err);
+    int r = number_for(&ofports, "ofport", port->name, NWF_OFPORT_MAX, &ofport, err);
 
     if (!r) {
-        r = number_for(&cli->tags, "tag", port->name, NWF_N_VLANS - 1, &tag, err);
+        r = number_for(&tags, "tag", port->name, NWF_N_VLANS - 1, &tag, err);
     }
     if (r) {
         return r;
@@ -93,7 +108,7 @@ describe(struct nwf_cli *cli, struct nwf_plan_port *port, struct nwf_error *err)
     port->ofport = (uint16_t) ofport;
     port->vlan.tag = (uint16_t) tag;
     port->vlan.mode = tag ? NWF_VLAN_ACCESS : NWF_VLAN_TRUNK;
-    nwf_vec_foreach (word, &cli->trunks) {
+    nwf_vec_foreach (word, &trunks) {
         const char *rest = rest_for(*word, port->name);
         /* Without a VLAN it would carry all. */
         if (rest && (nwf_text_split(rest, ",", add_trunk, &port->vlan) || !port->vlan.limited)) {
@@ -123,17 +138,17 @@ fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
         }
     }
     nwf_plan_add_port(plan, "LOCAL", NWF_OFPORT_LOCAL, NWF_TRUSTED, NULL);
-    nwf_vec_foreach (name, &cli->trusted) {
+    nwf_vec_foreach (name, &trusted) {
         nwf_plan_add_port(plan, *name, 0, NWF_TRUSTED, NULL);
     }
     nwf_vec_foreach (binding, &bindings) {
         nwf_plan_add_port(plan, binding->port, 0, NWF_GUEST, binding);
     }
-    if ((r = check_options(cli, plan, err))) {
+    if ((r = check_options(plan, err))) {
         return r;
     }
     nwf_vec_foreach (port, &plan->ports) {
-        if ((r = describe(cli, port, err))) {
+        if ((r = describe(port, err))) {
             return r;
         }
     }
@@ -161,14 +176,14 @@ print_flows(const struct nwf_plan *plan)
     ds_destroy(&s);
 }
 
-int
-nwf_verb_compile(struct nwf_cli *cli, struct nwf_error *err)
+static int
+compile(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
 
     nwf_plan_init(&plan, "offline");
-    plan.bridge.audit = cli->audit;
-    plan.bridge.forward_bpdu = cli->forward_bpdu;
+    plan.bridge.audit = audit;
+    plan.bridge.forward_bpdu = forward_bpdu;
     int r = fill_plan(cli, &plan, err);
     if (!r) {
         r = nwf_plan_compute(&plan, cli->store, NULL, err);
@@ -185,3 +200,9 @@ nwf_verb_compile(struct nwf_cli *cli, struct nwf_error *err)
     print_flows(&plan);
     return NWF_EXIT_OK;
 }
+
+const struct nwf_verb nwf_compile_verbs[] = {
+    {"compile", "FILE...", "bindings (XML or JSON) to flows in ovs-ofctl's syntax, offline", 1,
+     INT_MAX, options, .run = compile},
+    {.name = NULL},
+};

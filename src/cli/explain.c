@@ -17,6 +17,19 @@
 #include "lib/flow.h"
 #include "lib/packets.h"
 
+static const char *bindings_file, *ct_states;
+static bool live;
+
+static const struct nwf_option options[] = {
+    {"live", NULL, nwf_option_flag, &live,
+     "ask the switch too (ofproto/trace); exit 2 if it disagrees"},
+    {"bindings", "FILE", nwf_option_text, &bindings_file,
+     "take the binding from there (XML or JSON), not from OVSDB"},
+    {"ct", "STATE[,STATE]", nwf_option_text, &ct_states,
+     "what conntrack says of the packet, e.g. est,rpl (new)"},
+    {.name = NULL},
+};
+
 /* The port that is asked about. */
 struct subject {
     char *bridge; /* NULL: offline. */
@@ -35,10 +48,10 @@ subject_finish(struct subject *subject)
 /* ---- Where the binding comes from. ---- */
 
 static int
-from_file(struct nwf_cli *cli, const char *iface, struct subject *ret, struct nwf_error *err)
+from_file(const char *iface, struct subject *ret, struct nwf_error *err)
 {
     struct nwf_bindings bindings CLEANUP(nwf_bindings_clear) = {.data = NULL};
-    int r = nwf_bindings_read(cli->bindings, &bindings, err);
+    int r = nwf_bindings_read(bindings_file, &bindings, err);
 
     if (r) {
         return r;
@@ -51,7 +64,7 @@ from_file(struct nwf_cli *cli, const char *iface, struct subject *ret, struct nw
             return 0;
         }
     }
-    return nwf_error_set(err, -ENOENT, "%s: no binding of %.80s", cli->bindings, iface);
+    return nwf_error_set(err, -ENOENT, "%s: no binding of %.80s", bindings_file, iface);
 }
 
 /* A trusted port that packets may come from: another one than LOCAL if there is one, since
@@ -235,7 +248,7 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
 
     if (r) {
         nwf_error_wrap(err, "%s", cli->argv[0]);
-    } else if (cli->live) {
+    } else if (live) {
         r = ask_switch(cli, subject, direction, packet, &trace, err);
         shown.trace = &trace;
         compare(subject, &shown);
@@ -243,23 +256,23 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
     if (!r) {
         nwf_cli_print_explanation(&shown, cli->json);
     }
-    return r ? r : cli->live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
+    return r ? r : live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
 }
 
-int
-nwf_verb_explain(struct nwf_cli *cli, struct nwf_error *err)
+static int
+explain(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct subject subject CLEANUP(subject_finish) = {.bridge = NULL};
     struct nwf_packet packet CLEANUP(nwf_packet_clear) = {.data = NULL};
     enum nwf_direction direction;
     int r = parse_direction(cli->argv[1], &direction, err);
 
-    r = r ? r : nwf_packet_parse(cli->argv[2], cli->ct, &packet, err);
-    if (!r && cli->live && cli->bindings) {
+    r = r ? r : nwf_packet_parse(cli->argv[2], ct_states, &packet, err);
+    if (!r && live && bindings_file) {
         r = nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
     }
     if (!r) {
-        r = cli->bindings ? from_file(cli, cli->argv[0], &subject, err)
+        r = bindings_file ? from_file(cli->argv[0], &subject, err)
                           : from_database(cli, cli->argv[0], &subject, err);
     }
     if (!r && packet.flow.in_port.ofp_port != OFPP_LOCAL) {
@@ -267,3 +280,9 @@ nwf_verb_explain(struct nwf_cli *cli, struct nwf_error *err)
     }
     return r ? r : answer(cli, &subject, direction, &packet, err);
 }
+
+const struct nwf_verb nwf_explain_verbs[] = {
+    {"explain", "IFACE in|out PACKET", "which rules a packet meets, and what comes of it", 3, 3,
+     options, .run = explain},
+    {.name = NULL},
+};

@@ -306,8 +306,8 @@ undefine(struct nwf_cli *cli, struct nwf_error *err)
     return r;
 }
 
-int
-nwf_verb_filter(struct nwf_cli *cli, struct nwf_error *err)
+static int
+filter_verb(struct nwf_cli *cli, struct nwf_error *err)
 {
     static const struct {
         const char *name;
@@ -328,3 +328,9 @@ nwf_verb_filter(struct nwf_cli *cli, struct nwf_error *err)
                          "usage: ovs-nwfilter filter list | show NAME | check NAME|FILE... | "
                          "define FILE | undefine NAME");
 }
+
+const struct nwf_verb nwf_filter_verbs[] = {
+    {"filter", "list | show NAME | check NAME|FILE... | define FILE | undefine NAME",
+     "the filters in reach", 1, INT_MAX, .run = filter_verb},
+    {.name = NULL},
+};

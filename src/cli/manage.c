@@ -11,8 +11,29 @@
 #include "nwf/switch.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
+#include "sync.h"
 
 #include "lib/util.h"
+
+/* ---- Options. ---- */
+
+static struct nwf_words trusted_names;
+static const char *guests, *rest, *default_filter; /* NULL: not given. */
+static bool audit;
+
+static const struct nwf_option manage_options[] = {
+    {"audit", NULL, nwf_option_flag, &audit, "count what would be dropped, and pass it"},
+    {"trusted", "PORT[,PORT...]", nwf_option_words, &trusted_names, "ports that are never guests"},
+    {"guests", "PATTERN[,PATTERN...]", nwf_option_text, &guests,
+     "names of guests' interfaces, as shell patterns (those of libvirt, Proxmox VE and Xen)"},
+    {"default", "quarantine|trusted", nwf_option_text, &rest,
+     "what a port is that is nothing else (trusted)"},
+    {"default-filter", "FILTER", nwf_option_text, &default_filter,
+     "the filter of guests that have none of their own"},
+    {.name = NULL},
+};
+
+/* ---- manage. ---- */
 
 /* Names as one comma-separated string; NULL for none. */
 static char *
@@ -59,23 +80,23 @@ check_config(const struct nwf_cli *cli, struct nwf_error *err)
 {
     const struct nwf_filter *filter;
 
-    if (cli->rest && strcmp(cli->rest, "quarantine") && strcmp(cli->rest, "trusted")) {
+    if (rest && strcmp(rest, "quarantine") && strcmp(rest, "trusted")) {
         return nwf_error_set(err, -EINVAL, "--default is quarantine or trusted, not \"%.80s\"",
-                             cli->rest);
+                             rest);
     }
-    if (cli->default_filter && nwf_store_get(cli->store, cli->default_filter, &filter, err)) {
-        nwf_error_wrap(err, "--default-filter: %.80s", cli->default_filter);
+    if (default_filter && nwf_store_get(cli->store, default_filter, &filter, err)) {
+        nwf_error_wrap(err, "--default-filter: %.80s", default_filter);
         return -EINVAL;
     }
     return 0;
 }
 
 static void
-set_config(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, const char *trusted,
+set_config(const struct nwf_ovs_bridge *bridge, const char *trusted,
            struct nwf_tag_change changes[N_CONFIG_KEYS])
 {
     const char *const values[N_CONFIG_KEYS] = {
-        cli->audit ? "audit" : "enforce", trusted, cli->guests, cli->rest, cli->default_filter,
+        audit ? "audit" : "enforce", trusted, guests, rest, default_filter,
     };
 
     for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
@@ -106,9 +127,9 @@ record_claim(const struct nwf_ovs_bridge *bridge, const struct nwf_tag_change *c
 }
 
 static void
-complain_of_names(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge)
+complain_of_names(const struct nwf_ovs_bridge *bridge)
 {
-    nwf_vec_foreach (name, &cli->trusted) {
+    nwf_vec_foreach (name, &trusted_names) {
         bool found = false;
 
         nwf_vec_foreach (port, &bridge->ports) {
@@ -128,7 +149,7 @@ close_and_tag(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges 
               const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
     struct nwf_tag_change changes[N_CONFIG_KEYS];
-    char *trusted CLEANUP_FREE = join(&cli->trusted);
+    char *trusted CLEANUP_FREE = join(&trusted_names);
 
     if (!nwf_ovs_bridge_is_secured(bridge)) {
         int r = nwf_ovsdb_secure(db, bridge, err);
@@ -139,7 +160,7 @@ close_and_tag(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges 
     if (!bridge->secure) {
         return nwf_error_set(err, -EAGAIN, "%s: somebody else has changed fail_mode", bridge->name);
     }
-    set_config(cli, bridge, trusted, changes);
+    set_config(bridge, trusted, changes);
     return nwf_ovsdb_write_tags(db, changes, N_CONFIG_KEYS, err);
 }
 
@@ -149,7 +170,7 @@ static int
 claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
       struct nwf_error *err)
 {
-    char *trusted CLEANUP_FREE = join(&cli->trusted);
+    char *trusted CLEANUP_FREE = join(&trusted_names);
     struct nwf_tag_change changes[N_CONFIG_KEYS];
     const struct nwf_ovs_bridge *bridge = read_again(db, cli->argv[0], bridges, err);
     int r = bridge ? try_switch(cli, bridge, err) : -ENOENT;
@@ -158,8 +179,8 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
         return r;
     }
     bool was_managed = bridge->config.managed != NWF_UNMANAGED;
-    complain_of_names(cli, bridge);
-    set_config(cli, bridge, trusted, changes);
+    complain_of_names(bridge);
+    set_config(bridge, trusted, changes);
     if ((r = record_claim(bridge, changes, err))) {
         return r;
     }
@@ -170,8 +191,8 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
     return r;
 }
 
-int
-nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
+static int
+manage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
@@ -182,9 +203,11 @@ nwf_verb_manage(struct nwf_cli *cli, struct nwf_error *err)
         return r;
     }
     /* Ports that wait for a filter are no failure of this verb; they have been named. */
-    r = nwf_cli_sync_name(cli, db, cli->argv[0], err);
+    r = nwf_cli_sync_name(cli, db, &(const struct nwf_cli_sync){.full = false}, cli->argv[0], err);
     return r < 0 ? r : NWF_EXIT_OK;
 }
+
+/* ---- unmanage. ---- */
 
 /* Tag changes that remove keys of a bridge, or of all its ports. */
 struct removals {
@@ -260,8 +283,8 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     return r;
 }
 
-int
-nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
+static int
+unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
@@ -295,3 +318,11 @@ nwf_verb_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
     return r;
 }
+
+const struct nwf_verb nwf_manage_verbs[] = {
+    {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1,
+     1, manage_options, .exclusive = true, .run = manage},
+    {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, .exclusive = true,
+     .run = unmanage},
+    {.name = NULL},
+};

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
+#include "sync.h"
 
 static void
 print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
@@ -32,24 +32,25 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
 
 /* Synchronises the only port of 'bridge', unless that needs all of the bridge. */
 static int
-sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-           bool *ret_done, struct nwf_error *err)
+sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli_sync *sync,
+           const struct nwf_ovs_bridge *bridge, bool *ret_done, struct nwf_error *err)
 {
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
     struct nwf_sync_options options = {
         .timeout_ms = cli->timeout_ms,
         .versions = cli->versions,
-        .dry_run = cli->dry_run,
+        .dry_run = sync->dry_run,
     };
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
-    if (cli->sync && plan.ports.data[0].role == NWF_TRUSTED) {
+    if (sync->must_be_guest && plan.ports.data[0].role == NWF_TRUSTED) {
         return nwf_error_set(err, -EINVAL, "%s: " NWF_NOT_FILTERED, plan.ports.data[0].name);
     }
-    int r = nwf_sync_port(db, bridge, cli->store, &plan, &options,
-                          cli->dry_run ? nwf_cli_print_change : NULL, NULL, &result, ret_done, err);
+    int r =
+        nwf_sync_port(db, bridge, cli->store, &plan, &options,
+                      sync->dry_run ? nwf_cli_print_change : NULL, NULL, &result, ret_done, err);
     if (r || !*ret_done) {
         return r;
     }
@@ -69,8 +70,8 @@ has_record(const char *bridge)
 }
 
 int
-nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, char **ret_bridge,
-                   struct nwf_error *err)
+nwf_cli_sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli_sync *sync,
+                   const char *name, char **ret_bridge, struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     bool done = false;
@@ -91,7 +92,7 @@ nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, 
                              "%.80s: bridge %s is not managed; see ovs-nwfilter manage", name,
                              bridges.data[0].name);
     }
-    r = cli->full ? 0 : sync_alone(cli, db, &bridges.data[0], &done, err);
+    r = sync->full ? 0 : sync_alone(cli, db, sync, &bridges.data[0], &done, err);
     if (r == -ECANCELED || (!r && !done)) {
         *ret_bridge = nwf_strdup(bridges.data[0].name);
     }
@@ -99,27 +100,38 @@ nwf_cli_sync_alone(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, 
 }
 
 int
-nwf_cli_sync_whole(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_error *err)
+nwf_cli_sync_whole(const struct nwf_cli *cli, const struct nwf_cli_sync *sync, const char *bridge,
+                   const char *port, struct nwf_error *err)
 {
-    struct nwf_cli whole = *cli;
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_cli_sync whole = *sync;
+    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
 
-    whole.argc = 1;
-    whole.argv = &bridge;
+    if (r) {
+        return r;
+    }
     whole.only = port;
-    return nwf_cli_sync_bridges(&whole, err);
+    if (!sync->dry_run) {
+        (void) nwf_cli_restore_bridges(db);
+    }
+    nwf_cli_start_alarm(cli);
+    return nwf_cli_sync_name(cli, db, &whole, bridge, err);
 }
 
 int
-nwf_cli_sync_port(struct nwf_cli *cli, const char *name, struct nwf_error *err)
+nwf_cli_sync_port(const struct nwf_cli *cli, const struct nwf_cli_sync *sync, const char *name,
+                  struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     char *bridge CLEANUP_FREE = NULL;
     int r = nwf_ovsdb_open_port(cli->db, cli->timeout_ms, name, &db, err);
 
-    r = r ? r : nwf_cli_sync_alone(cli, db, name, &bridge, err);
+    if (!r) {
+        r = nwf_cli_sync_alone(cli, db, sync, name, &bridge, err);
+    }
     if (r == -ECANCELED && bridge) {
         nwf_error_clear(err); /* What the tags say now is as good. */
         r = 0;
     }
-    return r || !bridge ? r : nwf_cli_sync_whole(cli, bridge, name, err);
+    return r || !bridge ? r : nwf_cli_sync_whole(cli, sync, bridge, name, err);
 }
