@@ -19,14 +19,15 @@ struct nwf_plan_port {
     enum nwf_port_role role;
     NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
-    struct nwf_error error;        /* Why it is quarantined, or a guest not protected. */
-    struct uuid uuid, port_uuid;   /* Of its Interface and its Port. */
-    struct nwf_digest input;       /* Of what the plan was made from. */
-    char *old_status;              /* What OVSDB says, may be NULL. */
-    char *old_zone, *old_no_flood; /* The same of what we have noted. */
+    struct nwf_error error;      /* Why it is quarantined, or a guest not protected. */
+    struct uuid uuid, port_uuid; /* Of its Interface and its Port. */
+    struct nwf_digest input;     /* Of what the plan was made from. */
+    char *old_status;            /* What OVSDB says, may be NULL. */
+    char *old_installed, *old_zone, *old_no_flood; /* The same of what we have noted. */
     char *old_trees[NWF_N_TREES], *old_tree_notes[NWF_N_TREES];
     uint16_t zone;          /* Of conntrack; 0: none. */
     bool new_zone;          /* Another one used it, or may have. */
+    bool changed;           /* Flows of its own are to be changed. */
     bool stale;             /* Somebody has changed its rows since they were read. */
     bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
     struct nwf_stamp stamp; /* If a guest. */
@@ -65,7 +66,7 @@ struct nwf_plan {
     struct nwf_flow_set flows;
     struct nwf_macs own_macs; /* The host's, on this bridge. */
     struct nwf_holders holders;
-    bool mcast_snooping, spanning_tree;
+    bool mcast_snooping, spanning_tree, userspace;
     uint8_t *zones;     /* By number: how many ports of the host use it. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */
     size_t n_unreached; /* See nwf_compile_bridge(). */

@@ -53,6 +53,9 @@ struct nwf_ovs_bridge {
     const char *own_fail_mode;       /* Before us; "": none. */
     const char *own_in_band;         /* The same of other_config:disable-in-band. */
     bool spanning_tree;
+    bool userspace; /* The datapath. */
+    size_t n_controllers;
+    const char *owner; /* Who else programs all of its flows, and deletes others'; or NULL. */
     bool mcast_snooping;
     bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
     bool normal_only;     /* It uses spanning tree or the like. */

@@ -82,7 +82,7 @@ set_tag(struct tag_changes *changes, const struct nwf_ovs_port *port, char *key,
 static bool
 is_outdated(const char *key)
 {
-    return !strcmp(key, NWF_TAG_STATUS)
+    return !strcmp(key, NWF_TAG_STATUS) || !strcmp(key, NWF_TAG_INSTALLED)
            || (nwf_tag_is_policy(key) && strcmp(key, NWF_TAG_MAC) && strcmp(key, NWF_TAG_PROFILE));
 }
 

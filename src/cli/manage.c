@@ -246,6 +246,7 @@ disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_e
                                                         .value = notes[i].value});
     }
     remove_port_tags(&removals, bridge, NWF_TAG_STATUS);
+    remove_port_tags(&removals, bridge, NWF_TAG_INSTALLED);
     int r = nwf_ovsdb_write_tags(db, removals.data, removals.n, err);
     nwf_vec_clear(&removals);
     return r;
@@ -315,7 +316,7 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     r = nwf_sync_remove(bridge, &options, err);
     r = r ? r : give_back(db, bridge, err);
     /* Whoever sent frames meanwhile found nothing that forwards. */
-    (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
+    (void) nwf_vswitchd_flush_cache(bridge->userspace, cli->timeout_ms, NULL);
     return r;
 }
 

@@ -37,12 +37,30 @@ count(struct nwf_sync_result *result, const struct nwf_change *change)
     }
 }
 
+/* Marks the ports whose own flows are among the changes. */
+static void
+mark_changed(struct nwf_plan *plan, const struct nwf_changes *changes)
+{
+    bool *changed CLEANUP_FREE = nwf_zalloc(0x10000 * sizeof *changed);
+
+    nwf_vec_foreach (change, changes) {
+        uint64_t cookie = change->flow->cookie;
+        enum nwf_cookie_kind kind = nwf_cookie_kind(cookie);
+        if (kind == NWF_COOKIE_CLASSIFY || kind == NWF_COOKIE_FROM_VM || kind == NWF_COOKIE_TO_VM) {
+            changed[nwf_cookie_port(cookie)] = true;
+        }
+    }
+    nwf_vec_foreach (port, &plan->ports) {
+        port->changed = port->ofport && changed[port->ofport];
+    }
+}
+
 void
-nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
-            nwf_sync_report_fn *report, void *aux, struct nwf_changes *ret,
-            struct nwf_sync_result *result)
+nwf_compare(const struct nwf_flow_set *installed, struct nwf_plan *plan, nwf_sync_report_fn *report,
+            void *aux, struct nwf_changes *ret, struct nwf_sync_result *result)
 {
     nwf_flow_diff(installed, &plan->flows, ret);
+    mark_changed(plan, ret);
     nwf_vec_foreach (change, ret) {
         count(result, change);
         if (report) {
@@ -132,13 +150,13 @@ send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error
 static int
 flush_caches(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
-    int r = nwf_vswitchd_flush_cache(timeout_ms, err);
+    int r = nwf_vswitchd_flush_cache(plan->userspace, timeout_ms, err);
 
     if (!r && plan->bridge.use_normal) {
         /* A cached flow that goes may teach for a last time; one that comes of what was
          * learned then goes too. */
         r = forget_addresses(plan, timeout_ms, err);
-        r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
+        r = r ? r : nwf_vswitchd_flush_cache(plan->userspace, timeout_ms, err);
     }
     if (r) {
         nwf_error_wrap(err, "cached flows of the old policy may be left");

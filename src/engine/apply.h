@@ -14,7 +14,7 @@
 
 /* Finds what changes 'installed' into the plan's flows, counts it in *result and reports
  * it.  The flows of *ret are those of the two sets. */
-void nwf_compare(const struct nwf_flow_set *installed, const struct nwf_plan *plan,
+void nwf_compare(const struct nwf_flow_set *installed, struct nwf_plan *plan,
                  nwf_sync_report_fn *report, void *aux, struct nwf_changes *ret,
                  struct nwf_sync_result *result);
 

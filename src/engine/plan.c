@@ -33,6 +33,7 @@ nwf_plan_finish(struct nwf_plan *plan)
         nwf_binding_clear(&port->binding);
         nwf_error_clear(&port->error);
         free(port->old_status);
+        free(port->old_installed);
         free(port->old_zone);
         free(port->old_no_flood);
         for (size_t i = 0; i < NWF_N_TREES; i++) {

@@ -62,6 +62,7 @@ read_notes(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
     port->port_uuid = from->port_uuid;
     port->input = nwf_input_digest(bridge, from);
     port->old_status = copy_tag(from, NWF_TAG_STATUS);
+    port->old_installed = copy_tag(from, NWF_TAG_INSTALLED);
     port->old_zone = copy_tag(from, NWF_TAG_ZONE);
     port->old_no_flood = copy_tag(from, NWF_TAG_NO_FLOOD);
     for (size_t i = 0; i < NWF_N_TREES; i++) {
@@ -175,6 +176,7 @@ nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;
+    plan->userspace = bridge->userspace;
     nwf_vec_foreach (port, &bridge->ports) {
         read_port(plan, bridge, port, store);
     }

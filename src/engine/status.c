@@ -11,6 +11,8 @@
 #include "nwf/text.h"
 #include "plan.h"
 
+#include "lib/timeval.h"
+
 /* Attempts to say how ports fare, while others write their tags. */
 #define TRIES_MAX 8
 
@@ -178,6 +180,21 @@ find_stale(struct nwf_ovsdb *db, struct nwf_plan *plan, bool *ret_any, struct nw
     return 0;
 }
 
+/* Since when the switch enforces what is called active. */
+static void
+change_installed(struct tag_changes *changes, const struct nwf_plan_port *port, const char *doubt)
+{
+    bool active = port->role == NWF_GUEST && !port->error.text && !doubt;
+    bool was_active = port->old_status && !strcmp(port->old_status, "active");
+
+    if (active && (port->changed || !was_active || !port->old_installed)) {
+        change_tag(changes, port, NWF_TAG_INSTALLED, port->old_installed,
+                   nwf_asprintf("%lld", time_wall_msec()));
+    } else if (!active) {
+        change_tag(changes, port, NWF_TAG_INSTALLED, port->old_installed, NULL);
+    }
+}
+
 /* What is to be said of the port now. */
 static void
 change_status(struct tag_changes *changes, const struct nwf_plan *plan,
@@ -190,6 +207,7 @@ change_status(struct tag_changes *changes, const struct nwf_plan *plan,
     if (changes->n > first) {
         changes->data[first].verify = port->role == NWF_GUEST;
     }
+    change_installed(changes, port, doubt);
     change_tag(changes, port, NWF_TAG_ZONE, port->new_zone ? zone : port->old_zone, zone);
     if (nwf_may_flood_again(plan, port)) {
         change_tag(changes, port, NWF_TAG_NO_FLOOD, port->old_no_flood, NULL);

@@ -28,6 +28,11 @@ set_status(struct changes *changes, const struct nwf_ovs_port *port, char *wante
 {
     const char *old = nwf_tag_find(port->tags.data, port->tags.n, NWF_TAG_STATUS);
 
+    if (nwf_tag_find(port->tags.data, port->tags.n, NWF_TAG_INSTALLED)) {
+        nwf_vec_push(changes,
+                     (struct nwf_tag_change){.interface = &port->uuid, .key = NWF_TAG_INSTALLED});
+    }
+
     if (wanted ? old && !strcmp(old, wanted) : !old) {
         free(wanted);
     } else {

@@ -72,6 +72,8 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_bridge_col_mcast_snooping_enable,
         &ovsrec_bridge_col_flood_vlans,
         &ovsrec_bridge_col_mirrors,
+        &ovsrec_bridge_col_datapath_type,
+        &ovsrec_bridge_col_controller,
         &ovsrec_mirror_col_output_port,
         &ovsrec_mirror_col_output_vlan,
         &ovsrec_open_vswitch_col_bridges,
@@ -375,6 +377,13 @@ read_bridge_tags(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     nwf_bridge_config_read(b->tags.data, b->tags.n, &b->config);
 }
 
+/* ovn-br-controller marks its bridges (OVN 26.03), and deletes what is not its own. */
+static const char *
+find_owner(const struct ovsrec_bridge *row)
+{
+    return smap_get(&row->external_ids, "ovnbr-managed") ? "ovn-br-controller" : NULL;
+}
+
 static void
 read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
 {
@@ -393,6 +402,9 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     for (size_t i = 0; i < row->n_mirrors; i++) {
         b->has_vlan_mirror |= row->mirrors[i]->n_output_vlan > 0;
     }
+    b->userspace = row->datapath_type && !strcmp(row->datapath_type, "netdev");
+    b->n_controllers = row->n_controller;
+    b->owner = find_owner(row);
     b->spanning_tree = row->stp_enable || row->rstp_enable;
     b->normal_only = b->spanning_tree || row->mcast_snooping_enable || row->n_flood_vlans;
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);

@@ -72,6 +72,7 @@ static const struct ovsdb_idl_column *const bridge_columns[] = {
     &ovsrec_bridge_col_rstp_enable,
     &ovsrec_bridge_col_mcast_snooping_enable,
     &ovsrec_bridge_col_flood_vlans,
+    &ovsrec_bridge_col_datapath_type,
 };
 
 /* ---- Rows. ---- */
