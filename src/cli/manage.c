@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "cli.h"
+#include "nwf/foreign.h"
 #include "nwf/record_file.h"
 #include "nwf/switch.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
+#include "snippet.h"
 #include "sync.h"
 
 #include "lib/util.h"
@@ -19,7 +21,18 @@
 
 static struct nwf_words trusted_names;
 static const char *guests, *rest, *default_filter; /* NULL: not given. */
-static bool audit;
+static const char *snippet;                        /* The tool whose configuration it is for. */
+static bool audit, prints_only;
+
+static int
+parse_snippet(const struct nwf_option *option, const char *argument, struct nwf_error *err)
+{
+    prints_only = true;
+    return nwf_cli_has_snippet(argument)
+               ? nwf_option_text(option, argument, err)
+               : nwf_error_set(err, -EINVAL, "--snippet is ifupdown or netplan, not \"%.80s\"",
+                               argument);
+}
 
 static const struct nwf_option manage_options[] = {
     {"audit", NULL, nwf_option_flag, &audit, "count what would be dropped, and pass it"},
@@ -30,6 +43,8 @@ static const struct nwf_option manage_options[] = {
      "what a port is that is nothing else (trusted)"},
     {"default-filter", "FILTER", nwf_option_text, &default_filter,
      "the filter of guests that have none of their own"},
+    {"snippet", "ifupdown|netplan", parse_snippet, &snippet,
+     "only print what to put into the host's network configuration"},
     {.name = NULL},
 };
 
@@ -58,13 +73,30 @@ read_again(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridg
     return nwf_cli_find_bridge(bridges, name, err);
 }
 
-/* A switch that cannot be talked to would be shut for good. */
+/* A switch that cannot be talked to would be shut for good; and one that somebody else
+ * programs would not be what we say of it. */
 static int
 try_switch(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
+    char *flow CLEANUP_FREE = NULL;
 
-    return nwf_switch_open(bridge->name, cli->versions, cli->timeout_ms, &sw, err);
+    if (bridge->owner) {
+        return nwf_error_set(err, -EBUSY,
+                             "%s: %s programs all of its flows, and deletes those of others",
+                             bridge->name, bridge->owner);
+    }
+    int r = nwf_switch_open(bridge->name, cli->versions, cli->timeout_ms, &sw, err);
+    if (r || !bridge->n_controllers) {
+        return r;
+    }
+    if ((r = nwf_foreign_find(sw, &flow, err)) || !flow) {
+        return r;
+    }
+    return nwf_error_set(err, -EBUSY,
+                         "%s: a controller is set, and there are flows that would come before "
+                         "ours: %s; see ovs-vsctl del-controller",
+                         bridge->name, flow);
 }
 
 /* The tags that the options stand for, in the order of 'config_keys'; NULL for a key that is
@@ -101,8 +133,33 @@ set_config(const struct nwf_ovs_bridge *bridge, const char *trusted,
 
     for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
         changes[i] = (struct nwf_tag_change){
-            .bridge = bridge->row, .key = config_keys[i], .value = values[i]};
+            .bridge = bridge ? bridge->row : NULL, .key = config_keys[i], .value = values[i]};
     }
+}
+
+/* Those tags of 'changes' that are to be set; returns their number. */
+static size_t
+list_tags(const struct nwf_tag_change changes[N_CONFIG_KEYS], struct nwf_tag tags[N_CONFIG_KEYS])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
+        if (changes[i].value) {
+            tags[n++] = (struct nwf_tag){changes[i].key, changes[i].value};
+        }
+    }
+    return n;
+}
+
+static int
+print_snippet(const char *bridge, struct nwf_error *err)
+{
+    char *trusted CLEANUP_FREE = join(&trusted_names);
+    struct nwf_tag_change changes[N_CONFIG_KEYS];
+    struct nwf_tag tags[N_CONFIG_KEYS];
+
+    set_config(NULL, trusted, changes);
+    return nwf_cli_print_snippet(snippet, bridge, tags, list_tags(changes, tags), err);
 }
 
 /* The record of what the bridge's tags are about to be, and what it was before us. */
@@ -110,18 +167,12 @@ static int
 record_claim(const struct nwf_ovs_bridge *bridge, const struct nwf_tag_change *changes,
              struct nwf_error *err)
 {
-    struct nwf_tag tags[N_CONFIG_KEYS + 2] = {
-        {NWF_BRIDGE_FAIL_MODE, bridge->own_fail_mode},
-        {NWF_BRIDGE_IN_BAND, bridge->own_in_band},
-    };
     struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
-    size_t n = 2;
+    struct nwf_tag tags[N_CONFIG_KEYS + 2];
+    size_t n = list_tags(changes, tags);
 
-    for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
-        if (changes[i].value) {
-            tags[n++] = (struct nwf_tag){changes[i].key, changes[i].value};
-        }
-    }
+    tags[n++] = (struct nwf_tag){NWF_BRIDGE_FAIL_MODE, bridge->own_fail_mode};
+    tags[n++] = (struct nwf_tag){NWF_BRIDGE_IN_BAND, bridge->own_in_band};
     nwf_record_from_tags(tags, n, &record);
     return nwf_record_store(bridge->name, &record, err);
 }
@@ -198,6 +249,9 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     int r = check_config(cli, err);
 
+    if (prints_only) {
+        return r ? r : print_snippet(cli->argv[0], err);
+    }
     if (r || (r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err))
         || (r = claim(cli, db, &bridges, err))) {
         return r;
@@ -322,7 +376,7 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
 
 const struct nwf_verb nwf_manage_verbs[] = {
     {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1,
-     1, manage_options, .exclusive = true, .run = manage},
+     1, manage_options, .exclusive = true, .dry_run = &prints_only, .run = manage},
     {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, .exclusive = true,
      .run = unmanage},
     {.name = NULL},

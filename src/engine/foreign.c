@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Other people's flows; see foreign.h.
+ * Other people's flows; see nwf/foreign.h.
  *
  * What such a flow does is judged without running it: in doubt it is in a guest's way.  A
  * flow without actions only drops, and those below all of ours in table 0 are never met. */
 #include <config.h>
 
-#include "foreign.h"
+#include "nwf/foreign.h"
 
 #include <errno.h>
 
@@ -158,6 +158,25 @@ nwf_foreign_check(struct nwf_switch *sw, struct nwf_plan *plan, struct nwf_error
                               err);
     if (!r) {
         judge_all(plan, &flows);
+    }
+    return r;
+}
+
+int
+nwf_foreign_find(struct nwf_switch *sw, char **ret_text, struct nwf_error *err)
+{
+    struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
+
+    nwf_flow_set_init(&flows);
+    *ret_text = NULL;
+    int r = nwf_switch_dump_table(sw, NWF_TABLE_CLASSIFY, &flows, err);
+    const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(&flows);
+    for (size_t i = 0; !r && !*ret_text && i < nwf_flow_set_count(&flows); i++) {
+        if (is_foreign(sorted[i]) && is_met(sorted[i])) {
+            struct ds text = DS_EMPTY_INITIALIZER;
+            nwf_flow_format(sorted[i], &text);
+            *ret_text = ds_steal_cstr(&text);
+        }
     }
     return r;
 }

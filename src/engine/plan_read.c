@@ -73,9 +73,14 @@ read_notes(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
 
 /* A guest that the plan cannot enforce anything for, or that flows cannot protect. */
 static void
-check_guest(const struct nwf_ovs_port *from, struct nwf_plan_port *port)
+check_guest(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
+            struct nwf_plan_port *port)
 {
-    if (from->normal_only) {
+    if (bridge->owner) {
+        char *cause CLEANUP_FREE =
+            nwf_asprintf("%s programs this bridge, and deletes other flows", bridge->owner);
+        nwf_plan_quarantine(port, cause);
+    } else if (from->normal_only) {
         nwf_plan_quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port");
     } else if (from->bypass) {
         /* Which flows cannot stop; at least nobody is told that it is protected. */
@@ -140,7 +145,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     } else if (!bound) {
         nwf_plan_quarantine(port, reason);
     } else {
-        check_guest(from, port);
+        check_guest(bridge, from, port);
     }
     nwf_error_clear(&err);
 }

@@ -72,6 +72,10 @@ nwf_record_store(const char *bridge, const struct nwf_record *record, struct nwf
         return nwf_error_set(err, -EINVAL, "%.80s: %s", bridge,
                              text ? "no record can have this name" : "a tag is no UTF-8");
     }
+    if (record->n > NWF_RECORD_TAGS_MAX || strlen(text) > NWF_RECORD_MAX) {
+        return nwf_error_set(err, -E2BIG, "%.80s: its tags are more than a record can hold",
+                             bridge);
+    }
     if (is_stored(bridge, record)) {
         return 0;
     }
@@ -94,6 +98,7 @@ nwf_record_remove(const char *bridge, struct nwf_error *err)
 struct lost {
     char *bridge;
     struct nwf_record record;
+    bool was_managed; /* Only notes were missing. */
 };
 
 struct restoration {
@@ -112,17 +117,28 @@ restoration_finish(struct restoration *r)
     nwf_vec_clear(&r->changes);
 }
 
+/* Whether the key, of a record, is to be put back: what is missing of our notes is none of an
+ * operator's changes. */
+static bool
+is_lost(const struct nwf_ovs_bridge *bridge, const char *key)
+{
+    return !nwf_tag_find(bridge->tags.data, bridge->tags.n, key)
+           && (!bridge->tags.n || !strcmp(key, NWF_BRIDGE_TAG)
+               || !strncmp(key, NWF_BRIDGE_SAVED, strlen(NWF_BRIDGE_SAVED)));
+}
+
 static void
 add_bridge(struct restoration *r, const struct nwf_ovs_bridge *bridge, struct nwf_record record)
 {
     nwf_vec_foreach (tag, &record) {
-        if (!bridge->tags.n || !strcmp(tag->key, NWF_BRIDGE_TAG)) {
+        if (is_lost(bridge, tag->key)) {
             nwf_vec_push(&r->changes, (struct nwf_tag_change){.bridge = bridge->row,
                                                               .key = tag->key,
                                                               .value = tag->value});
         }
     }
-    nwf_vec_push(&r->bridges, (struct lost){nwf_strdup(bridge->name), record});
+    nwf_vec_push(&r->bridges, (struct lost){nwf_strdup(bridge->name), record,
+                                            bridge->config.managed != NWF_UNMANAGED});
 }
 
 /* The first error is kept, and the others, which the next run shows, are not. */
@@ -133,9 +149,8 @@ find_lost(const struct nwf_ovs_bridges *bridges, struct restoration *ret, struct
 
     nwf_vec_foreach (bridge, bridges) {
         struct nwf_record record = {.data = NULL};
-        int r = bridge->config.managed == NWF_UNMANAGED
-                    ? nwf_record_load(bridge->name, &record, result ? NULL : err)
-                    : -ENOENT;
+        bool is_whole = bridge->config.managed != NWF_UNMANAGED && bridge->secured;
+        int r = is_whole ? -ENOENT : nwf_record_load(bridge->name, &record, result ? NULL : err);
         if (!r) {
             add_bridge(ret, bridge, record);
         } else if (r != -ENOENT && !result) {
@@ -154,7 +169,9 @@ tell(const struct restoration *restoration,
 {
     nwf_vec_foreach (lost, &restoration->bridges) {
         char *file CLEANUP_FREE = nwf_record_path(lost->bridge);
-        each(lost->bridge, file, aux);
+        if (!lost->was_managed) {
+            each(lost->bridge, file, aux);
+        }
     }
 }
 

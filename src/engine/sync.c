@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
-#include "foreign.h"
+#include "nwf/foreign.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
 

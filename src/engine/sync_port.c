@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
-#include "foreign.h"
+#include "nwf/foreign.h"
 
 /* Deliveries are in a port's name, but not its alone. */
 static void

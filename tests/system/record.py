@@ -26,6 +26,8 @@ def test(world):
     world.guest("vnet1", 2, "states")
     test_written(world)
     test_cleared(world)
+    test_snippets(world)
+    test_other_owners(world)
     test_bridge_made_anew(world)
     test_edited_by_hand(world)
     test_bad_records(world)
@@ -105,6 +107,67 @@ def test_cleared(world):
                     and world.ovs.vsctl("get", "Bridge", "br0", "fail_mode").strip() == "[]"
                     and not [key for key in ids(world) if key.startswith("nwfilter")], ids(world))
         world.manage("--trusted=uplink")
+
+
+def snippet(tool, *options):
+    return nwfilter("manage", "br0", "--trusted=uplink", f"--snippet={tool}", *options)
+
+
+def test_snippets(world):
+    """With the line that manage --snippet prints, ifupdown's reload changes nothing at all."""
+    result = snippet("ifupdown")
+    line = [line for line in result.out.splitlines() if "ovs_extra" in line][0]
+    words = line.replace("${IFACE}", "br0").split()[1:]
+    before = {key: value for key, value in ids(world).items() if key.startswith("nwfilter")}
+    flows = world.ovs.flows("br0")
+    world.ovs.vsctl("--may-exist", "add-br", "br0", "--", *IFUPDOWN2, "--", *words, "--", "set",
+                    "Bridge", "br0", "other_config:forward-bpdu=true",
+                    "other_config:hwaddr=02:00:00:00:00:01")
+    tags = {key: value for key, value in ids(world).items()
+            if key.startswith("nwfilter") and "saved" not in key}
+    world.check("ifupdown's reload with our line: tags and flows stay", tags == {
+        key: value for key, value in before.items() if key in tags} and len(tags) == 2
+        and [flow for flow in flows if "cookie=0x6e7766810" not in flow]
+        == [flow for flow in world.ovs.flows("br0") if "cookie=0x6e7766810" not in flow]
+        and not leak(world), (tags, result))
+    result = nwfilter("sync")
+    world.check("    sync has nothing to do but what unmanage restores", result.err == ""
+                and ": 0 added, 0 changed, 0 removed;" in result.out and ids(world) == before,
+                (result, ids(world)))
+    result = snippet("netplan", "--guests=vm[0-9]*")
+    world.check("netplan's", all(line in result.out for line in (
+        "        fail-mode: secure\n", '          nwfilter: "enforce"\n',
+        '          nwfilter-guests: "vm[0-9]*"\n', '          disable-in-band: "true"\n')), result)
+    for words, error in ((["x"], 'ovs-nwfilter: --snippet is ifupdown or netplan, not "x"'),
+                         (["netplan", "--guests=a b"], "ovs-nwfilter: --snippet: nwfilter-guests")):
+        result = snippet(*words)
+        world.check(f"{' '.join(words)}: refused", result.status == 1 and not result.out
+                    and result.err.startswith(error), result)
+    world.check("a snippet changes nothing", ids(world) == before, ids(world))
+
+
+def test_other_owners(world):
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:ovnbr-managed=true")
+    results = [nwfilter("sync"), nwfilter("manage", "br0")]
+    world.check("a bridge of ovn-br-controller: refused, and no guest is active",
+                all(result.status == 1 and "ovn-br-controller" in result.err for result in results)
+                and world.status("vnet0").startswith("error: ovn-br-controller"), results)
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "ovnbr-managed")
+    nwfilter("unmanage", "br0")
+    world.ovs.vsctl("set-controller", "br0", "tcp:127.0.0.1:6653")
+    world.ovs.ofctl("add-flow", "br0", "priority=100,in_port=1,actions=drop")
+    world.ovs.ofctl("add-flow", "br0", "priority=50,actions=NORMAL")
+    before = ids(world)
+    result = nwfilter("manage", "br0", "--trusted=uplink")
+    world.check("a controller that has programmed the bridge: refused, nothing is changed",
+                result.status == 1 and "a controller is set" in result.err
+                and "priority=50" in result.err and not os.path.exists(RECORD)
+                and ids(world) == before, result)
+    world.ovs.ofctl("del-flows", "br0")
+    result = nwfilter("manage", "br0", "--trusted=uplink")
+    world.check("    without its flows it is allowed", result.status == 0 and not leak(world), result)
+    world.ovs.vsctl("del-controller", "br0")
+    nwfilter("sync")
 
 
 def test_bridge_made_anew(world):
