@@ -61,8 +61,9 @@ struct nwf_masked_list {
 };
 
 /* Parses 'text' as 'type'.  Integers must lie in [min, max] or be one of 'names'
- * (may be NULL).  An address may end in "/LENGTH"; everything else gets an exact
- * mask.  Returns 0 or -EINVAL with a cause that quotes the text. */
+ * (may be NULL).  An address may end in "/LENGTH" if it has no bits behind that length;
+ * everything else gets an exact mask.  Returns 0 or -EINVAL with a cause that quotes the
+ * text. */
 int nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_name *names,
                     const char *text, struct nwf_masked *ret, struct nwf_error *err);
 

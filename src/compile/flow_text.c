@@ -81,6 +81,27 @@ has_bad_quad(const char *value)
     return nwf_text_split(value, "/", check_quad, NULL) != 0;
 }
 
+/* Whether an address is given with bits that its mask does not have: libopenvswitch clears
+ * them, and takes the address of a host for its whole network. */
+static bool
+has_host_bits(const struct mf_field *mf, const char *text)
+{
+    bool is_address =
+        mf->string == MFS_IPV4 || mf->string == MFS_IPV6 || mf->string == MFS_ETHERNET;
+    union mf_value value, mask;
+
+    if (!is_address || !strchr(text, '/')) {
+        return false;
+    }
+    char *cause CLEANUP_FREE = mf_parse(mf, text, NULL, &value, &mask);
+    for (size_t i = 0; !cause && i < mf->n_bytes; i++) {
+        if (value.b[i] & ~mask.b[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int
 parse_field(struct parse *p, const char *name, const char *value)
 {
@@ -96,6 +117,10 @@ parse_field(struct parse *p, const char *name, const char *value)
     }
     if (has_bad_quad(value)) {
         return FAIL(p, "%s: \"%.80s\" is no IPv4 address", mf->name, value);
+    }
+    if (has_host_bits(mf, value)) {
+        return FAIL(p, "%s: \"%.80s\" is neither an address nor a network: %s", mf->name, value,
+                    "write the address alone, or clear the bits that its mask does not have");
     }
     if (!mf_is_all_wild(mf, &p->match.wc)) {
         return FAIL(p, "%s is there twice", mf->name);

@@ -125,7 +125,18 @@ parse_mask(const char *s, uint8_t len, struct nwf_value *ret)
     return parse_address(s, len, ret) && is_contiguous(ret);
 }
 
-/* ADDRESS or ADDRESS/LENGTH; bits outside of the mask are cleared. */
+static struct nwf_value
+cut(const struct nwf_value *value, const struct nwf_value *mask)
+{
+    struct nwf_value v = *value;
+
+    for (int i = 0; i < v.len; i++) {
+        v.bytes[i] &= mask->bytes[i];
+    }
+    return v;
+}
+
+/* ADDRESS or ADDRESS/LENGTH. */
 static bool
 parse_prefix(const char *s, uint8_t len, struct nwf_masked *ret)
 {
@@ -143,10 +154,26 @@ parse_prefix(const char *s, uint8_t len, struct nwf_masked *ret)
         }
         ret->mask = prefix_mask((int) bits, len);
     }
-    for (int i = 0; i < len; i++) {
-        ret->value.bytes[i] &= ret->mask.bytes[i];
-    }
     return true;
+}
+
+/* An address with the length of its network, as ip(8) shows those of a host, could mean
+ * either, and the network is more than its owner may have meant. */
+static int
+check_prefix(const char *text, const struct nwf_masked *m, struct nwf_error *err)
+{
+    struct nwf_value network = cut(&m->value, &m->mask);
+    char address[INET6_ADDRSTRLEN], prefix[INET6_ADDRSTRLEN];
+    int family = m->value.len == 4 ? AF_INET : AF_INET6;
+
+    if (nwf_value_equal(&network, &m->value)) {
+        return 0;
+    }
+    inet_ntop(family, m->value.bytes, address, sizeof address);
+    inet_ntop(family, network.bytes, prefix, sizeof prefix);
+    return nwf_error_set(err, -EINVAL,
+                         "\"%.80s\" is neither an address nor a network: write %s or %s%s", text,
+                         address, prefix, strchr(text, '/'));
 }
 
 static bool
@@ -324,6 +351,12 @@ nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_n
     }
     if (!m.mask.len) {
         m.mask = nwf_value_ones(m.value.len);
+    }
+    if (type == NWF_T_IP4 || type == NWF_T_IP6) {
+        int r = check_prefix(text, &m, err);
+        if (r) {
+            return r;
+        }
     }
     *ret = m;
     return 0;

@@ -40,6 +40,8 @@ def prepare(world):
         "filters/loop.xml": "<filter name='loop'><filterref filter='loop'/></filter>",
         "filters/bad.xml": "<filter name='bad'>\n<rule action='accept' direction='out'>\n"
                            "<ip srcipaddr='$IPX'/></rule></filter>",
+        "filters/host-bits.xml": "<filter name='host-bits'><rule action='accept' direction='out'>"
+                                 "\n<ip srcipaddr='10.0.0.1/24'/></rule></filter>",
         "filters/outer.xml": "<filter name='outer'>\n<filterref filter='bad'/></filter>",
     }
     for name, text in texts.items():
@@ -169,6 +171,20 @@ ROWS = [
     bad("an address that is none", [PORT, "-"],
         "vnet0: filter clean-traffic: .*xml:[0-9]+: .*10.0.0.256.*",
         stdin=policy(parameters={"IP": "10.0.0.256"})),
+    bad("a host's address with its network's length", [PORT, "-"],
+        r'vnet0: filter clean-traffic: .*xml:[0-9]+: .*: \$IP: "10.0.0.1/24" is neither an address '
+        "nor a network: write 10.0.0.1 or 10.0.0.0/24",
+        stdin=policy(parameters={"IP": "10.0.0.1/24"})),
+    bad("one of many", [PORT, "-"], "vnet0: .*write 10.0.0.1 or 10.0.0.0/24",
+        stdin=policy(parameters={"IP": [f"10.0.1.{i}" for i in range(40)] + ["10.0.0.1/24"]})),
+    bad("the same in XML", [PORT, "-"], "vnet0: .*write 10.0.0.1 or 10.0.0.0/24",
+        stdin=XML.replace("10.0.0.1", "10.0.0.1/24")),
+    bad("the same of IPv6", [PORT, "-"], "vnet0: .*write 2001:db8::5 or 2001:db8::/64",
+        stdin=policy(filter="no-ipv6-spoofing", parameters={"IPV6": "2001:db8::5/64"})),
+    Row("the same in a filter", [OWN, "compile", PORT, "-"], stdin=with_filter("host-bits"),
+        error=r"vnet0: filter host-bits: {dir}/filters/host-bits.xml:2: srcipaddr: "
+              r'"10.0.0.1/24" is neither an address nor a network: write 10.0.0.1 or 10.0.0.0/24'),
+    good("a network", [PORT, "-"], stdin=policy(parameters={"IP": "10.0.0.0/24"})),
     bad("a group address for a MAC", [PORT, "-"],
         "vnet0: variable MAC: 01:00:5e:00:00:01 is a group address",
         stdin=policy(mac="01:00:5e:00:00:01")),

@@ -30,6 +30,8 @@ CASES = [
     ("a filter name of a megabyte", {"nwfilter": "x" * MEGABYTE}, ""),
     ("a variable that is missing", {"nwfilter": "need-x"}, "X"),
     ("an address that is none", {"nwfilter": CLEAN, "nwfilter-IP": "10.0.0.256"}, "10.0.0.256"),
+    ("an address with its network's length", {"nwfilter": CLEAN, "nwfilter-IP": "10.0.0.9/24"},
+     "write 10.0.0.9 or 10.0.0.0/24"),
     ("an empty address", {"nwfilter": CLEAN, "nwfilter-IP": ""}, "IP has no value"),
     ("an address with control characters",
      {"nwfilter": CLEAN, "nwfilter-IP": "10.0.0.9\x1b]0;x\x07"}, "IP"),

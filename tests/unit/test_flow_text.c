@@ -58,7 +58,7 @@ static const struct {
      "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"},
 
     /* Masks, as ovs-ofctl takes them. */
-    {"<flow match='ip,nw_src=10.1.2.3/16'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_src=10.1.0.0/16"},
+    {"<flow match='ip,nw_src=10.1.0.0/16'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_src=10.1.0.0/16"},
     {"<flow match='tcp,tp_dst=0x400/0xfc00'/>", "",
      "tcp,vlan_tci=0x0000/0x1fff,tp_dst=0x400/0xfc00"},
     {"<flow match='tcp,tcp_flags=+syn-ack'/>", "", "tcp,vlan_tci=0x0000/0x1fff,tcp_flags=+syn-ack"},
@@ -135,7 +135,7 @@ static const struct {
     {"<flow match='dl_src'/>", "", "f.xml:2: match: dl_src needs a value"},
     {"<flow match='ip=1'/>", "", "f.xml:2: match: ip takes no value"},
     {"<flow match='dl_src=*'/>", "", "f.xml:2: match: it asks for nothing"},
-    {"<flow match='dl_src=02:00:00:00:00:01/00:00:00:00:00:00'/>", "", "it asks for nothing"},
+    {"<flow match='dl_src=00:00:00:00:00:00/00:00:00:00:00:00'/>", "", "it asks for nothing"},
 
     /* What the pipeline keeps for itself. */
     {"<flow match='in_port=1'/>", "", "in_port is not of the frame"},
@@ -177,6 +177,15 @@ static const struct {
     {"<flow match='dl_vlan=5,vlan_vid=0x1006'/>", "", "is there twice"},
     {"<flow match='ip,nw_src=10.0.0.300'/>", "", "\"10.0.0.300\" is no IPv4 address"},
     {"<flow match='ip,nw_src=10.0.0.0/255.0.0.999'/>", "", "is no IPv4 address"},
+    {"<flow match='ip,nw_src=10.1.2.3/16'/>", "",
+     "ip_src: \"10.1.2.3/16\" is neither an address nor a network"},
+    {"<flow match='ip,nw_dst=10.1.2.3/255.255.255.0'/>", "", "neither an address nor a network"},
+    {"<flow match='arp,arp_spa=$A'/>", "A=10.0.0.1/24", "neither an address nor a network"},
+    {"<flow match='ipv6,ipv6_src=$A'/>", "A=2001:db8::5/64", "neither an address nor a network"},
+    {"<flow match='dl_src=02:00:00:00:00:01/ff:00:00:00:00:00'/>", "",
+     "neither an address nor a network"},
+    {"<all/><flow match='ct_state=+trk+new,ct_nw_src=10.0.0.1/24'/>", "",
+     "neither an address nor a network"},
     {"<ip/><flow match='arp'/>", "", "it contradicts what stands beside it"},
     {"<ip/><flow match='ip,dl_vlan=5'/>", "", "it contradicts what stands beside it"},
     {"<ip srcipaddr='10.0.0.1'/><flow match='nw_src=10.0.0.2'/>", "",

@@ -83,8 +83,8 @@ static const struct row ip4s[] = {
     {NWF_T_IP4, 0, 0, NULL, "255.255.255.255", "ffffffff", NULL},
     {NWF_T_IP4, 0, 0, NULL, "0.0.0.0", "00000000", NULL},
     {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/32", "0a000005", "ffffffff"},
-    {NWF_T_IP4, 0, 0, NULL, "10.1.2.5/15", "0a000000", "fffe0000"},
-    {NWF_T_IP4, 0, 0, NULL, "10.1.2.5/0", "00000000", "00000000"},
+    {NWF_T_IP4, 0, 0, NULL, "10.2.0.0/15", "0a020000", "fffe0000"},
+    {NWF_T_IP4, 0, 0, NULL, "0.0.0.0/0", "00000000", "00000000"},
     {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/33", NULL, NULL},
     {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/-1", NULL, NULL},
     {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/", NULL, NULL},
@@ -120,10 +120,10 @@ static const struct row ip6s[] = {
     {NWF_T_IP6, 0, 0, NULL, "::", "00000000000000000000000000000000", NULL},
     {NWF_T_IP6, 0, 0, NULL, "fe80::1", "fe800000000000000000000000000001", NULL},
     {NWF_T_IP6, 0, 0, NULL, "::ffff:10.0.0.5", "00000000000000000000ffff0a000005", NULL},
-    {NWF_T_IP6, 0, 0, NULL, "2001:DB8::1/33", "20010db8000000000000000000000000",
+    {NWF_T_IP6, 0, 0, NULL, "2001:DB8:8000::/33", "20010db8800000000000000000000000",
      "ffffffff800000000000000000000000"},
     {NWF_T_IP6, 0, 0, NULL, "fe80::1/128", "fe800000000000000000000000000001", NULL},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::1/0", "00000000000000000000000000000000",
+    {NWF_T_IP6, 0, 0, NULL, "::/0", "00000000000000000000000000000000",
      "00000000000000000000000000000000"},
     {NWF_T_IP6, 0, 0, NULL, "fe80::1/129", NULL, NULL},
     {NWF_T_IP6, 0, 0, NULL, "fe80::1%eth0", NULL, NULL},
@@ -263,15 +263,45 @@ test_prefix_lengths(void **state)
     for (unsigned int bits = 0; bits <= 32; bits++) {
         struct nwf_error err = NWF_ERROR_INIT;
         struct nwf_masked address, mask;
-        char *a CLEANUP_FREE = nwf_asprintf("255.255.255.255/%u", bits);
-        char *b CLEANUP_FREE = nwf_asprintf("%u", bits);
         uint32_t expected = (uint32_t) (UINT64_C(0xffffffff00000000) >> bits);
+        char *a CLEANUP_FREE = nwf_asprintf("%u.%u.%u.%u/%u", expected >> 24, expected >> 16 & 0xff,
+                                            expected >> 8 & 0xff, expected & 0xff, bits);
+        char *b CLEANUP_FREE = nwf_asprintf("%u", bits);
 
         expect_ok(nwf_value_parse(NWF_T_IP4, 0, 0, NULL, a, &address, &err), &err);
         expect_ok(nwf_value_parse(NWF_T_IP4MASK, 0, 0, NULL, b, &mask, &err), &err);
         expect(nwf_value_to_int(&address.mask) == expected, "/%u", bits);
         expect(nwf_value_to_int(&address.value) == expected, "/%u", bits);
         expect(nwf_value_to_int(&mask.value) == expected, "%u", bits);
+    }
+}
+
+/* An address of a host with the length of its network means neither of the two. */
+static void
+test_host_bits(void **state)
+{
+    static const struct {
+        enum nwf_type type;
+        const char *text, *choice;
+    } host_bits[] = {
+        {NWF_T_IP4, "10.0.0.1/24", "write 10.0.0.1 or 10.0.0.0/24"},
+        {NWF_T_IP4, "10.1.2.5/15", "write 10.1.2.5 or 10.0.0.0/15"},
+        {NWF_T_IP4, "10.1.2.5/0", "write 10.1.2.5 or 0.0.0.0/0"},
+        {NWF_T_IP4, "10.0.0.1/31", "write 10.0.0.1 or 10.0.0.0/31"},
+        {NWF_T_IP6, "2001:db8::5/64", "write 2001:db8::5 or 2001:db8::/64"},
+        {NWF_T_IP6, "fe80::1/127", "write fe80::1 or fe80::/127"},
+        {NWF_T_IP6, "FE80::1/0", "write fe80::1 or ::/0"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(host_bits); i++) {
+        struct nwf_error err = NWF_ERROR_INIT;
+        struct nwf_masked m;
+        int r = nwf_value_parse(host_bits[i].type, 0, 0, NULL, host_bits[i].text, &m, &err);
+
+        expect(r == -EINVAL, "\"%s\" was taken", host_bits[i].text);
+        expect_error(r, &err, host_bits[i].choice);
+        nwf_error_clear(&err);
     }
 }
 
@@ -301,6 +331,7 @@ main(void)
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_prefix_lengths),
+        cmocka_unit_test(test_host_bits),
         cmocka_unit_test(test_conversions),
     };
 
