@@ -14,9 +14,10 @@
 
 struct nwf_lock;
 
-/* Waits up to 'timeout_ms' for the lock, a file in Open vSwitch's run directory.  The lock
- * ends with the process, however that ends.  *ret is NULL if there is no such directory,
- * and thus no switch. */
+/* Waits up to 'timeout_ms' for the lock (-EAGAIN), a file of this process's user in Open
+ * vSwitch's run directory; what cannot be that file is an error at once.  The lock ends with
+ * the process, however that ends.  *ret is NULL if there is no such directory, and thus no
+ * switch. */
 int nwf_lock_take(unsigned int timeout_ms, struct nwf_lock **ret, struct nwf_error *err);
 void nwf_lock_release(struct nwf_lock *lock);
 DEFINE_CLEANUP(struct nwf_lock, nwf_lock, nwf_lock_release)

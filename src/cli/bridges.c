@@ -161,7 +161,7 @@ nwf_cli_for_bridges(const struct nwf_cli *cli, bool dry_run, nwf_cli_bridge_fn *
         r = list_names(cli, db, &names, err);
     }
     nwf_vec_foreach (name, &names) {
-        nwf_cli_start_alarm(cli);
+        nwf_cli_start_alarm(cli, 1);
         int result = r ? NWF_EXIT_OK : each_bridge(cli, db, *name, each, aux);
         worst = worse(worst, result);
     }

@@ -37,9 +37,13 @@ struct nwf_cli {
 /* Takes the host's lock until the verb returns. */
 int nwf_cli_lock(struct nwf_cli *cli, struct nwf_error *err);
 
-/* The last resort, should a library call never come back.  Verbs that go on with another
- * port or bridge start it anew. */
-void nwf_cli_start_alarm(const struct nwf_cli *cli);
+/* Ends the process, with a line on stderr, unless it is done in nwf_cli_patience_ms() or
+ * 'times' that: the last resort, should a library call never come back or input take too
+ * long to compile.  Verbs that go on with another port or bridge start it anew. */
+void nwf_cli_start_alarm(const struct nwf_cli *cli, unsigned int times);
+unsigned int nwf_cli_patience_ms(const struct nwf_cli *cli);
+/* For reading standard input and printing results, at a person's speed. */
+void nwf_cli_stop_alarm(void);
 
 /* One line on stderr, for what goes wrong with one port or bridge while the rest
  * goes on. */

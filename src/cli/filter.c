@@ -108,6 +108,7 @@ show(struct nwf_cli *cli, struct nwf_error *err)
         nwf_error_wrap(err, "filter %.80s", cli->argv[1]);
         return r;
     }
+    nwf_cli_stop_alarm();
     fwrite(data, 1, size, stdout);
     return NWF_EXIT_OK;
 }

@@ -21,7 +21,6 @@
 
 #include "lib/dirs.h"
 #include "lib/fatal-signal.h"
-#include "lib/timeval.h"
 #include "lib/util.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
@@ -139,21 +138,12 @@ apply_common(struct nwf_cli *cli, int letter, const char *argument, struct nwf_e
 
 /* ---- Running. ---- */
 
-/* More than a run's steps take together, in timeouts. */
-#define PATIENCE 6
-
-void
-nwf_cli_start_alarm(const struct nwf_cli *cli)
-{
-    time_alarm(cli->timeout_ms / 1000 * PATIENCE);
-}
-
 int
 nwf_cli_lock(struct nwf_cli *cli, struct nwf_error *err)
 {
-    time_alarm(cli->timeout_ms / 1000 * PATIENCE * 2);
-    int r = nwf_lock_take(cli->timeout_ms * PATIENCE, &cli->lock, err);
-    nwf_cli_start_alarm(cli);
+    nwf_cli_start_alarm(cli, 2);
+    int r = nwf_lock_take(nwf_cli_patience_ms(cli), &cli->lock, err);
+    nwf_cli_start_alarm(cli, 1);
     return r;
 }
 
@@ -181,8 +171,9 @@ run_verb(struct nwf_cli *cli, const struct nwf_verb *verb, struct nwf_error *err
     }
     nwf_filter_path_init(&cli->path, cli->filter_dir);
     cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
-    nwf_cli_start_alarm(cli);
+    nwf_cli_start_alarm(cli, 1);
     r = verb->run(cli, err);
+    nwf_cli_stop_alarm();
     unlock(cli);
     return r;
 }

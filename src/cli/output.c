@@ -89,6 +89,7 @@ print_text(const struct nwf_rows *rows)
 void
 nwf_rows_print(struct nwf_rows *rows, bool json)
 {
+    nwf_cli_stop_alarm();
     if (json) {
         print_json(rows);
     } else {

@@ -28,7 +28,7 @@ sync_ports(const struct nwf_cli *cli)
 
     nwf_vec_foreach (name, &port_names) {
         struct nwf_error err = NWF_ERROR_INIT;
-        nwf_cli_start_alarm(cli);
+        nwf_cli_start_alarm(cli, 1);
         int r = nwf_cli_sync_port(cli, &options_given, *name, &err);
 
         if (r < 0) {

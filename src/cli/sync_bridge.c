@@ -31,6 +31,7 @@ nwf_cli_print_change(void *aux, const struct nwf_plan *plan, const struct nwf_ch
 
     (void) aux;
     (void) plan;
+    nwf_cli_stop_alarm(); /* Nothing is done any more but to print. */
     nwf_flow_format(change->flow, &s);
     printf("%c%s\n", change->kind == NWF_CHANGE_DELETE ? '-' : '+', ds_cstr(&s));
     ds_destroy(&s);

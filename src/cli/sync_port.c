@@ -114,7 +114,7 @@ nwf_cli_sync_whole(const struct nwf_cli *cli, const struct nwf_cli_sync *sync, c
     if (!sync->dry_run) {
         (void) nwf_cli_restore_bridges(db);
     }
-    nwf_cli_start_alarm(cli);
+    nwf_cli_start_alarm(cli, 1);
     return nwf_cli_sync_name(cli, db, &whole, bridge, err);
 }
 
