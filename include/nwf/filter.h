@@ -16,6 +16,8 @@
 #define NWF_PRIORITY_MAX 1000    /* Of rules and chains, both signs. */
 #define NWF_PRIORITY_DEFAULT 500 /* Of a rule. */
 #define NWF_ITERATOR_MAX 1000    /* Iterator ids and element numbers. */
+#define NWF_ELEMENTS_MAX 16      /* Protocol elements of a rule. */
+#define NWF_MATCH_TEXT_MAX 4096  /* Characters of a <flow>'s match, before and with its values. */
 
 enum nwf_action {
     NWF_ACCEPT,

@@ -20,6 +20,12 @@
 
 /* Rules of one program, both directions, after lists are expanded. */
 #define NWF_PROGRAM_RULES_MAX 65536
+/* Memory for the rules of one direction, bytes; a rule takes some 100 and as much for each
+ * of its conditions. */
+#define NWF_PROGRAM_SIZE_MAX (32 * 1024 * 1024)
+/* Different lists of one program, and values of all of them. */
+#define NWF_PROGRAM_LISTS_MAX 1024
+#define NWF_PROGRAM_LIST_VALUES_MAX 262144
 /* Filters visited for one program, repetitions counted. */
 #define NWF_PROGRAM_REFS_MAX 1024
 /* Nesting of references. */
@@ -39,7 +45,8 @@ struct nwf_cond {
     struct nwf_value mask;  /* If !is_range. */
     struct nwf_value last;  /* If is_range; inclusive. */
     char *text;             /* NWF_F_MATCH: what Open vSwitch is asked; owned. */
-    /* Not empty: one of these must hold, instead of value and mask.  Never negated. */
+    /* Not empty: one of these must hold, instead of value and mask.  Never negated.  The
+     * array is the program's, and the same for all conditions with this list. */
     struct nwf_masked_list list;
 };
 
@@ -78,10 +85,16 @@ struct nwf_side {
         size_t *data; /* Into 'rules'. */
         size_t n, allocated;
     } ip[NWF_N_FAMILIES]; /* By enum nwf_family. */
+    size_t n_expanded;    /* Rules that were made, those included that are left out. */
+    size_t size;          /* Bytes that 'rules' take. */
 };
+
+struct nwf_list;
 
 struct nwf_program {
     struct nwf_side side[NWF_N_DIRECTIONS];
+    NWF_VEC(struct nwf_list *) lists; /* What the conditions' lists point to; owned. */
+    size_t n_list_values;
 };
 
 /* Fills 'filter' in with 'params'.  *ret_program refers to filters of 'store' and
@@ -100,10 +113,11 @@ DEFINE_CLEANUP(struct nwf_program, nwf_program, nwf_program_free)
 bool nwf_prule_is_stateful(const struct nwf_prule *prule);
 bool nwf_program_is_stateful(const struct nwf_program *program);
 
-/* Adds the instances of 'rule' under 'params' to 'side': one for each combination
- * of its variables' values.  Used by nwf_program_new(). */
-int nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
-                    enum nwf_direction direction, struct nwf_side *side, struct nwf_error *err);
+/* Adds the instances of 'rule' under the variables of 'scope' to a side of 'program': one
+ * for each combination of their values.  Used by nwf_program_new(). */
+int nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_scope *scope,
+                    enum nwf_direction direction, struct nwf_program *program,
+                    struct nwf_error *err);
 
 /* Calls note() for each rule of 'filter', and of what it refers to, that deserves a remark:
  * it means something else under libvirt, or less than it seems to. */

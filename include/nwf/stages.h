@@ -13,8 +13,10 @@
 #include "nwf/program.h"
 #include "openvswitch/match.h"
 
-/* Rows of one direction. */
-#define NWF_ROWS_MAX 60000
+/* Rows of one direction, those included that no frame reaches.  A row takes 3.5 kB. */
+#define NWF_ROWS_MAX 16384
+/* Values in the lists and ranges that are no sets, of all rules of one direction. */
+#define NWF_EXPANDED_VALUES_MAX 262144
 
 enum nwf_verdict {
     NWF_V_ACCEPT,

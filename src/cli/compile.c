@@ -132,13 +132,11 @@ fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
     struct nwf_bindings bindings CLEANUP(nwf_bindings_clear) = {.data = NULL};
     int r = 0;
 
-    nwf_cli_stop_alarm();
     for (int i = 0; i < cli->argc; i++) {
         if ((r = nwf_bindings_read(cli->argv[i], &bindings, err))) {
             return r;
         }
     }
-    nwf_cli_start_alarm(cli, 1);
     nwf_plan_add_port(plan, "LOCAL", NWF_OFPORT_LOCAL, NWF_TRUSTED, NULL);
     nwf_vec_foreach (name, &trusted) {
         nwf_plan_add_port(plan, *name, 0, NWF_TRUSTED, NULL);

@@ -15,6 +15,7 @@ struct nwf_builder {
     struct nwf_stages *stages;
     struct nwf_sets sets;
     size_t n_rows;
+    size_t n_values;     /* See NWF_EXPANDED_VALUES_MAX. */
     bool accept_goes_on; /* What is accepted goes on at NWF_TARGET_ACCEPT. */
     bool tracked;        /* Packets in the open stage have been through conntrack. */
 };

@@ -163,33 +163,48 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
     nwf_vec_clear(&list);
 }
 
+/* One direction's stages are gone before the next one's are made. */
+static int
+compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
+             const struct nwf_program *program, enum nwf_direction direction,
+             struct nwf_flow_set *flows, struct nwf_error *err)
+{
+    struct nwf_stages stages;
+    int r = nwf_stages_build(program, direction, &stages, err);
+
+    if (r) {
+        return r;
+    }
+    add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
+    if (direction == NWF_IN) {
+        nwf_flood_judge(&stages, &port->flood);
+    }
+    r = (int) stages.list.n;
+    nwf_stages_clear(&stages);
+    return r;
+}
+
 int
 nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                   const struct nwf_program *program, struct nwf_stamp *stamp,
                   struct nwf_flow_set *flows, struct nwf_error *err)
 {
-    size_t n_before = nwf_flow_set_count(flows);
-    struct nwf_stages from_vm, to_vm;
-    int r = nwf_stages_build(program, NWF_OUT, &from_vm, err);
+    struct nwf_flow_set own CLEANUP(nwf_flow_set_finish);
 
-    if (r) {
-        return r;
+    nwf_flow_set_init(&own);
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        int n = compile_side(bridge, port, program, (enum nwf_direction) d, &own, err);
+        if (n < 0) {
+            return n;
+        }
+        stamp->n_stages[d] = (uint8_t) n;
     }
-    r = nwf_stages_build(program, NWF_IN, &to_vm, err);
-    if (!r) {
-        add_stages(bridge, port, NWF_OUT, &program->side[NWF_OUT], &from_vm, flows);
-        add_stages(bridge, port, NWF_IN, &program->side[NWF_IN], &to_vm, flows);
-        nwf_flood_judge(&to_vm, &port->flood);
-        stamp->n_flows = (uint32_t) (nwf_flow_set_count(flows) - n_before);
-        stamp->n_stages[NWF_OUT] = (uint8_t) from_vm.list.n;
-        stamp->n_stages[NWF_IN] = (uint8_t) to_vm.list.n;
-        stamp->flood = port->flood;
-        nwf_stamp_set_shared(stamp, bridge, port);
-        add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
-        nwf_stages_clear(&to_vm);
-    }
-    nwf_stages_clear(&from_vm);
-    return r;
+    stamp->n_flows = (uint32_t) nwf_flow_set_count(&own);
+    stamp->flood = port->flood;
+    nwf_stamp_set_shared(stamp, bridge, port);
+    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, &own);
+    nwf_flow_set_move(flows, &own);
+    return 0;
 }
 
 void

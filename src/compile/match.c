@@ -224,6 +224,20 @@ nwf_cond_prefixes(const struct nwf_cond *cond, struct nwf_masked_list *list)
     }
 }
 
+size_t
+nwf_cond_count(const struct nwf_cond *cond)
+{
+    struct nwf_masked_list prefixes = {.data = NULL};
+
+    if (!cond->is_range) {
+        return cond->list.n ? cond->list.n : 1;
+    }
+    nwf_cond_prefixes(cond, &prefixes);
+    size_t n = prefixes.n;
+    nwf_vec_clear(&prefixes);
+    return n;
+}
+
 const char *
 nwf_cond_refusal(const struct nwf_cond *cond)
 {

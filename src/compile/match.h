@@ -19,6 +19,9 @@ struct nwf_matches {
 /* The condition, without its negation, as values under masks of which one must hold. */
 void nwf_cond_prefixes(const struct nwf_cond *cond, struct nwf_masked_list *list);
 
+/* How many these are: 1, unless it is a list or a range. */
+size_t nwf_cond_count(const struct nwf_cond *cond);
+
 /* The same as matches. */
 void nwf_cond_to_matches(const struct nwf_cond *cond, struct nwf_matches *list);
 

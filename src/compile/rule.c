@@ -406,10 +406,14 @@ except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
 }
 
 /* A negated condition is looked at in frames that meet all others. */
-static void
-narrow_exceptions(struct nwf_rule_matches *m)
+static int
+narrow_exceptions(struct nwf_rule_matches *m, const struct nwf_prule *prule, struct nwf_error *err)
 {
     struct nwf_matches narrowed = {.data = NULL};
+
+    if (m->except.n * m->any.n > NWF_RULE_MATCHES_MAX && m->any.n > 1) {
+        return fail_too_many(prule, err);
+    }
 
     nwf_vec_foreach (except, &m->except) {
         nwf_vec_foreach (any, &m->any) {
@@ -421,6 +425,7 @@ narrow_exceptions(struct nwf_rule_matches *m)
     }
     nwf_vec_clear(&m->except);
     m->except = narrowed;
+    return 0;
 }
 
 int
@@ -439,12 +444,14 @@ nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
     r = r ? r : add_views(m, prule, tracked, err);
     r = r ? r : nwf_rule_handle_unparsed(m, prule, tracked, sets, err);
     r = r ? r : add_states(m, prule, err);
+    if (!r) {
+        except_no_next_header(m, prule);
+        r = narrow_exceptions(m, prule, err);
+    }
     if (r) {
         nwf_rule_matches_finish(m);
         return r;
     }
-    except_no_next_header(m, prule);
-    narrow_exceptions(m);
     m->doubt_first |= m->except.n > 0; /* Of which zero may satisfy one. */
     return 0;
 }

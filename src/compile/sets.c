@@ -5,7 +5,10 @@
 
 #include "sets.h"
 
+#include "nwf/text.h"
 #include "rule.h"
+
+#include "lib/hash.h"
 
 /* A rule whose conditions multiply to more matches than this has its lists made sets. */
 #define PRODUCT_MAX 64
@@ -97,11 +100,71 @@ same_prefixes(const struct nwf_masked_list *a, const struct nwf_masked_list *b)
 
 /* ---- Which sets there are. ---- */
 
+/* Prefixes that all sets of a side may have; what does not fit is no set. */
+#define PREFIXES_MAX 65536
+
+/* A set is found by its prefixes; and by the array of a condition's list, which all that
+ * have this list share, without a look at the values. */
+static uint32_t
+hash_set(const struct nwf_set *set, const struct nwf_masked *list)
+{
+    uint32_t hash = hash_2words((uint32_t) set->field, set->eth_type);
+
+    return list ? hash_pointer(list, hash)
+                : hash_bytes(set->prefixes.data, set->prefixes.n * sizeof set->prefixes.data[0],
+                             hash);
+}
+
+/* The number of the set that is like this one, or was made from 'list', counted from 1; 0 if
+ * there is none. */
+static size_t
+find_set(const struct nwf_sets *sets, const struct nwf_set *set, const struct nwf_masked *list)
+{
+    const struct nwf_set_node *node;
+
+    HMAP_FOR_EACH_WITH_HASH (node, node, hash_set(set, list), &sets->index) {
+        const struct nwf_set *other = &sets->list.data[node->set];
+        if (node->list == list && other->field == set->field && other->eth_type == set->eth_type
+            && (list || same_prefixes(&other->prefixes, &set->prefixes))) {
+            return node->set + 1;
+        }
+    }
+    return 0;
+}
+
+static void
+add_node(struct nwf_sets *sets, size_t number, const struct nwf_masked *list)
+{
+    struct nwf_set_node *node = nwf_zalloc(sizeof *node);
+
+    node->set = number - 1;
+    node->list = list;
+    hmap_insert(&sets->index, &node->node, hash_set(&sets->list.data[number - 1], list));
+}
+
+/* Finds the set by its prefixes, or takes it over as a new one. */
+static size_t
+find_or_add(struct nwf_sets *sets, struct nwf_set *set)
+{
+    size_t number = find_set(sets, set, NULL);
+
+    if (!number && sets->n_prefixes + set->prefixes.n <= PREFIXES_MAX) {
+        sets->n_prefixes += set->prefixes.n;
+        nwf_vec_push(&sets->list, *set);
+        number = sets->list.n;
+        add_node(sets, number, NULL);
+        memset(&set->prefixes, 0, sizeof set->prefixes);
+    }
+    nwf_vec_clear(&set->prefixes);
+    return number;
+}
+
 /* The set that the condition asks for, as its index + 1; 0 if it is none. */
 static size_t
 note_set(struct nwf_sets *sets, const struct nwf_prule *prule, const struct nwf_cond *cond)
 {
     struct nwf_set set = {.field = cond->field};
+    const struct nwf_masked *list = cond->list.data;
 
     if (cond->negated || !group_of(cond->field, &set.group) || !(cond->list.n || cond->is_range)) {
         return 0;
@@ -109,34 +172,19 @@ note_set(struct nwf_sets *sets, const struct nwf_prule *prule, const struct nwf_
     if (set.group == NWF_SET_SRC || set.group == NWF_SET_DST) {
         set.eth_type = nwf_rule_eth_type(prule);
     }
-    nwf_cond_prefixes(cond, &set.prefixes);
-    sort_prefixes(&set.prefixes);
-    nwf_vec_foreach (other, &sets->list) {
-        if (other->field == set.field && other->eth_type == set.eth_type
-            && same_prefixes(&other->prefixes, &set.prefixes)) {
-            nwf_vec_clear(&set.prefixes);
-            other->n_uses++;
-            return (size_t) (other - sets->list.data) + 1;
+    size_t number = list ? find_set(sets, &set, list) : 0;
+    if (!number) {
+        nwf_cond_prefixes(cond, &set.prefixes);
+        sort_prefixes(&set.prefixes);
+        number = find_or_add(sets, &set);
+        if (number && list) {
+            add_node(sets, number, list);
         }
     }
-    set.n_uses = 1;
-    nwf_vec_push(&sets->list, set);
-    return sets->list.n;
-}
-
-static size_t
-count_matches(const struct nwf_cond *cond)
-{
-    struct nwf_masked_list prefixes = {.data = NULL};
-
-    if (cond->negated || cond->field == NWF_F_STATE || cond->field == NWF_F_MATCH
-        || !(cond->list.n || cond->is_range)) {
-        return 1;
+    if (number) {
+        sets->list.data[number - 1].n_uses++;
     }
-    nwf_cond_prefixes(cond, &prefixes);
-    size_t n = prefixes.n;
-    nwf_vec_clear(&prefixes);
-    return n;
+    return number;
 }
 
 static bool
@@ -163,7 +211,7 @@ choose_for_product(struct nwf_sets *sets, size_t rule)
         return;
     }
     nwf_vec_foreach (cond, &prule->conds) {
-        size_t n = count_matches(cond);
+        size_t n = cond->negated ? 1 : nwf_cond_count(cond);
         product = product < SIZE_MAX / n ? product * n : SIZE_MAX;
         largest = n > largest ? n : largest;
     }
@@ -195,6 +243,7 @@ void
 nwf_sets_init(struct nwf_sets *sets, const struct nwf_side *side)
 {
     memset(sets, 0, sizeof *sets);
+    hmap_init(&sets->index);
     sets->side = side;
     nwf_vec_foreach (prule, &side->rules) {
         nwf_vec_push(&sets->first_cond, sets->of_cond.n);
@@ -211,6 +260,12 @@ nwf_sets_init(struct nwf_sets *sets, const struct nwf_side *side)
 void
 nwf_sets_finish(struct nwf_sets *sets)
 {
+    struct nwf_set_node *node;
+
+    HMAP_FOR_EACH_POP (node, node, &sets->index) {
+        free(node);
+    }
+    hmap_destroy(&sets->index);
     nwf_vec_foreach (set, &sets->list) {
         nwf_vec_clear(&set->prefixes);
     }

@@ -10,6 +10,7 @@
 #define NWF_COMPILE_SETS_H
 
 #include "match.h"
+#include "openvswitch/hmap.h"
 
 /* Sets of one kind of address are bits of one register. */
 enum nwf_set_group { NWF_SET_SRC, NWF_SET_DST, NWF_SET_MAC_SRC, NWF_SET_MAC_DST, NWF_N_SET_GROUPS };
@@ -36,6 +37,12 @@ struct nwf_set {
     uint32_t bit;
 };
 
+struct nwf_set_node {
+    struct hmap_node node;
+    const struct nwf_masked *list; /* NULL: found by its prefixes. */
+    size_t set;                    /* Index into nwf_sets' 'list'. */
+};
+
 struct nwf_sets {
     struct {
         struct nwf_set *data;
@@ -49,6 +56,8 @@ struct nwf_sets {
         size_t *data; /* By rule: where its conditions begin in 'of_cond'. */
         size_t n, allocated;
     } first_cond;
+    struct hmap index; /* Of struct nwf_set_node. */
+    size_t n_prefixes; /* Of all sets. */
     const struct nwf_side *side;
 };
 

@@ -50,11 +50,11 @@ nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct 
 {
     struct match both = *match;
 
-    if (guard && !nwf_match_and(&both, guard)) {
-        return 0; /* No frame is in both, e.g. an <ip> rule in an ARP chain. */
-    }
     if (++b->n_rows > NWF_ROWS_MAX) {
         return nwf_error_set(err, -E2BIG, "the filter needs more than %d flows", NWF_ROWS_MAX);
+    }
+    if (guard && !nwf_match_and(&both, guard)) {
+        return 0; /* No frame is in both, e.g. an <ip> rule in an ARP chain. */
     }
     bool accepts = verdict == NWF_V_ACCEPT && b->accept_goes_on;
     if (accepts) {
@@ -92,6 +92,7 @@ nwf_builder_close_stage(struct nwf_builder *b)
 
     match_init_catchall(&all);
     stage_push(nwf_builder_last(b), &all, NWF_V_GOTO, b->stages->list.n, NWF_RULE_END);
+    b->n_rows++;
     nwf_builder_new_stage(b);
 }
 
@@ -105,6 +106,20 @@ nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder)
             }
         }
     }
+}
+
+/* A rule's matches are work even if they come to nothing, because they contradict others. */
+static int
+count_values(struct nwf_builder *b, const struct nwf_prule *prule, struct nwf_error *err)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        b->n_values += nwf_sets_find(&b->sets, prule, cond) ? 1 : nwf_cond_count(cond);
+    }
+    return b->n_values <= NWF_EXPANDED_VALUES_MAX
+               ? 0
+               : nwf_error_set(err, -E2BIG,
+                               "the filter's rules have more than %d values in lists and ranges",
+                               NWF_EXPANDED_VALUES_MAX);
 }
 
 int
@@ -124,8 +139,8 @@ nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t
         verdict = guard ? NWF_V_GOTO : NWF_V_ACCEPT;
         *returns |= guard != NULL;
     }
-    int r = nwf_rule_matches_init(&m, prule, b->tracked, &b->sets, err);
-    if (r) {
+    int r = count_values(b, prule, err);
+    if (r || (r = nwf_rule_matches_init(&m, prule, b->tracked, &b->sets, err))) {
         return r;
     }
     if (m.doubt_first) {

@@ -23,7 +23,8 @@ struct iterator {
 
 struct expansion {
     const struct nwf_rule *rule;
-    const struct nwf_params *params;
+    const struct nwf_scope *scope;
+    struct nwf_program *program;
     NWF_VEC(struct iterator) iterators;
 };
 
@@ -46,7 +47,7 @@ find_iterator(struct expansion *e, unsigned int id)
 static int
 note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, struct nwf_error *err)
 {
-    const struct nwf_param *param = nwf_params_find(e->params, var->name);
+    const struct nwf_param *param = nwf_scope_find(e->scope, var->name);
 
     if (!param) {
         return FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
@@ -148,7 +149,7 @@ advance(struct expansion *e)
 static const char *
 var_text(struct expansion *e, const struct nwf_var *var)
 {
-    const struct nwf_param *param = nwf_params_find(e->params, var->name);
+    const struct nwf_param *param = nwf_scope_find(e->scope, var->name);
     const struct iterator *it = var->fixed ? NULL : find_iterator(e, var->n);
 
     return param->values.data[it ? it->at : var->n];
@@ -179,42 +180,79 @@ attr_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
     return parse_value(e, line, attr, var_text(e, &attr->vars.data[0]), ret, err);
 }
 
-/* The attribute's text with values in place of its variables; a new string. */
-static char *
-attr_text(struct expansion *e, const struct nwf_attr *attr)
+/* Appends 'n' characters of 'from' to a text of NWF_MATCH_TEXT_MAX; false if it is full. */
+static bool
+append(char *text, size_t *used, const char *from, size_t n)
 {
-    char *s = nwf_strdup("");
+    if (n > NWF_MATCH_TEXT_MAX - *used) {
+        return false;
+    }
+    memcpy(text + *used, from, n);
+    *used += n;
+    return true;
+}
+
+/* The attribute's text with values in place of its variables; a new string. */
+static int
+attr_text(struct expansion *e, unsigned int line, const struct nwf_attr *attr, char **ret,
+          struct nwf_error *err)
+{
+    char text[NWF_MATCH_TEXT_MAX];
     const char *rest = attr->text;
+    size_t used = 0;
+    bool fits = true;
 
     nwf_vec_foreach (var, &attr->vars) {
-        char *old CLEANUP_FREE = s;
         size_t n = strcspn(rest, "$");
+        const char *value = var_text(e, var);
 
-        s = nwf_asprintf("%s%.*s%s", old, (int) n, rest, var_text(e, var));
+        fits = fits && append(text, &used, rest, n) && append(text, &used, value, strlen(value));
         rest += n + nwf_var_length(rest + n);
     }
-    char *old CLEANUP_FREE = s;
-    return nwf_asprintf("%s%s", old, rest);
+    if (!fits || !append(text, &used, rest, strlen(rest))) {
+        return FAIL(line, err, -E2BIG, "%s: longer than %d characters with its variables",
+                    attr->def->name, NWF_MATCH_TEXT_MAX);
+    }
+    *ret = nwf_strndup(text, used);
+    return 0;
 }
 
 /* ---- Conditions. ---- */
 
+/* The condition gets a list of the program's, or *fresh as a new one of them. */
+static int
+take_list(struct expansion *e, unsigned int line, const struct nwf_list *known,
+          struct nwf_list *fresh, struct nwf_cond *cond, struct nwf_error *err)
+{
+    if (!known && nwf_program_add_list(e->program, fresh, &known)) {
+        nwf_vec_clear(&fresh->values);
+        return FAIL(line, err, -E2BIG, "%s: more than %d lists, or than %d values in all of them",
+                    cond->def->name, NWF_PROGRAM_LISTS_MAX, NWF_PROGRAM_LIST_VALUES_MAX);
+    }
+    cond->list = known->values;
+    return 0;
+}
+
 /* All values of the attribute's variable. */
 static int
 add_list(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-         struct nwf_masked_list *list, struct nwf_error *err)
+         struct nwf_cond *cond, struct nwf_error *err)
 {
-    const struct nwf_param *param = nwf_params_find(e->params, attr->vars.data[0].name);
+    const struct nwf_param *param = nwf_scope_find(e->scope, attr->vars.data[0].name);
+    struct nwf_list fresh = {.origin = param, .type = attr->def->type};
+    const struct nwf_list *known =
+        nwf_program_find_list(e->program, param, fresh.type, &fresh.mask);
 
-    nwf_vec_foreach (text, &param->values) {
+    for (size_t i = 0; !known && i < param->values.n; i++) {
         struct nwf_masked m;
-        int r = parse_value(e, element->line, attr, *text, &m, err);
+        int r = parse_value(e, element->line, attr, param->values.data[i], &m, err);
         if (r) {
+            nwf_vec_clear(&fresh.values);
             return r;
         }
-        nwf_vec_push(list, m);
+        nwf_vec_push(&fresh.values, m);
     }
-    return 0;
+    return take_list(e, element->line, known, &fresh, cond, err);
 }
 
 static int
@@ -234,9 +272,9 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
     int r = 0;
 
     if (attr->def->type == NWF_T_MATCH) {
-        cond.text = attr_text(e, attr);
+        r = attr_text(e, element->line, attr, &cond.text, err);
     } else if (it && it->is_list) {
-        r = add_list(e, element, attr, &cond.list, err);
+        r = add_list(e, element, attr, &cond, err);
     } else {
         r = attr_value(e, element->line, attr, &m, err);
     }
@@ -279,13 +317,23 @@ static int
 apply_mask(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
            struct nwf_cond *cond, const struct nwf_value *mask, struct nwf_error *err)
 {
-    nwf_vec_foreach (m, &cond->list) {
-        int r = mask_value(e, element, attr, &m->value, &m->mask, mask, err);
+    struct nwf_list fresh = {.origin = cond->list.data, .type = attr->def->type, .mask = *mask};
+
+    if (!cond->list.n) {
+        return mask_value(e, element, attr, &cond->value, &cond->mask, mask, err);
+    }
+    const struct nwf_list *known =
+        nwf_program_find_list(e->program, fresh.origin, fresh.type, mask);
+    for (size_t i = 0; !known && i < cond->list.n; i++) {
+        struct nwf_masked m = cond->list.data[i];
+        int r = mask_value(e, element, attr, &m.value, &m.mask, mask, err);
         if (r) {
+            nwf_vec_clear(&fresh.values);
             return r;
         }
+        nwf_vec_push(&fresh.values, m);
     }
-    return cond->list.n ? 0 : mask_value(e, element, attr, &cond->value, &cond->mask, mask, err);
+    return take_list(e, element->line, known, &fresh, cond, err);
 }
 
 static int
@@ -454,58 +502,80 @@ adapt(struct expansion *e, enum nwf_direction direction, struct nwf_prule *prule
     return direction == NWF_OUT && e->rule->direction[NWF_IN] ? mirror(e, prule, err) : 0;
 }
 
-static bool
-same_cond(const struct nwf_cond *a, const struct nwf_cond *b)
+/* Refuses before anything is made: values multiply. */
+static int
+count_instances(struct expansion *e, struct nwf_side *side, struct nwf_error *err)
 {
-    return !a->list.n && !b->list.n && !a->text && !b->text && a->field == b->field
-           && a->def == b->def && a->negated == b->negated && a->is_range == b->is_range
-           && nwf_value_equal(&a->value, &b->value) && nwf_value_equal(&a->mask, &b->mask)
-           && nwf_value_equal(&a->last, &b->last);
+    size_t n = 1, room = NWF_PROGRAM_RULES_MAX - side->n_expanded;
+
+    nwf_vec_foreach (it, &e->iterators) {
+        n *= it->is_list || n > room ? 1 : it->length;
+    }
+    if (n > room) {
+        return FAIL(e->rule->line, err, -E2BIG, "more than %d rules", NWF_PROGRAM_RULES_MAX);
+    }
+    side->n_expanded += n;
+    return 0;
 }
 
-static bool
-same_conds(const struct nwf_prule *a, const struct nwf_prule *b)
+static int
+push(struct expansion *e, struct nwf_side *side, const struct nwf_prule *prule,
+     struct nwf_error *err)
 {
-    for (size_t i = 0; i < a->conds.n && a->conds.n == b->conds.n; i++) {
-        if (!same_cond(&a->conds.data[i], &b->conds.data[i])) {
-            return false;
-        }
+    side->size += sizeof *prule + prule->conds.allocated * sizeof prule->conds.data[0];
+    nwf_vec_foreach (cond, &prule->conds) {
+        side->size += cond->text ? strlen(cond->text) : 0;
     }
-    return a->conds.n == b->conds.n;
+    if (side->size > NWF_PROGRAM_SIZE_MAX) {
+        return FAIL(e->rule->line, err, -E2BIG, "the rules take more than %d MiB",
+                    NWF_PROGRAM_SIZE_MAX >> 20);
+    }
+    nwf_vec_push(&side->rules, *prule);
+    return 0;
 }
 
 /* A repeated value is skipped.  Only a negated rule, which costs a table of its
  * own, is worth the search; the compiler drops other rules that never match. */
-static bool
-is_repeated(const struct nwf_side *side, size_t start, const struct nwf_prule *prule)
+static int
+add_instance(struct expansion *e, struct nwf_side *side, struct nwf_seen *seen,
+             struct nwf_prule *prule, struct nwf_error *err)
 {
-    for (size_t i = start; has_negation(prule->rule) && i < side->rules.n; i++) {
-        if (same_conds(&side->rules.data[i], prule)) {
-            return true;
-        }
+    bool negated = has_negation(e->rule);
+
+    if (negated && nwf_seen_has(seen, side, prule)) {
+        nwf_prule_clear(prule);
+        return 0;
     }
-    return false;
+    int r = push(e, side, prule, err);
+    if (r) {
+        nwf_prule_clear(prule);
+        return r;
+    }
+    if (negated) {
+        nwf_seen_add(seen, side, side->rules.n - 1);
+    }
+    return 0;
 }
 
 static int
 expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *side,
            struct nwf_error *err)
 {
-    size_t start = side->rules.n;
+    struct nwf_seen seen CLEANUP(nwf_seen_finish) = {.n = 0};
+    int r = count_instances(e, side, err);
 
+    if (r) {
+        return r;
+    }
     do {
         struct nwf_prule prule = {.rule = e->rule};
-        int r = side->rules.n < NWF_PROGRAM_RULES_MAX
-                    ? add_conds(e, &prule, err)
-                    : FAIL(e->rule->line, err, -E2BIG, "more than %d rules", NWF_PROGRAM_RULES_MAX);
-        bool there = !r;
-        if (!r) {
-            r = adapt(e, direction, &prule, &there, err);
-        }
-        if (r || !there || is_repeated(side, start, &prule)) {
+        bool there = true;
+
+        if ((r = add_conds(e, &prule, err)) || (r = adapt(e, direction, &prule, &there, err))
+            || !there) {
             nwf_prule_clear(&prule);
         } else {
-            nwf_vec_push(&side->rules, prule);
+            r = add_instance(e, side, &seen, &prule, err);
         }
         if (r) {
             return r;
@@ -515,15 +585,15 @@ expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *s
 }
 
 int
-nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_params *params,
-                enum nwf_direction direction, struct nwf_side *side, struct nwf_error *err)
+nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_scope *scope,
+                enum nwf_direction direction, struct nwf_program *program, struct nwf_error *err)
 {
-    struct expansion e = {.rule = rule, .params = params};
+    struct expansion e = {.rule = rule, .scope = scope, .program = program};
     int r = note_vars(&e, err);
 
     if (!r) {
         find_lists(&e);
-        r = expand_all(&e, direction, side, err);
+        r = expand_all(&e, direction, &program->side[direction], err);
     }
     nwf_vec_clear(&e.iterators);
     return r;

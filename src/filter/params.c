@@ -61,12 +61,21 @@ nwf_params_add(struct nwf_params *params, const char *name, const char *value,
     if (!nwf_text_is_name(value, "_.:/-", NWF_NAME_MAX)) {
         return nwf_error_set(err, -EINVAL, "variable %s: \"%.80s\" is not a value", name, value);
     }
+    if (params->n_values >= NWF_ALL_VALUES_MAX) {
+        return nwf_error_set(err, -E2BIG, "variable %s: more than %d values of all variables", name,
+                             NWF_ALL_VALUES_MAX);
+    }
+    if (params->list.n >= NWF_VARIABLES_MAX && !nwf_params_find(params, name)) {
+        return nwf_error_set(err, -E2BIG, "variable %s: more than %d variables", name,
+                             NWF_VARIABLES_MAX);
+    }
     struct nwf_param *param = find_or_insert(params, name);
     if (param->values.n >= NWF_VALUES_MAX) {
         return nwf_error_set(err, -E2BIG, "variable %s has more than %d values", name,
                              NWF_VALUES_MAX);
     }
     nwf_vec_push(&param->values, nwf_strdup(value));
+    params->n_values++;
     return 0;
 }
 
@@ -115,8 +124,22 @@ void
 nwf_params_override(struct nwf_params *params, const struct nwf_params *outer)
 {
     nwf_vec_foreach (param, &outer->list) {
-        copy_values(find_or_insert(params, param->name), param);
+        struct nwf_param *own = find_or_insert(params, param->name);
+        params->n_values += param->values.n - own->values.n;
+        copy_values(own, param);
     }
+}
+
+const struct nwf_param *
+nwf_scope_find(const struct nwf_scope *scope, const char *name)
+{
+    const struct nwf_param *found = NULL;
+
+    for (; scope; scope = scope->outer) {
+        const struct nwf_param *param = nwf_params_find(scope->params, name);
+        found = param ? param : found;
+    }
+    return found;
 }
 
 void
@@ -130,19 +153,34 @@ nwf_params_clear(struct nwf_params *params)
         free(param->name);
     }
     nwf_vec_clear(&params->list);
+    params->n_values = 0;
+}
+
+static size_t
+formatted_size(const struct nwf_params *params)
+{
+    size_t size = 1;
+
+    nwf_vec_foreach (param, &params->list) {
+        size += strlen(param->name) + 2;
+        nwf_vec_foreach (value, &param->values) {
+            size += strlen(*value) + 1;
+        }
+    }
+    return size;
 }
 
 char *
 nwf_params_format(const struct nwf_params *params)
 {
-    char *s = nwf_strdup("");
+    char *s = nwf_zalloc(formatted_size(params)), *end = s;
 
     nwf_vec_foreach (param, &params->list) {
         for (size_t i = 0; i < param->values.n; i++) {
-            char *old CLEANUP_FREE = s;
-            s = i ? nwf_asprintf("%s,%s", old, param->values.data[i])
-                  : nwf_asprintf("%s%s%s=%s", old, *old ? " " : "", param->name,
-                                 param->values.data[i]);
+            if (!i) {
+                end = stpcpy(stpcpy(stpcpy(end, end > s ? " " : ""), param->name), "=");
+            }
+            end = stpcpy(stpcpy(end, i ? "," : ""), param->values.data[i]);
         }
     }
     return s;

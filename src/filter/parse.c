@@ -148,6 +148,9 @@ parse_attr(const char *file, unsigned int line, const struct nwf_protocol *proto
     if (attr.def->role == NWF_ROLE_NOTE) {
         return 0;
     }
+    if (strlen(text) > NWF_MATCH_TEXT_MAX) {
+        return FAIL(file, line, err, "%s: longer than %d characters", name, NWF_MATCH_TEXT_MAX);
+    }
     int r = text[0] == '$' || attr.def->type == NWF_T_MATCH
                 ? parse_vars(text, attr.def->type == NWF_T_MATCH, &attr.vars, err)
                 : nwf_value_parse(attr.def->type, attr.def->min, attr.def->max, attr.def->names,
@@ -205,6 +208,9 @@ parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, stru
     } else if (rule->protocol != protocol && !nwf_protocol_is_flow(protocol)) {
         return FAIL(file, line, err, "<%s> and <%s> in one rule", rule->protocol->name,
                     protocol->name);
+    }
+    if (rule->elements.n == NWF_ELEMENTS_MAX) {
+        return FAIL(file, line, err, "more than %d elements in one rule", NWF_ELEMENTS_MAX);
     }
     nwf_vec_push(&rule->elements, (struct nwf_element){.line = line});
     struct nwf_element *element = &rule->elements.data[rule->elements.n - 1];

@@ -10,29 +10,31 @@
 #include <string.h>
 
 #include "nwf/text.h"
+#include "prule.h"
 
 /* A rule of the flattened tree, and the variables that are in force there. */
 struct flat_rule {
     const struct nwf_rule *rule;
-    const struct nwf_params *params;
+    const struct nwf_scope *scope;
     size_t order;
 };
 
 struct flattening {
     struct nwf_store *store;
     NWF_VEC(struct flat_rule) rules;
-    NWF_VEC(struct nwf_params *) params; /* Owned; what flat rules point to. */
+    NWF_VEC(struct nwf_scope *) scopes; /* Owned; what flat rules point to. */
     const struct nwf_filter *path[NWF_PROGRAM_DEPTH_MAX];
     size_t depth;
     size_t n_refs;
 };
 
 static int flatten(struct flattening *f, const struct nwf_filter *filter,
-                   const struct nwf_params *params, struct nwf_error *err);
+                   const struct nwf_params *params, const struct nwf_scope *outer,
+                   struct nwf_error *err);
 
 static int
 flatten_ref(struct flattening *f, const struct nwf_filter *filter, const struct nwf_ref *ref,
-            const struct nwf_params *outer, struct nwf_error *err)
+            const struct nwf_scope *scope, struct nwf_error *err)
 {
     const struct nwf_filter *target = NULL;
     int r = nwf_store_get(f->store, ref->filter, &target, err);
@@ -51,17 +53,17 @@ flatten_ref(struct flattening *f, const struct nwf_filter *filter, const struct 
                                  ref->line, target->name);
         }
     }
-    struct nwf_params *params = nwf_zalloc(sizeof *params);
-    nwf_vec_push(&f->params, params);
-    nwf_params_override(params, &ref->params);
-    nwf_params_override(params, outer);
-    return flatten(f, target, params, err);
+    return flatten(f, target, &ref->params, scope, err);
 }
 
 static int
 flatten(struct flattening *f, const struct nwf_filter *filter, const struct nwf_params *params,
-        struct nwf_error *err)
+        const struct nwf_scope *outer, struct nwf_error *err)
 {
+    struct nwf_scope *scope = nwf_zalloc(sizeof *scope);
+
+    *scope = (struct nwf_scope){params, outer};
+    nwf_vec_push(&f->scopes, scope);
     if (f->depth == NWF_PROGRAM_DEPTH_MAX) {
         return nwf_error_set(err, -E2BIG, "%s: references nest deeper than %d", filter->file,
                              NWF_PROGRAM_DEPTH_MAX);
@@ -73,9 +75,9 @@ flatten(struct flattening *f, const struct nwf_filter *filter, const struct nwf_
                 return nwf_error_set(err, -E2BIG, "%s:%u: more than %d rules", filter->file,
                                      entry->rule->line, NWF_PROGRAM_RULES_MAX);
             }
-            nwf_vec_push(&f->rules, (struct flat_rule){entry->rule, params, f->rules.n});
+            nwf_vec_push(&f->rules, (struct flat_rule){entry->rule, scope, f->rules.n});
         } else {
-            int r = flatten_ref(f, filter, entry->ref, params, err);
+            int r = flatten_ref(f, filter, entry->ref, scope, err);
             if (r) {
                 return r;
             }
@@ -88,11 +90,10 @@ flatten(struct flattening *f, const struct nwf_filter *filter, const struct nwf_
 static void
 flattening_finish(struct flattening *f)
 {
-    nwf_vec_foreach (params, &f->params) {
-        nwf_params_clear(*params);
-        free(*params);
+    nwf_vec_foreach (scope, &f->scopes) {
+        free(*scope);
     }
-    nwf_vec_clear(&f->params);
+    nwf_vec_clear(&f->scopes);
     nwf_vec_clear(&f->rules);
 }
 
@@ -179,9 +180,10 @@ add_ip_rules(struct nwf_side *side, const struct nwf_rule *rule, size_t first)
 }
 
 static int
-build_side(const struct flattening *f, enum nwf_direction direction, struct nwf_side *side,
+build_side(const struct flattening *f, enum nwf_direction direction, struct nwf_program *program,
            struct nwf_error *err)
 {
+    struct nwf_side *side = &program->side[direction];
     size_t next_chain = 0;
 
     collect_chains(f, direction, side);
@@ -194,7 +196,7 @@ build_side(const struct flattening *f, enum nwf_direction direction, struct nwf_
             continue;
         }
         size_t first = side->rules.n;
-        int r = nwf_rule_expand(flat->rule, flat->params, direction, side, err);
+        int r = nwf_rule_expand(flat->rule, flat->scope, direction, program, err);
         if (r) {
             return r;
         }
@@ -226,7 +228,7 @@ nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
 {
     struct nwf_program *program CLEANUP(nwf_program_cleanup) = nwf_zalloc(sizeof *program);
     struct flattening f CLEANUP(flattening_finish) = {.store = store};
-    int r = flatten(&f, filter, params, err);
+    int r = flatten(&f, filter, params, NULL, err);
 
     if (r) {
         return r;
@@ -235,7 +237,7 @@ nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
         qsort(f.rules.data, f.rules.n, sizeof f.rules.data[0], compare_rules);
     }
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        if ((r = build_side(&f, (enum nwf_direction) d, &program->side[d], err))) {
+        if ((r = build_side(&f, (enum nwf_direction) d, program, err))) {
             return r;
         }
     }
@@ -274,5 +276,6 @@ nwf_program_free(struct nwf_program *program)
         nwf_vec_clear(&side->chains);
         nwf_vec_clear(&side->root);
     }
+    nwf_program_clear_lists(program);
     free(program);
 }

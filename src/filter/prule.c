@@ -8,7 +8,6 @@
 void
 nwf_cond_clear(struct nwf_cond *cond)
 {
-    nwf_vec_clear(&cond->list);
     free(cond->text);
 }
 

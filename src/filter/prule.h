@@ -6,6 +6,38 @@
 
 #include "nwf/program.h"
 
+/* A list that conditions of a program share: one variable's values as one type, and what
+ * masks make of such a list. */
+struct nwf_list {
+    const void *origin; /* The variable (struct nwf_param), or the array of the unmasked list. */
+    enum nwf_type type;
+    struct nwf_value mask; /* Of no length: a variable's own values. */
+    struct nwf_masked_list values;
+};
+
+/* The program's list, or NULL. */
+const struct nwf_list *nwf_program_find_list(const struct nwf_program *program, const void *origin,
+                                             enum nwf_type type, const struct nwf_value *mask);
+
+/* Takes over *list, whose values become the program's; -E2BIG, with nothing done, past the
+ * limits. */
+int nwf_program_add_list(struct nwf_program *program, struct nwf_list *list,
+                         const struct nwf_list **ret);
+void nwf_program_clear_lists(struct nwf_program *program);
+
+/* Rules that have been seen, by what they ask for. */
+struct nwf_seen {
+    uint32_t *slots; /* A rule's index + 1; 0: free. */
+    size_t n, n_slots;
+};
+
+/* Whether one of the side's rules in 'seen' asks for the same as 'prule'. */
+bool nwf_seen_has(const struct nwf_seen *seen, const struct nwf_side *side,
+                  const struct nwf_prule *prule);
+/* Adds the side's rule number 'index'. */
+void nwf_seen_add(struct nwf_seen *seen, const struct nwf_side *side, size_t index);
+void nwf_seen_finish(struct nwf_seen *seen);
+
 /* The attribute of an element that has this field and role, or NULL. */
 const struct nwf_attr *nwf_element_find(const struct nwf_element *element, enum nwf_field field,
                                         enum nwf_attr_role role);

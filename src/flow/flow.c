@@ -109,6 +109,16 @@ nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uin
 }
 
 void
+nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from)
+{
+    struct nwf_flow *flow;
+
+    HMAP_FOR_EACH_POP (flow, node, &from->flows) {
+        hmap_insert(&to->flows, &flow->node, flow->node.hash);
+    }
+}
+
+void
 nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow)
 {
     hmap_remove(&set->flows, &flow->node);

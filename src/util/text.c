@@ -68,7 +68,9 @@ nwf_asprintf(const char *format, ...)
 void *
 nwf_vec_grow(void *data, size_t elem_size, size_t *allocated)
 {
-    size_t n = *allocated ? *allocated * 2 : 8;
+    /* Large elements come in ones and twos. */
+    size_t first = elem_size <= 16 ? 8 : elem_size < 128 ? 128 / elem_size : 1;
+    size_t n = *allocated ? *allocated * 2 : first;
     void *p = reallocarray(data, n, elem_size);
 
     if (!p) {

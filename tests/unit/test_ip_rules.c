@@ -373,7 +373,7 @@ static const struct {
     {"<tcp dstportend='5'/>", "", "dstportend stands alone"},
     {"<tcp srcportstart='6' srcportend='5'/>", "", "srcportend: the range ends before it starts"},
     {"<all dstipfrom='1.1.1.2' dstipto='1.1.1.1'/>", "", "the range ends before it starts"},
-    {"<all srcipaddr='$A' srcipmask='24'/>", "A=1.1.1.1/8", "has a prefix length already"},
+    {"<all srcipaddr='$A' srcipmask='24'/>", "A=1.0.0.0/8", "has a prefix length already"},
     {"<all srcipaddr='$A'/>", "", "a.xml:2: unknown variable $A"},
     {"<all srcipaddr='$A'/>", "A=x", "a.xml:2: srcipaddr: $A: "},
     {"<all srcipaddr='$A'/>", "A=1.1.1.1,::1", "a.xml:2: srcipaddr: $A: "},

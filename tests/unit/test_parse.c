@@ -396,7 +396,7 @@ test_contents(void **state)
 {
     static const char xml[] = "<filter name='web' chain='ipv4'>\n"
                               "  <rule action='return' direction='inout' priority='-5'>\n"
-                              "    <ip srcipaddr='10.0.0.5/24' protocol='TCP'/>\n"
+                              "    <ip srcipaddr='10.0.0.0/24' protocol='TCP'/>\n"
                               "    <ip match='no' dstipaddr='$IP[@2]' comment='x'/>\n"
                               "  </rule>\n"
                               "  <filterref filter='other'>\n"

@@ -51,6 +51,7 @@ begin_list(struct world *w, const char *name)
 static void
 add_ip(struct world *w, uint32_t ip, unsigned int length)
 {
+    ip = length ? ip & UINT32_MAX << (32 - length) : 0;
     ds_put_format(&w->variables, "%u.%u.%u.%u/%u,", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
                   ip & 255, length);
     if (w->n_ips < IPS_MAX) {
@@ -302,7 +303,8 @@ kinds(struct world *w)
     add_ips(w, "B", 0x0a00000a, 20, 1);
     ds_put_cstr(&w->variables, "A6=");
     for (int i = 0; i < 20; i++) {
-        ds_put_format(&w->variables, "fd00::a00:%x/%d,", i + 3, i % 3 ? 128 : 124);
+        ds_put_format(&w->variables, "fd00::a00:%x/%d,", i % 3 ? i + 3 : (i + 3) & ~15,
+                      i % 3 ? 128 : 124);
     }
     end_list(w);
     ds_put_cstr(&w->variables, "M=");

@@ -441,9 +441,9 @@ test_limits(void **state)
     } rows[] = {
         {REFUSED("<ip srcipaddr='$A'/>"), 4096, NULL},
         {REFUSED("<ip srcipaddr='$A[@1]' dstipaddr='$A[@2]'/>"), 4096, NULL},      /* Two sets. */
-        {REFUSED(MANY_PORTS " srcipaddr='$A[@1]' dstipaddr='$A[@2]'/>"), 8, NULL}, /* 57,600 */
-        {REFUSED(MANY_PORTS " srcipaddr='$A[@1]' dstipaddr='$A[@2]'/>"), 9,
-         "more than 60000 flows"},
+        {REFUSED(MANY_PORTS " srcipaddr='$A[@1]' dstipaddr='$A[@2]'/>"), 4, NULL}, /* 14,400 */
+        {REFUSED(MANY_PORTS " srcipaddr='$A[@1]' dstipaddr='$A[@2]'/>"), 5,
+         "more than 16384 flows"},
     };
 
     (void) state;
