@@ -10,8 +10,11 @@
 
 #include "nwf/params.h"
 
-/* Bindings of one file. */
-#define NWF_BINDINGS_MAX 65536
+/* Bindings of one run's files. */
+#define NWF_BINDINGS_MAX 16384
+/* Objects and arrays in a JSON policy, and members and elements of all of them. */
+#define NWF_JSON_CONTAINERS_MAX 65536
+#define NWF_JSON_VALUES_MAX 524288
 /* Characters of one tag's value. */
 #define NWF_TAG_MAX 65536
 

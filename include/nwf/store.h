@@ -11,6 +11,8 @@ struct nwf_store;
 
 /* Largest number of filters that one store keeps. */
 #define NWF_STORE_MAX 4096
+/* Bytes of their text, those included that cannot be parsed. */
+#define NWF_STORE_SIZE_MAX (8 * 1024 * 1024)
 
 /* Reads the document of filter 'name' into *ret_data (malloc'ed) and says where
  * it was found in *ret_path (malloc'ed).  -ENOENT when there is none. */
@@ -28,7 +30,7 @@ int nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_fi
 
 /* Calls each() with the text of 'filter' and of every filter that it refers to, each
  * once, in an order that depends on nothing else.  References that lead nowhere are
- * passed over. */
+ * passed over, and so are those past NWF_PROGRAM_REFS_MAX, which no program has. */
 void nwf_store_closure(struct nwf_store *store, const struct nwf_filter *filter,
                        void (*each)(void *aux, const char *data, size_t size), void *aux);
 

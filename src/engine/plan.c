@@ -80,6 +80,7 @@ struct computation {
     const struct nwf_port_stamps *installed; /* NULL: compile all. */
     struct nwf_digests digests;
     uint8_t n_stages[NWF_N_DIRECTIONS]; /* The most that any guest has. */
+    size_t n_large;                     /* Flows of guests with more than NWF_FLOWS_FREE. */
 };
 
 static int
@@ -135,6 +136,52 @@ take_new_zone(struct nwf_plan *plan, struct nwf_plan_port *port, struct nwf_erro
     return nwf_error_set(err, -ENOSPC, "no conntrack zone is left");
 }
 
+/* Each of several addresses has a flow for each VLAN that the port names. */
+static size_t
+count_deliveries(const struct nwf_port *port)
+{
+    size_t n_vlans = 1;
+
+    for (int vid = 0; port->vlan.limited && vid < NWF_N_VLANS; vid++) {
+        n_vlans += nwf_vlan_has(&port->vlan, (uint16_t) vid);
+    }
+    return port->macs.n > 1 ? port->macs.n * n_vlans : 0;
+}
+
+/* Takes a guest's flows out of what large ones may have together. */
+static int
+take_flows(struct computation *c, const struct nwf_plan_port *from, const struct nwf_port *port,
+           struct nwf_error *err)
+{
+    size_t n = from->stamp.n_flows + count_deliveries(port);
+
+    if (n <= NWF_FLOWS_FREE) {
+        return 0;
+    }
+    if (n > NWF_FLOWS_LARGE_MAX - c->n_large) {
+        return nwf_error_set(err, -ENOSPC,
+                             "guests that need more than %d flows need more than %d together",
+                             NWF_FLOWS_FREE, NWF_FLOWS_LARGE_MAX);
+    }
+    c->n_large += n;
+    return 0;
+}
+
+static int
+compile_program(struct computation *c, struct nwf_plan_port *from, struct nwf_port *port,
+                const struct nwf_program *program, struct nwf_error *err)
+{
+    struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
+
+    nwf_flow_set_init(&flows);
+    int r = nwf_compile_guest(&c->plan->bridge, port, program, &from->stamp, &flows, err);
+    if (r || (r = take_flows(c, from, port, err))) {
+        return r;
+    }
+    nwf_flow_set_move(&c->plan->flows, &flows);
+    return 0;
+}
+
 static int
 compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_port *port,
                struct nwf_error *err)
@@ -150,6 +197,9 @@ compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_por
     struct nwf_digest digest =
         nwf_digest_port(&c->digests, c->store, &c->plan->bridge, from, filter);
     if (is_installed(c, from, &digest, &from->stamp)) {
+        if ((r = take_flows(c, from, port, err))) {
+            return r;
+        }
         from->unchanged = true;
         nwf_compile_unchanged(port, &from->stamp, &c->plan->flows);
         return 0;
@@ -165,7 +215,7 @@ compile_filter(struct computation *c, struct nwf_plan_port *from, struct nwf_por
     }
     from->stamp.digest = nwf_digest_port(&c->digests, c->store, &c->plan->bridge, from, filter);
     port->zone = from->zone;
-    return nwf_compile_guest(&c->plan->bridge, port, program, &from->stamp, &c->plan->flows, err);
+    return compile_program(c, from, port, program, err);
 }
 
 /* Compiles a guest; the error says everything behind the port's name. */

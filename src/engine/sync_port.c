@@ -104,7 +104,9 @@ prepare(struct nwf_switch *sw, struct nwf_store *store, struct nwf_plan *plan,
     }
     remove_deliveries(installed);
     *ret_frags = questions.frags;
-    *ret_alone = !r && port->role == NWF_GUEST && !port->new_zone && !nwf_flow_set_count(&pending)
+    /* What a large guest may have depends on the others. */
+    *ret_alone = !r && port->role == NWF_GUEST && !port->new_zone
+                 && port->stamp.n_flows <= NWF_FLOWS_FREE && !nwf_flow_set_count(&pending)
                  && is_alone(installed, port);
     return r;
 }

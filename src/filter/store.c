@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/program.h"
 #include "nwf/text.h"
 
 struct stored {
@@ -19,7 +20,8 @@ struct stored {
 struct nwf_store {
     nwf_store_read_fn *read;
     void *aux;
-    NWF_VEC(struct stored) filters;
+    NWF_VEC(struct stored) filters; /* By name. */
+    size_t size;                    /* Of what has been read. */
 };
 
 struct nwf_store *
@@ -47,15 +49,44 @@ nwf_store_free(struct nwf_store *store)
     free(store);
 }
 
-static struct stored *
-find(struct nwf_store *store, const char *name)
+/* Where 'name' is or would be. */
+static size_t
+lower_bound(const struct nwf_store *store, const char *name)
 {
-    nwf_vec_foreach (s, &store->filters) {
-        if (!strcmp(s->name, name)) {
-            return s;
+    size_t lo = 0, hi = store->filters.n;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (strcmp(store->filters.data[mid].name, name) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
         }
     }
-    return NULL;
+    return lo;
+}
+
+static struct stored *
+find(const struct nwf_store *store, const char *name)
+{
+    size_t i = lower_bound(store, name);
+
+    return i < store->filters.n && !strcmp(store->filters.data[i].name, name)
+               ? &store->filters.data[i]
+               : NULL;
+}
+
+static struct stored *
+insert(struct nwf_store *store, const struct stored *fresh)
+{
+    size_t i = lower_bound(store, fresh->name);
+    struct stored *s;
+
+    nwf_vec_push(&store->filters, *fresh);
+    s = &store->filters.data[i];
+    memmove(s + 1, s, (store->filters.n - 1 - i) * sizeof *s);
+    *s = *fresh;
+    return s;
 }
 
 static int
@@ -70,6 +101,11 @@ read_and_parse(struct nwf_store *store, const char *name, struct stored *ret, st
     int r = store->read(store->aux, name, &path, &data, &size, err);
     if (r) {
         return r;
+    }
+    store->size += size;
+    if (store->size > NWF_STORE_SIZE_MAX) {
+        return nwf_error_set(err, -E2BIG, "%s: more than %d MiB of filters", path,
+                             NWF_STORE_SIZE_MAX >> 20);
     }
     struct nwf_filter *filter CLEANUP(nwf_filter_cleanup) = NULL;
     if ((r = nwf_filter_parse(path, data, size, &filter, err))) {
@@ -97,8 +133,7 @@ nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter
         }
         struct stored fresh = {.name = nwf_strdup(name)};
         read_and_parse(store, name, &fresh, &fresh.error);
-        nwf_vec_push(&store->filters, fresh);
-        s = &store->filters.data[store->filters.n - 1];
+        s = insert(store, &fresh);
     }
     if (!s->filter) {
         return nwf_error_set(err, s->error.code, "%s", nwf_error_text(&s->error));
@@ -112,6 +147,7 @@ struct closure {
     void (*each)(void *aux, const char *data, size_t size);
     void *aux;
     NWF_VEC(const struct nwf_filter *) seen;
+    size_t n_refs;
 };
 
 static bool
@@ -139,7 +175,8 @@ visit(struct closure *c, const struct nwf_filter *filter)
         struct nwf_error ignored = NWF_ERROR_INIT;
         const struct nwf_filter *target;
 
-        if (entry->ref && !nwf_store_get(c->store, entry->ref->filter, &target, &ignored)) {
+        if (entry->ref && c->n_refs++ < NWF_PROGRAM_REFS_MAX
+            && !nwf_store_get(c->store, entry->ref->filter, &target, &ignored)) {
             visit(c, target);
         }
         nwf_error_clear(&ignored);
@@ -171,10 +208,10 @@ nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_
         nwf_filter_free(filter);
         return nwf_error_set(err, -EEXIST, "%s: filter %s is already in use", file, s->name);
     }
-    nwf_vec_push(&store->filters, (struct stored){.name = nwf_strdup(filter->name),
-                                                  .filter = filter,
-                                                  .data = nwf_memdup(data, size),
-                                                  .size = size});
+    insert(store, &(struct stored){.name = nwf_strdup(filter->name),
+                                   .filter = filter,
+                                   .data = nwf_memdup(data, size),
+                                   .size = size});
     *ret_filter = filter;
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "nwf/cleanup.h"
 #include "nwf/file.h"
+#include "nwf/text.h"
 
 /* Largest binding file, bytes. */
 #define FILE_MAX (16 * 1024 * 1024)
@@ -32,15 +33,24 @@ nwf_bindings_clear(struct nwf_bindings *bindings)
 }
 
 static int
-check_unique(const char *file, const struct nwf_bindings *bindings, size_t first,
-             struct nwf_error *err)
+compare_ports(const void *a, const void *b)
 {
-    for (size_t i = first; i < bindings->n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (!strcmp(bindings->data[i].port, bindings->data[j].port)) {
-                return nwf_error_set(err, -EEXIST, "%s: port %s is bound twice", file,
-                                     bindings->data[i].port);
-            }
+    return strcmp((*(const struct nwf_binding *const *) a)->port,
+                  (*(const struct nwf_binding *const *) b)->port);
+}
+
+static int
+check_unique(const char *file, const struct nwf_bindings *bindings, struct nwf_error *err)
+{
+    const struct nwf_binding **sorted CLEANUP_FREE = nwf_zalloc(bindings->n * sizeof *sorted + 1);
+
+    for (size_t i = 0; i < bindings->n; i++) {
+        sorted[i] = &bindings->data[i];
+    }
+    qsort(sorted, bindings->n, sizeof *sorted, compare_ports);
+    for (size_t i = 1; i < bindings->n; i++) {
+        if (!compare_ports(&sorted[i - 1], &sorted[i])) {
+            return nwf_error_set(err, -EEXIST, "%s: port %s is bound twice", file, sorted[i]->port);
         }
     }
     return 0;
@@ -52,7 +62,7 @@ nwf_bindings_read(const char *file, struct nwf_bindings *ret, struct nwf_error *
     const char *name = strcmp(file, "-") ? file : "standard input";
     char *data CLEANUP_FREE = NULL;
     struct nwf_binding binding;
-    size_t first = ret->n, size;
+    size_t size;
     int r = nwf_file_read(file, FILE_MAX, &data, &size, err);
 
     if (r) {
@@ -66,5 +76,9 @@ nwf_bindings_read(const char *file, struct nwf_bindings *ret, struct nwf_error *
     } else {
         r = nwf_bindings_from_json(name, data, size, ret, err);
     }
-    return r ? r : check_unique(name, ret, first, err);
+    if (!r && ret->n > NWF_BINDINGS_MAX) {
+        r = nwf_error_set(err, -E2BIG, "%s: more than %d bindings in all files", name,
+                          NWF_BINDINGS_MAX);
+    }
+    return r ? r : check_unique(name, ret, err);
 }

@@ -97,16 +97,52 @@ parse_binding(json_t *object, struct nwf_binding *binding, struct nwf_error *err
                : 0;
 }
 
+/* The end of the string that begins at 'p'. */
+static const char *
+skip_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        p += *p == '\\';
+    }
+    return p;
+}
+
+/* What the parser makes of a character can take a hundred times its place. */
+static int
+check_size(const char *file, const char *data, size_t size, struct nwf_error *err)
+{
+    size_t n_containers = 0, n_values = 0;
+
+    for (const char *p = data; p < data + size; p++) {
+        if (*p == '"') {
+            p = skip_string(p, data + size);
+        } else {
+            n_containers += *p == '[' || *p == '{';
+            n_values += *p == ',';
+        }
+        if (n_containers > NWF_JSON_CONTAINERS_MAX || n_values > NWF_JSON_VALUES_MAX) {
+            return nwf_error_set(err, -E2BIG,
+                                 "%s: more than %d objects and arrays, or than %d values in them",
+                                 file, NWF_JSON_CONTAINERS_MAX, NWF_JSON_VALUES_MAX);
+        }
+    }
+    return 0;
+}
+
 int
 nwf_bindings_from_json(const char *file, const char *data, size_t size, struct nwf_bindings *ret,
                        struct nwf_error *err)
 {
     json_error_t cause;
-    json_t *root CLEANUP(json_cleanup) = json_loadb(data, size, JSON_REJECT_DUPLICATES, &cause);
+    json_t *root CLEANUP(json_cleanup) = NULL;
     json_t *object;
     size_t i;
+    int too_much = check_size(file, data, size, err);
 
-    if (!root) {
+    if (too_much) {
+        return too_much;
+    }
+    if (!(root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &cause))) {
         return nwf_error_set(err, -EINVAL, "%s:%d: %s", file, cause.line, cause.text);
     }
     if (!json_is_array(root) || json_array_size(root) > NWF_BINDINGS_MAX) {
