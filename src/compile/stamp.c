@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "nwf-config.h"
+#include "nwf-sources.h"
 #include "nwf/pipeline.h"
 #include "openvswitch/ofpbuf.h"
 
@@ -50,8 +50,8 @@ nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
     struct sha1_ctx ctx;
 
     sha1_init(&ctx);
-    /* Another version may have another pipeline. */
-    sha1_update(&ctx, NWF_VERSION, sizeof NWF_VERSION);
+    /* Another program may have another pipeline. */
+    sha1_update(&ctx, NWF_SOURCES_HASH, sizeof NWF_SOURCES_HASH);
     sha1_update(&ctx, settings, sizeof settings);
     /* Flows with this port's number may be those of a port that has gone. */
     if (port->name) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Digests; see digest.h.  Whatever changes a guest's own flows has to be in here, and
- * a change of the compiler changes NWF_VERSION or STAMP's version. */
+ * Digests; see digest.h.  Whatever changes a guest's own flows has to be in here, the
+ * compiler included. */
 #include <config.h>
 
 #include "digest.h"
 
 #include <string.h>
 
-#include "nwf-config.h"
+#include "nwf-sources.h"
 #include "nwf/text.h"
 
 #include "lib/sha1.h"
@@ -83,7 +83,7 @@ nwf_digest_port(struct nwf_digests *digests, struct nwf_store *store,
     struct sha1_ctx ctx;
 
     sha1_init(&ctx);
-    add_text(&ctx, NWF_VERSION, strlen(NWF_VERSION));
+    add_text(&ctx, NWF_SOURCES_HASH, strlen(NWF_SOURCES_HASH));
     sha1_update(&ctx, settings, sizeof settings);
     add_text(&ctx, port->name ? port->name : "", port->name ? strlen(port->name) : 0);
     if (port->vlan.limited) {

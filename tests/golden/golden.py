@@ -83,7 +83,13 @@ def compile_flows(policy, options):
     numbers = [f"--ofport={guest['port']}={i}" for i, guest in enumerate(policy, 1)]
     done = subprocess.run([PROGRAM, f"--filter-dir={STOCK}", *options, "compile", *numbers, "-"],
                           input=json.dumps(policy), text=True, capture_output=True)
-    return (done.stdout, None) if done.returncode == 0 else ("", done.stderr.strip())
+    return (without_digests(done.stdout), None) if done.returncode == 0 else (
+        "", done.stderr.strip())
+
+
+def without_digests(text):
+    """The digests in a stamp, behind its version, are other ones for every program."""
+    return re.sub(r"(note:..)((?:\...){28})", lambda m: m.group(1) + ".00" * 28, text)
 
 
 def of_filter(text):

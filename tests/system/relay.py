@@ -23,12 +23,14 @@ import select
 import shutil
 import socket
 import struct
+import subprocess
 import threading
 
 from lab.netns import WORK, LabError
 from lab.ovs import RUN
 from system.world import nwfilter
 
+LOCK = ".ovs-nwfilter.~lock~"
 PASS, DROP, CLOSE, MUTE = "pass", "drop", "close", "mute"
 
 # OpenFlow 1.4 and 1.5.
@@ -120,8 +122,12 @@ class Relay:
 
     def __enter__(self):
         os.makedirs(self.folder)
-        for name in os.listdir(RUN):
+        for name in set(os.listdir(RUN)) - {LOCK}:
             os.symlink(f"{RUN}/{name}", f"{self.folder}/{name}")
+        # The one lock for all runs, which is no lock behind a link.
+        for folder in (RUN, self.folder):
+            open(f"{folder}/{LOCK}", "a").close()
+        subprocess.run(["mount", "--bind", f"{RUN}/{LOCK}", f"{self.folder}/{LOCK}"], check=True)
         self.path = f"{self.folder}/{self.socket_name(self.world)}"
         if os.path.lexists(self.path):
             self.upstream = os.path.realpath(self.path)
@@ -139,6 +145,7 @@ class Relay:
         self.thread.join()
         os.close(self.stop_reader)
         self.listener.close()
+        subprocess.run(["umount", f"{self.folder}/{LOCK}"], check=True)
         shutil.rmtree(self.folder)
         if self.error:
             raise self.error
