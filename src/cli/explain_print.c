@@ -135,7 +135,8 @@ nwf_cli_print_explanation(const struct nwf_cli_explanation *e, bool json)
         print_json(e);
         return;
     }
-    printf("%s %s: %s\n", e->port, nwf_direction_to_string(e->direction), verdict_of(e));
+    char *port CLEANUP_FREE = nwf_text_clean(e->port, NWF_ERROR_MAX);
+    printf("%s %s: %s\n", port, nwf_direction_to_string(e->direction), verdict_of(e));
     print_steps(e->explanation);
     if (e->trace) {
         print_switch(e);

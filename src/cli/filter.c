@@ -150,8 +150,10 @@ load(struct nwf_cli *cli, const char *word, const struct nwf_filter **ret, char 
 static void
 print_note(void *aux, const char *file, unsigned int line, const char *text)
 {
+    char *clean CLEANUP_FREE = nwf_text_clean(file, NWF_ERROR_MAX);
+
     (void) aux;
-    printf("  %s:%u: note: %s\n", file, line, text);
+    printf("  %s:%u: note: %s\n", clean, line, text);
 }
 
 static int
@@ -244,7 +246,8 @@ define(struct nwf_cli *cli, struct nwf_error *err)
     char *path CLEANUP_FREE = nwf_asprintf("%s/%s.xml", dir, filter->name);
     r = nwf_file_write(path, data, size, err);
     if (!r) {
-        printf("%s: defined in %s; sync puts it in force\n", filter->name, path);
+        char *clean CLEANUP_FREE = nwf_text_clean(path, NWF_ERROR_MAX);
+        printf("%s: defined in %s; sync puts it in force\n", filter->name, clean);
     }
     return r;
 }

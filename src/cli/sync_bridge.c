@@ -57,7 +57,8 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
                     "\"removed\": %zu, \"guests\": %zu, \"quarantined\": %zu, \"trusted\": %zu}\n"
                   : "%s: %zu flows: %zu added, %zu changed, %zu removed; "
                     "%zu guests, %zu quarantined, %zu trusted\n";
-    char *name CLEANUP_FREE = cli->json ? nwf_json_quote(plan->name) : nwf_strdup(plan->name);
+    char *name CLEANUP_FREE =
+        cli->json ? nwf_json_quote(plan->name) : nwf_text_clean(plan->name, NWF_ERROR_MAX);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -92,10 +93,12 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
         n++;
     }
     if (plan->n_unreached) {
-        fprintf(stderr,
-                "ovs-nwfilter: bridge %s: %zu guests get no flooded frames of some kind: more "
-                "filters than one packet can visit tell such frames apart\n",
-                plan->name, plan->n_unreached);
+        char *name CLEANUP_FREE = nwf_asprintf("bridge %s", plan->name);
+        char *cause CLEANUP_FREE =
+            nwf_asprintf("%zu guests get no flooded frames of some kind: more filters than one "
+                         "packet can visit tell such frames apart",
+                         plan->n_unreached);
+        nwf_cli_complain_of(name, cause);
     }
     return n;
 }

@@ -25,7 +25,9 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
                bridge, port, result->n_flows, result->n_added, result->n_replaced,
                result->n_deleted);
     } else {
-        printf("%s: %s: %zu flows: %zu added, %zu changed, %zu removed\n", plan->name, name,
+        char *bridge CLEANUP_FREE = nwf_text_clean(plan->name, NWF_ERROR_MAX);
+        char *port CLEANUP_FREE = nwf_text_clean(name, NWF_ERROR_MAX);
+        printf("%s: %s: %zu flows: %zu added, %zu changed, %zu removed\n", bridge, port,
                result->n_flows, result->n_added, result->n_replaced, result->n_deleted);
     }
 }

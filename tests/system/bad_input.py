@@ -7,7 +7,9 @@ bad port either way; its status begins with "error: "; sync exits 1 with a line 
 it prints holds no control characters, whatever the tags hold.
 """
 
+import json
 import os
+import re
 import sys
 import time
 
@@ -90,6 +92,7 @@ def test(world):
     world.check("an unknown mode of the bridge is taken for \"enforce\", and said",
                 "enforced" in result.err, result)
     check_others(world, "a bridge in an unknown mode")
+    check_names(world)
 
 
 def set_tags(name, tags, mac):
@@ -165,6 +168,47 @@ def check_others(world, when):
         ("uplink", world.ipv6("uplink"), [])])
     world.check(f"{when}: their status is \"active\"",
                 world.status("vnet0") == world.status("vnet1") == "active")
+
+
+def check_names(world):
+    """Names that speak to a terminal, of a bridge and of an Interface on it: they reach it in no
+    output of any command, and JSON stays JSON."""
+    bridge, guest = "b\x1b[31m", "g\x1b[2J\x07"
+    world.ovs.add_bridge(bridge)
+    world.ovs.vsctl("add-port", bridge, guest, "--", "set", "Interface", guest, "type=internal",
+                    "external_ids:attached-mac=52:54:00:00:00:99", f"external_ids:nwfilter={CLEAN}",
+                    "external_ids:nwfilter-IP=10.0.0.99")
+    packet = "arp,dl_src=52:54:00:00:00:98"
+    for words in (["manage", bridge], ["sync", bridge], ["sync", f"--port={guest}"], ["bindings"],
+                  ["explain", guest, "out", packet], ["explain", guest, "out", packet, "--live"],
+                  ["sync", "--full", bridge], ["diff", bridge], ["filter", "undefine", CLEAN],
+                  ["bind", "--sync", guest, CLEAN, "IP=10.0.0.98"],
+                  ["bind", guest, "no-such"], ["unbind", guest], ["sync", bridge],
+                  ["sync", f"--port={guest}"]):
+        for form in ("text", "json"):
+            result = nwfilter(*words, f"--format={form}")
+            world.check(f"{' '.join(words)}, as {form}: no control characters", is_clean(
+                result.out + result.err) and (re.search("x1b", result.out + result.err)
+                                              or words[0] in ("diff", "filter", "unbind", "bind")),
+                        result)
+            if form == "json" and words[0] in ("bindings", "explain", "manage", "sync") and result.out:
+                world.check("    and it is JSON", is_json(result.out), result)
+    world.ovs.vsctl("set", "Bridge", bridge, "external_ids:nwfilter=\x1b[31m")
+    result = nwfilter("sync", bridge)
+    world.check("a bridge of that name in such a mode", is_clean(result.err)
+                and "is taken for" in result.err, result)
+    result = nwfilter("unmanage", bridge)
+    world.check("unmanage: no control characters", is_clean(result.out + result.err)
+                and result.status == 0, result)
+    world.ovs.vsctl("del-br", bridge)
+
+
+def is_json(text):
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_listing(world):
