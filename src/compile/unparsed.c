@@ -2,8 +2,8 @@
  *
  * Frames that Open vSwitch does not look into.
  *
- * Fields of a packet that is cut short, or of ARP for other networks than Ethernet
- * and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
+ * Fields of a packet that is cut short or whose lengths contradict, or of ARP for other
+ * networks than Ethernet and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
  * in a first fragment of eight bytes, and the protocol of IPv6 that ends inside of an
  * extension header, where libvirt sees them.  A rule must not accept such a frame because
  * zero happens to satisfy it ("not from 10.0.0.1").  And where libvirt would have looked
@@ -119,7 +119,6 @@ match_outside(const struct nwf_prule *prule, enum nwf_depth layer, const struct 
 /* What a rule asks of a layer, and of those inside of it. */
 struct inside {
     bool asked;
-    bool is_arp;
     bool zero_satisfies;
 };
 
@@ -131,7 +130,6 @@ look_inside(const struct nwf_prule *prule, enum nwf_depth layer)
     nwf_vec_foreach (cond, &prule->conds) {
         if (depth_of(prule, cond) >= layer) {
             inside.asked = true;
-            inside.is_arp |= cond->field <= NWF_F_ARP_GRATUITOUS;
             inside.zero_satisfies &= holds_for_zero(prule, cond);
         }
     }
@@ -144,18 +142,14 @@ handle_layer(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum nwf
 {
     enum nwf_action action = prule->rule->action;
     struct inside inside = look_inside(prule, layer);
-    /* IPv6 from :: to :: may be a packet that ends inside of an extension header. */
-    bool is_ipv6 = nwf_rule_eth_type(prule) == 0x86dd;
-    bool in_doubt =
-        (inside.is_arp || is_ipv6 || layer >= NWF_DEPTH_PROTOCOL) && action != NWF_ACCEPT;
+    bool in_doubt = action != NWF_ACCEPT;
     struct nwf_matches outside = {.data = NULL};
     struct match zero;
     int r = 0;
 
     match_init_catchall(&zero);
     match_zero(prule, layer, &zero);
-    if (inside.asked && !in_doubt && inside.zero_satisfies && action != NWF_DROP
-        && action != NWF_REJECT) {
+    if (inside.asked && !in_doubt && inside.zero_satisfies) {
         nwf_vec_push(&m->except, zero);
     } else if (inside.asked && in_doubt) {
         r = match_outside(prule, layer, sets, &outside, err);

@@ -123,9 +123,15 @@ put_transport(struct dp_packet *p, const struct frame *f)
 static void
 put_ipv4(struct dp_packet *p, const struct frame *f)
 {
-    put8(p, 0x45);
+    /* Of each kind some: a packet longer than its frame, or shorter than its header; a
+     * header that is too short. */
+    static const uint16_t wrong_sizes[] = {0xffff, 12, 0, 44};
+    unsigned int kind = f->ip_dst[3] % 4u;
+    bool wrong = f->oddity == WRONG_LENGTHS;
+
+    put8(p, wrong && kind == 3 ? 0x44 : 0x45);
     put8(p, (uint8_t) (f->dscp << 2));
-    put16(p, (uint16_t) (20 + transport_size(f)));
+    put16(p, wrong ? wrong_sizes[kind] : (uint16_t) (20 + transport_size(f)));
     put16(p, 1);
     put16(p, f->fragment == FIRST_FRAGMENT ? 0x2000 : f->fragment == LATER_FRAGMENT ? 3 : 0);
     put8(p, 64);
@@ -143,7 +149,9 @@ put_ipv6(struct dp_packet *p, const struct frame *f)
 
     put16(p, (uint16_t) (0x6000 | f->dscp << 6));
     put16(p, 0);
-    put16(p, (uint16_t) ((cut ? 8 : transport_size(f)) + (fragment ? 8 : 0)));
+    put16(p, f->oddity == WRONG_LENGTHS
+                 ? 0xffff
+                 : (uint16_t) ((cut ? 8 : transport_size(f)) + (fragment ? 8 : 0)));
     put8(p, fragment ? IPPROTO_FRAGMENT : cut ? IPPROTO_DSTOPTS : f->proto);
     put8(p, 64);
     put(p, f->ip_src, 16);
@@ -285,7 +293,9 @@ roll_oddity(struct dice *dice, struct frame *f)
         static const enum oddity of_arp[] = {CUT_SHORT, ARP_HARDWARE, ARP_PROTOCOL, ARP_OPCODE};
         f->oddity = of_arp[dice_roll(dice, N_ROWS(of_arp))];
     } else {
-        f->oddity = (enum oddity)(CUT_SHORT + dice_roll(dice, 3));
+        static const enum oddity of_ip[] = {CUT_SHORT, CUT_EXTENSION, CUT_TRANSPORT,
+                                            WRONG_LENGTHS};
+        f->oddity = of_ip[dice_roll(dice, N_ROWS(of_ip))];
         if (f->oddity == CUT_EXTENSION && f->eth_type == ETH_IPV4) {
             f->oddity = CLEAR;
         }
@@ -317,7 +327,7 @@ roll_connection(struct dice *dice, struct frame *f)
     bool is_icmp = f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6;
 
     f->connection = (enum connection) dice_roll(dice, is_later ? CONN_RELATED : N_CONNECTIONS);
-    if (f->oddity == CUT_SHORT || f->oddity == CUT_EXTENSION) {
+    if (f->oddity == CUT_SHORT || f->oddity == CUT_EXTENSION || f->oddity == WRONG_LENGTHS) {
         f->connection = CONN_INVALID; /* Conntrack does not look into it either. */
     }
     f->from_host = !dice_roll(dice, 8);

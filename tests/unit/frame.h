@@ -20,6 +20,7 @@ enum oddity {
     CLEAR,          /* In nothing. */
     CUT_SHORT,      /* The frame ends inside of its ARP, IPv4 or IPv6 header. */
     CUT_EXTENSION,  /* The packet ends inside of an IPv6 extension header. */
+    WRONG_LENGTHS,  /* The lengths in an IP header contradict those of the frame. */
     CUT_TRANSPORT,  /* A first fragment has the ports of TCP or SCTP, and ends there. */
     ZERO_TRANSPORT, /* A transport header is there and is all zeros. */
     ARP_HARDWARE,   /* ARP for another network than Ethernet. */
