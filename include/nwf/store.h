@@ -34,6 +34,10 @@ int nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_fi
 void nwf_store_closure(struct nwf_store *store, const struct nwf_filter *filter,
                        void (*each)(void *aux, const char *data, size_t size), void *aux);
 
+/* The names of filters by way of which 'from' refers to 'to', "from, ..., to", as a new
+ * string; NULL if it does not.  Filters that cannot be read refer to nothing. */
+char *nwf_store_find_reference(struct nwf_store *store, const char *from, const char *to);
+
 /* Parses 'data' as filter text that stands in for what the source would give for
  * its name, e.g. to check a filter before it is installed. */
 int nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_t size,

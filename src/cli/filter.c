@@ -261,6 +261,28 @@ has_database(const struct nwf_cli *cli)
     return !socket || strchr(socket, ',') || access(socket, F_OK) == 0 || errno != ENOENT;
 }
 
+/* Whether the port's filter is 'name', or refers to it. */
+static int
+check_port(struct nwf_cli *cli, const struct nwf_ovs_port *port, const char *name,
+           struct nwf_error *err)
+{
+    nwf_vec_foreach (tag, &port->tags) {
+        bool is_filter = !strcmp(tag->key, NWF_TAG_FILTER) || !strcmp(tag->key, NWF_TAG_PROFILE);
+        char *way CLEANUP_FREE =
+            is_filter ? nwf_store_find_reference(cli->store, tag->value, name) : NULL;
+
+        if (way && !strcmp(tag->value, name)) {
+            return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it", name,
+                                 port->name);
+        }
+        if (way) {
+            return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it by way of %s",
+                                 name, port->name, way);
+        }
+    }
+    return 0;
+}
+
 static int
 check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
 {
@@ -278,12 +300,8 @@ check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
     nwf_ovsdb_bridges(db, &bridges);
     nwf_vec_foreach (bridge, &bridges) {
         nwf_vec_foreach (port, &bridge->ports) {
-            nwf_vec_foreach (tag, &port->tags) {
-                if ((!strcmp(tag->key, NWF_TAG_FILTER) || !strcmp(tag->key, NWF_TAG_PROFILE))
-                    && !strcmp(tag->value, name)) {
-                    return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it", name,
-                                         port->name);
-                }
+            if ((r = check_port(cli, port, name, err))) {
+                return r;
             }
         }
     }

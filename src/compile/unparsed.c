@@ -3,12 +3,13 @@
  * Frames that Open vSwitch does not look into.
  *
  * Fields of a packet that is cut short or whose lengths contradict, or of ARP for other
- * networks than Ethernet and IPv4, read as zero; so do the ports of a TCP header that is not all there, as
- * in a first fragment of eight bytes, and the protocol of IPv6 that ends inside of an
- * extension header, where libvirt sees them.  A rule must not accept such a frame because
- * zero happens to satisfy it ("not from 10.0.0.1").  And where libvirt would have looked
- * into what we cannot look into, a rule that may drop the frame, or may send it past the
- * rest of its chain, leaves us in doubt; a frame in doubt is dropped. */
+ * networks than Ethernet and IPv4, read as zero; so do the ports of a TCP header that is
+ * not all there, as in a first fragment of eight bytes, and the protocol of IPv6 that
+ * ends inside of an extension header, where libvirt sees them.  A rule must not accept
+ * such a frame because zero happens to satisfy it ("not from 10.0.0.1").  And where
+ * libvirt would have looked into what we cannot look into, a rule that may drop the
+ * frame, or may send it past the rest of its chain, leaves us in doubt; a frame in doubt
+ * is dropped. */
 #include <config.h>
 
 #include <errno.h>

@@ -98,8 +98,10 @@ CASES = [
     ("several guests with all that one may have", "".join(
         rule(f"<ip srcipaddr='$A' dscp='{i}'/>", "drop") for i in range(3)), policy(20, A=MANY),
      "v15: filter x: guests that need more than 1024 flows need more than 131072 together"),
-    ("guests with thousands of addresses", rule("<ip/>"), policy(
-        60, MAC=[f"52:54:00:{i >> 8:02x}:{i & 255:02x}:01" for i in range(4096)]),
+    ("guests with thousands of addresses", rule("<ip/>"), json.dumps(
+        [{"port": f"v{n}", "filter": "x", "parameters": {
+            "MAC": [f"52:54:00:{i >> 8:02x}:{i & 255:02x}:{n:02x}" for i in range(4096)]}}
+         for n in range(60)]),
      "v31: filter x: guests that need more than 1024 flows need more than 131072 together"),
     ("many values", "", policy(**{f"V{i}": ["1"] * 4096 for i in range(5)}),
      r"[^\n]*variable V4: more than 16384 values of all variables"),

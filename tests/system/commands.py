@@ -212,7 +212,18 @@ def test_own_filter(test):
     test.says("diff", status=2, out=CHANGES)
     os.unlink(f"{FILTERS}/mine.xml")
     test.says("diff")
+    for name, ref in (("middle", "mine"), ("outer", "middle")):
+        test.says("filter define -", out=f"{name}: defined in .*\n",
+                  stdin=f"<filter name='{name}'><filterref filter='{ref}'/></filter>")
+    test.says("bind vnet2 outer")
+    test.refuses("filter undefine mine",
+                 "filter mine: port vnet2 is bound to it by way of outer, middle, mine")
+    test.refuses("filter undefine middle",
+                 "filter middle: port vnet2 is bound to it by way of outer, middle")
+    test.refuses("filter undefine outer", "filter outer: port vnet2 is bound to it")
     test.says("bind vnet2 clean-traffic IP=10.0.0.2")
+    for name in ("outer", "middle"):
+        test.says(f"filter undefine {name}")
     test.says("filter undefine mine")
     test.refuses("bind vnet2 mine", "vnet2: filter mine: no such filter")
     test.says("sync", out=SUM.format(*[r"\d+"] * 3, 2, 0, 2))

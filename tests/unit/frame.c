@@ -293,8 +293,7 @@ roll_oddity(struct dice *dice, struct frame *f)
         static const enum oddity of_arp[] = {CUT_SHORT, ARP_HARDWARE, ARP_PROTOCOL, ARP_OPCODE};
         f->oddity = of_arp[dice_roll(dice, N_ROWS(of_arp))];
     } else {
-        static const enum oddity of_ip[] = {CUT_SHORT, CUT_EXTENSION, CUT_TRANSPORT,
-                                            WRONG_LENGTHS};
+        static const enum oddity of_ip[] = {CUT_SHORT, CUT_EXTENSION, CUT_TRANSPORT, WRONG_LENGTHS};
         f->oddity = of_ip[dice_roll(dice, N_ROWS(of_ip))];
         if (f->oddity == CUT_EXTENSION && f->eth_type == ETH_IPV4) {
             f->oddity = CLEAR;
