@@ -59,8 +59,8 @@ void nwf_bridge_finish(struct nwf_bridge *bridge);
 
 /* Adds the flows that are one guest's own: its way in, stamped with what 'stamp'
  * says then, and its filter in both directions.  The caller sets stamp->digest; the
- * rest, and port->flood, is set here.  On error some may have been added: what 'flows' has
- * is not to be used, and the port is to be quarantined. */
+ * rest, and port->flood, is set here.  On error nothing was added, and the port is to
+ * be quarantined. */
 int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                       const struct nwf_program *program, struct nwf_stamp *stamp,
                       struct nwf_flow_set *flows, struct nwf_error *err);

@@ -189,19 +189,21 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                   const struct nwf_program *program, struct nwf_stamp *stamp,
                   struct nwf_flow_set *flows, struct nwf_error *err)
 {
-    size_t n_before = nwf_flow_set_count(flows);
+    struct nwf_flow_set own CLEANUP(nwf_flow_set_finish);
 
+    nwf_flow_set_init(&own);
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        int n = compile_side(bridge, port, program, (enum nwf_direction) d, flows, err);
+        int n = compile_side(bridge, port, program, (enum nwf_direction) d, &own, err);
         if (n < 0) {
             return n;
         }
         stamp->n_stages[d] = (uint8_t) n;
     }
-    stamp->n_flows = (uint32_t) (nwf_flow_set_count(flows) - n_before);
+    stamp->n_flows = (uint32_t) nwf_flow_set_count(&own);
     stamp->flood = port->flood;
     nwf_stamp_set_shared(stamp, bridge, port);
-    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
+    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, &own);
+    nwf_flow_set_move(flows, &own);
     return 0;
 }
 
