@@ -140,6 +140,42 @@ test_override(void **state)
     }
 }
 
+/* What a union would give, without one: the outermost scope that has a variable wins. */
+static void
+test_scopes(void **state)
+{
+    struct nwf_params port CLEANUP(nwf_params_clear);
+    struct nwf_params middle CLEANUP(nwf_params_clear);
+    struct nwf_params inner CLEANUP(nwf_params_clear);
+    const struct nwf_scope outermost = {&port, NULL}, around = {&middle, &outermost},
+                           scope = {&inner, &around};
+
+    (void) state;
+    params_of("A=1", &port);
+    params_of("A=2 B=2,3", &middle);
+    params_of("A=4 B=4 C=4", &inner);
+    assert_string_equal(nwf_scope_find(&scope, "A")->values.data[0], "1");
+    assert_int_equal(nwf_scope_find(&scope, "B")->values.n, 2);
+    assert_string_equal(nwf_scope_find(&scope, "C")->values.data[0], "4");
+    assert_null(nwf_scope_find(&scope, "D"));
+    assert_null(nwf_scope_find(&around, "C"));
+}
+
+/* Values are counted when they come and when a list takes another's place. */
+static void
+test_count(void **state)
+{
+    struct nwf_params params CLEANUP(nwf_params_clear);
+    struct nwf_params outer CLEANUP(nwf_params_clear);
+
+    (void) state;
+    params_of("A=1,2,3 B=1", &params);
+    params_of("A=4 C=5,6", &outer);
+    assert_int_equal(params.n_values, 4);
+    nwf_params_override(&params, &outer);
+    assert_int_equal(params.n_values, 4); /* A=4 B=1 C=5,6 */
+}
+
 int
 main(void)
 {
@@ -150,6 +186,8 @@ main(void)
         cmocka_unit_test(test_list_limit),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_override),
+        cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
