@@ -42,7 +42,8 @@ INVISIBLE = {
     r"quarantine 0 in_port drop": "table 0's own drop is beneath it",
     r"quarantine 110 reg0 drop": "the table's own drop is beneath it, and nothing leads there",
     r"from-vm 10 in_port drop": "the table's own drop is beneath it",
-    r"(from|to)-vm 1?10 .*arp_op.* drop": "what is in doubt here is dropped by the rule behind it",
+    r"(from|to)-vm 1?10 .*(arp_op|nw_src,nw_dst,nw_proto).* drop":
+        "what is in doubt here is dropped by the rule behind it; see malformed.py",
 }
 
 FILTER = """
