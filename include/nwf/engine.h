@@ -5,6 +5,8 @@
 #ifndef NWF_ENGINE_H
 #define NWF_ENGINE_H
 
+#include <errno.h>
+
 #include "nwf/binding.h"
 #include "nwf/compile.h"
 #include "nwf/ovsdb.h"
@@ -92,10 +94,14 @@ void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
 /* Quarantines guests that claim an address which is another's; see nwf/claims.h. */
 void nwf_plan_settle_addresses(struct nwf_plan *plan);
 
-/* Computes the flows.  A guest whose filter fails, or whose address is another's, is
- * quarantined and says why in its 'error'; only a broken installation makes the whole fail.
- * plan->holders says who has an address now.  Guests that have
- * their stamp in 'installed' (may be NULL) are not compiled again: they become
+/* Quarantines a guest whose filter the switch does not take.  The plan is to be computed
+ * again. */
+void nwf_plan_refuse(struct nwf_plan_port *port, const char *cause);
+
+/* Computes the flows, in the place of those that are there.  A guest whose filter fails, or
+ * whose address is another's, is quarantined and says why in its 'error'; only a broken
+ * installation makes the whole fail.  plan->holders says who has an address now.  Guests that
+ * have their stamp in 'installed' (may be NULL) are not compiled again: they become
  * 'unchanged'. */
 int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
                      const struct nwf_port_stamps *installed, struct nwf_error *err);
@@ -118,21 +124,24 @@ int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *
 /* The MAC variable's values as addresses. */
 int nwf_plan_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nwf_error *err);
 
+/* Called with each step that the switch is away from the plan. */
+typedef void nwf_sync_report_fn(const struct nwf_change *change);
+
 struct nwf_sync_options {
     unsigned int timeout_ms;
     uint32_t versions; /* OpenFlow's, a bitmap. */
     bool dry_run;
-    bool full;       /* Compare every flow, also of ports that seem unchanged. */
-    bool may_repeat; /* What changes meanwhile is left to another call. */
+    bool full;                  /* Compare every flow, also of ports that seem unchanged. */
+    bool may_repeat;            /* What changes meanwhile is left to another call. */
+    nwf_sync_report_fn *report; /* May be NULL. */
 };
 
 struct nwf_sync_result {
     size_t n_added, n_replaced, n_deleted, n_flows;
 };
 
-/* Called with each step that the switch is away from the plan, if not NULL. */
-typedef void nwf_sync_report_fn(void *aux, const struct nwf_plan *plan,
-                                const struct nwf_change *change);
+/* The switch refuses flows that are guests' own, and nothing has changed. */
+#define NWF_REFUSED (-EBADRQC)
 
 /* Computes 'plan' (which has been read from 'bridge'), brings the bridge's switch to
  * it, and says in OVSDB how each port fares.  Returns 0 when the plan is in force,
@@ -142,13 +151,16 @@ typedef void nwf_sync_report_fn(void *aux, const struct nwf_plan *plan,
  * options->may_repeat that is -EAGAIN, and the bridge is to be read and synchronised again;
  * otherwise it is those ports' error.
  *
+ * A guest whose flows the switch refuses is quarantined, as one whose filter fails.  That
+ * takes a try more, for all that the switch refuses at once.
+ *
  * Unless options->full, the work is in proportion to what has changed: of guests whose
  * stamps say that their tags, filters and port are as they were, flows are counted and
  * not compared.  A count that is off makes the run a full one. */
 int nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                     struct nwf_store *store, struct nwf_plan *plan,
-                    const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
-                    struct nwf_sync_result *ret, struct nwf_error *err);
+                    const struct nwf_sync_options *options, struct nwf_sync_result *ret,
+                    struct nwf_error *err);
 
 /* The same for one port, at a cost that does not grow with the number of others.  'db' is
  * the port's (nwf_ovsdb_open_port()), 'bridge' what nwf_ovsdb_port_bridge() says, and
@@ -156,11 +168,12 @@ int nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
  *
  * That is enough for a guest that the switch knows already, if nothing that other ports'
  * flows know of it has changed, as when it gets another address or filter.  Otherwise
- * *ret_done is false, nothing was changed, and the bridge needs nwf_sync_bridge(). */
+ * *ret_done is false, nothing was changed, and the bridge needs nwf_sync_bridge().  So it does
+ * for the port to be quarantined where this returns NWF_REFUSED. */
 int nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                   struct nwf_store *store, struct nwf_plan *plan,
-                  const struct nwf_sync_options *options, nwf_sync_report_fn *report, void *aux,
-                  struct nwf_sync_result *ret, bool *ret_done, struct nwf_error *err);
+                  const struct nwf_sync_options *options, struct nwf_sync_result *ret,
+                  bool *ret_done, struct nwf_error *err);
 
 /* The status of a guest on a bridge that nobody manages; %s is the bridge. */
 #define NWF_STATUS_UNMANAGED "error: bridge %s is not managed, so it is not filtered"

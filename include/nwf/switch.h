@@ -7,6 +7,7 @@
 
 #include "nwf/compile.h"
 #include "nwf/flow.h"
+#include "nwf/vec.h"
 
 struct nwf_switch;
 
@@ -48,13 +49,29 @@ int nwf_switch_dump_table(struct nwf_switch *sw, uint8_t table, struct nwf_flow_
 int nwf_switch_count(struct nwf_switch *sw, uint8_t table, uint64_t cookie, uint64_t mask,
                      uint64_t *ret_count, struct nwf_error *err);
 
-/* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before
- * or after all of them.  If the switch rejects one, nothing has changed and the
- * error shows the flow. */
-int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
-                     struct nwf_error *err);
+/* A change that the switch refuses: its index, and the switch's error (enum ofperr). */
+struct nwf_refusal {
+    size_t index;
+    int code;
+};
 
-/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle. */
+struct nwf_refusals {
+    struct nwf_refusal *data;
+    size_t n, allocated;
+};
+
+/* The error's name and the flow; the caller frees it. */
+char *nwf_refusal_text(const struct nwf_refusal *refusal, const struct nwf_changes *changes);
+
+/* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before
+ * or after all of them.  It is committed once the switch has answered to all of them, and
+ * refuses none; if it does, or if the bundle has paused for so long that the switch has
+ * dropped a part of it, nothing has changed.  *ret_refusals (may be NULL) is what the switch
+ * refuses, for the caller to clear; the error shows the first. */
+int nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
+                     struct nwf_refusals *ret_refusals, struct nwf_error *err);
+
+/* Deletes every flow whose cookie is 'cookie' under 'mask', in one bundle, as above. */
 int nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct nwf_error *err);
 
 /* Tells the switch to delete them, and does not wait.  ovs-vswitchd reads what is there on

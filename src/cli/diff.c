@@ -33,13 +33,13 @@ diff_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ov
         .versions = cli->versions,
         .dry_run = true,
         .full = true,
+        .report = nwf_cli_print_change,
     };
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
-    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, nwf_cli_print_change, NULL,
-                            &result, err);
+    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);
     if (r) {
         return r;
     }

@@ -49,7 +49,7 @@ int nwf_cli_sync_port(const struct nwf_cli *cli, const struct nwf_cli_sync *sync
 
 /* The two halves of it.  The first changes nothing if the port's own flows are not all there
  * is to do: then *ret_bridge, the caller's to free, becomes its bridge's name.  So it does
- * with -ECANCELED, if its tags have changed after its flows. */
+ * with -ECANCELED, if its tags have changed after its flows, and with NWF_REFUSED. */
 int nwf_cli_sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db,
                        const struct nwf_cli_sync *sync, const char *name, char **ret_bridge,
                        struct nwf_error *err);

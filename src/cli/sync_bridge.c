@@ -25,12 +25,10 @@ nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges, const char *name, str
 }
 
 void
-nwf_cli_print_change(void *aux, const struct nwf_plan *plan, const struct nwf_change *change)
+nwf_cli_print_change(const struct nwf_change *change)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
-    (void) aux;
-    (void) plan;
     nwf_cli_stop_alarm(); /* Nothing is done any more but to print. */
     nwf_flow_format(change->flow, &s);
     printf("%c%s\n", change->kind == NWF_CHANGE_DELETE ? '-' : '+', ds_cstr(&s));
@@ -124,13 +122,13 @@ sync_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cl
         .dry_run = sync->dry_run,
         .full = sync->full,
         .may_repeat = !last,
+        .report = sync->dry_run ? nwf_cli_print_change : NULL,
     };
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
-    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options,
-                            sync->dry_run ? nwf_cli_print_change : NULL, NULL, &result, err);
+    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);
     if (r) {
         return r;
     }

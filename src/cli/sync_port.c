@@ -42,6 +42,7 @@ sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli
         .timeout_ms = cli->timeout_ms,
         .versions = cli->versions,
         .dry_run = sync->dry_run,
+        .report = sync->dry_run ? nwf_cli_print_change : NULL,
     };
     struct nwf_sync_result result;
 
@@ -50,15 +51,15 @@ sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli
     if (sync->must_be_guest && plan.ports.data[0].role == NWF_TRUSTED) {
         return nwf_error_set(err, -EINVAL, "%s: " NWF_NOT_FILTERED, plan.ports.data[0].name);
     }
-    int r =
-        nwf_sync_port(db, bridge, cli->store, &plan, &options,
-                      sync->dry_run ? nwf_cli_print_change : NULL, NULL, &result, ret_done, err);
-    if (r || !*ret_done) {
+    int r = nwf_sync_port(db, bridge, cli->store, &plan, &options, &result, ret_done, err);
+    if ((r && r != NWF_REFUSED) || !*ret_done) {
         return r;
     }
-    print_result(cli, &plan, &result);
+    if (!r) {
+        print_result(cli, &plan, &result);
+    }
     return plan.ports.data[0].error.text
-               ? nwf_error_set(err, -EINVAL, "%s: %s", plan.ports.data[0].name,
+               ? nwf_error_set(err, r ? r : -EINVAL, "%s: %s", plan.ports.data[0].name,
                                nwf_error_text(&plan.ports.data[0].error))
                : 0;
 }
@@ -95,7 +96,7 @@ nwf_cli_sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct
                              bridges.data[0].name);
     }
     r = sync->full ? 0 : sync_alone(cli, db, sync, &bridges.data[0], &done, err);
-    if (r == -ECANCELED || (!r && !done)) {
+    if (r == -ECANCELED || r == NWF_REFUSED || (!r && !done)) {
         *ret_bridge = nwf_strdup(bridges.data[0].name);
     }
     return r;
@@ -131,7 +132,7 @@ nwf_cli_sync_port(const struct nwf_cli *cli, const struct nwf_cli_sync *sync, co
     if (!r) {
         r = nwf_cli_sync_alone(cli, db, sync, name, &bridge, err);
     }
-    if (r == -ECANCELED && bridge) {
+    if ((r == -ECANCELED || r == NWF_REFUSED) && bridge) {
         nwf_error_clear(err); /* What the tags say now is as good. */
         r = 0;
     }

@@ -16,6 +16,7 @@ struct nwf_builder {
     struct nwf_sets sets;
     size_t n_rows;
     size_t n_values;     /* See NWF_EXPANDED_VALUES_MAX. */
+    bool has_flow_text;  /* A rule of the side is a <flow>. */
     bool accept_goes_on; /* What is accepted goes on at NWF_TARGET_ACCEPT. */
     bool tracked;        /* Packets in the open stage have been through conntrack. */
 };
@@ -50,7 +51,8 @@ int nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint
 int nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err);
 bool nwf_builder_has_ip(const struct nwf_builder *b);
 
-/* Removes rows that no frame reaches, and folds stages into the ones before them. */
-void nwf_stages_shrink(struct nwf_stages *stages);
+/* Removes rows that no frame reaches, and folds stages into the ones before them.
+ * 'has_flow_text': what two rows ask for together may have no place in OpenFlow. */
+void nwf_stages_shrink(struct nwf_stages *stages, bool has_flow_text);
 
 #endif

@@ -15,6 +15,8 @@
 #include "openvswitch/ofp-parse.h"
 #include "rule.h"
 
+#include "lib/packets.h"
+
 struct parse {
     const struct nwf_prule *prule;
     const struct nwf_cond *cond;
@@ -102,11 +104,39 @@ has_host_bits(const struct mf_field *mf, const char *text)
     return false;
 }
 
+/* libopenvswitch keeps what there is room for of a value, or of a tag's bits where it says that
+ * there is no tag.  ovs-ofctl(8) also takes VLAN 0xffff for "no tag". */
+static bool
+has_room(const struct mf_field *mf, const union mf_value *value)
+{
+    return mf_is_value_valid(mf, value)
+           || (mf->id == MFF_DL_VLAN && value->be16 == htons(OFP10_VLAN_NONE));
+}
+
+/* As ofp_parse_field(). */
+static int
+set_field(struct parse *p, const struct mf_field *mf, const char *text)
+{
+    union mf_value value, mask;
+    char *cause CLEANUP_FREE = mf_parse(mf, text, NULL, &value, &mask);
+
+    if (cause) {
+        return fail(p, cause);
+    }
+    if (!has_room(mf, &value)) {
+        return FAIL(p, "%s: \"%.80s\" is out of range", mf->name, text);
+    }
+    mf_set(mf, &value, &mask, &p->match, &cause);
+    /* mf_parse() masks bits that the field has not. */
+    p->match.wc.masks.nw_frag &= FLOW_NW_FRAG_MASK;
+    match_add_ethernet_prereq(&p->match, mf);
+    return cause ? fail(p, cause) : 0;
+}
+
 static int
 parse_field(struct parse *p, const char *name, const char *value)
 {
     const struct mf_field *mf = mf_from_name(name);
-    enum ofputil_protocol usable;
 
     if (!mf) {
         return FAIL(p, "Open vSwitch knows no field \"%.80s\"", name);
@@ -129,9 +159,8 @@ parse_field(struct parse *p, const char *name, const char *value)
     if (!*value) {
         return FAIL(p, "%s needs a value", name);
     }
-    char *cause CLEANUP_FREE = ofp_parse_field(mf, value, NULL, &p->match, &usable);
     nwf_vec_push(&p->fields, mf);
-    return cause ? fail(p, cause) : 0;
+    return set_field(p, mf, value);
 }
 
 /* A word without a value, such as "arp" or "icmp6". */
@@ -180,6 +209,24 @@ asks_for_nothing(const struct parse *p)
     return !p->match.wc.masks.dl_type;
 }
 
+/* Where there is no tag, it has no bits: "no tag" is the same match however many of them stand
+ * beside it, if they are zero. */
+static int
+check_tag(struct parse *p)
+{
+    ovs_be16 tci = p->match.flow.vlans[0].tci, mask = p->match.wc.masks.vlans[0].tci;
+
+    if (!(mask & htons(VLAN_CFI)) || tci & htons(VLAN_CFI)) {
+        return 0;
+    }
+    if (tci) {
+        return fail(p, "it asks for a tag's bits where there is no tag: bit 0x1000 says that there "
+                       "is one");
+    }
+    match_set_dl_tci_masked(&p->match, htons(0), htons(VLAN_CFI | VLAN_VID_MASK));
+    return 0;
+}
+
 /* A field says nothing in frames that do not have it. */
 static int
 check_prerequisites(struct parse *p, const struct nwf_matches *beside)
@@ -220,6 +267,7 @@ nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *con
     if (!r && asks_for_nothing(&p)) {
         r = fail(&p, "it asks for nothing");
     }
+    r = r ? r : check_tag(&p);
     r = r ? r : check_prerequisites(&p, beside);
     /* As everywhere in a filter, a type is that of an untagged frame. */
     if (!r && p.match.wc.masks.dl_type && !p.match.wc.masks.vlans[0].tci) {

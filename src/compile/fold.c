@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include "builder.h"
+#include "encode.h"
 #include "nwf/pipeline.h"
 
 /* Folding looks at every pair of rows. */
@@ -37,14 +38,28 @@ push_uncovered(struct nwf_stage *stage, const struct nwf_row *row)
     }
 }
 
+/* Whether a switch would not get what two rows, each of which it gets, ask for together. */
+static bool
+has_loss(const struct match *both, const struct match *a, const struct match *b)
+{
+    char *loss CLEANUP_FREE =
+        nwf_match_covers(a, b) || nwf_match_covers(b, a) ? NULL : nwf_match_loss(both);
+
+    return loss != NULL;
+}
+
 /* Appends 'row', which goes on in 'next', as the rows that it meets there.  Where these are
- * no rule's, a rule that has accepted stays the one that did. */
-static void
-push_inlined(struct nwf_stage *stage, const struct nwf_row *row, const struct nwf_stage *next)
+ * no rule's, a rule that has accepted stays the one that did.  False if that cannot be. */
+static bool
+push_inlined(struct nwf_stage *stage, const struct nwf_row *row, const struct nwf_stage *next,
+             bool has_flow_text)
 {
     nwf_vec_foreach (there, &next->rows) {
         struct nwf_row both = *there;
         if (nwf_match_and(&both.match, &row->match)) {
+            if (has_flow_text && has_loss(&both.match, &there->match, &row->match)) {
+                return false;
+            }
             if (there->rule == NWF_RULE_END && row->accepts) {
                 both.rule = row->rule;
                 both.why = row->why;
@@ -52,10 +67,11 @@ push_inlined(struct nwf_stage *stage, const struct nwf_row *row, const struct nw
             }
             push_uncovered(stage, &both);
             if (nwf_match_covers(&there->match, &row->match)) {
-                return;
+                break;
             }
         }
     }
+    return true;
 }
 
 static bool
@@ -87,26 +103,28 @@ remove_stage(struct nwf_stages *stages, size_t index)
 
 /* Folds stage i + 1 into stage i if that pays. */
 static void
-fold(struct nwf_stages *stages, size_t i)
+fold(struct nwf_stages *stages, size_t i, bool has_flow_text)
 {
     const struct nwf_stage *here = &stages->list.data[i], *next = here + 1;
     size_t separate = here->rows.n + next->rows.n;
     struct nwf_stage folded = {.rows.data = NULL};
+    bool fits = true;
 
     if (separate > FOLD_ROWS_MAX || is_target(stages, i + 1, i)) {
         return;
     }
     nwf_vec_foreach (row, &here->rows) {
         if (row->verdict == NWF_V_GOTO && row->target == i + 1) {
-            push_inlined(&folded, row, next);
+            fits = push_inlined(&folded, row, next, has_flow_text);
         } else {
             push_uncovered(&folded, row);
         }
-        if (folded.rows.n > separate) {
+        fits = fits && folded.rows.n <= separate;
+        if (!fits) {
             break;
         }
     }
-    if (folded.rows.n <= separate) {
+    if (fits) {
         stage_clear(&stages->list.data[i]);
         stages->list.data[i] = folded;
         remove_stage(stages, i + 1);
@@ -137,13 +155,13 @@ prune(struct nwf_stage *stage)
 }
 
 void
-nwf_stages_shrink(struct nwf_stages *stages)
+nwf_stages_shrink(struct nwf_stages *stages, bool has_flow_text)
 {
     nwf_vec_foreach (stage, &stages->list) {
         prune(stage);
     }
     for (size_t i = stages->list.n - 1; i-- > 0;) {
-        fold(stages, i);
+        fold(stages, i, has_flow_text);
     }
 }
 

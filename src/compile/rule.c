@@ -60,6 +60,17 @@ nwf_rule_negated_code(const struct nwf_prule *prule, const struct nwf_cond *type
     return NULL;
 }
 
+const struct nwf_cond *
+nwf_rule_flow_text(const struct nwf_prule *prule)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        if (cond->field == NWF_F_MATCH) {
+            return cond;
+        }
+    }
+    return NULL;
+}
+
 uint16_t
 nwf_rule_eth_type(const struct nwf_prule *prule)
 {

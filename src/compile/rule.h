@@ -35,6 +35,9 @@ const struct nwf_cond *nwf_rule_exact_cond(const struct nwf_prule *prule, enum n
 const struct nwf_cond *nwf_rule_negated_code(const struct nwf_prule *prule,
                                              const struct nwf_cond *type);
 
+/* The condition that is a <flow>'s text, or NULL. */
+const struct nwf_cond *nwf_rule_flow_text(const struct nwf_prule *prule);
+
 /* The Ethernet type that the rule's element stands for; 0: none. */
 uint16_t nwf_rule_eth_type(const struct nwf_prule *prule);
 

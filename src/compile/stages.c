@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "builder.h"
+#include "encode.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 
@@ -44,6 +45,18 @@ stage_push(struct nwf_stage *stage, const struct match *match, enum nwf_verdict 
     nwf_vec_push(&stage->rows, row);
 }
 
+/* Whatever a switch would make of the match of a rule that is a <flow>, it is to be the same. */
+static int
+check_loss(const struct nwf_builder *b, const struct match *match, uint32_t rule,
+           struct nwf_error *err)
+{
+    const struct nwf_prule *prule = rule == NWF_RULE_END ? NULL : &b->side->rules.data[rule];
+    const struct nwf_cond *text = b->has_flow_text && prule ? nwf_rule_flow_text(prule) : NULL;
+    char *loss CLEANUP_FREE = text ? nwf_match_loss(match) : NULL;
+
+    return loss ? nwf_rule_fail(prule, err, -EOPNOTSUPP, loss, text) : 0;
+}
+
 int
 nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,
                  enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
@@ -55,6 +68,10 @@ nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct 
     }
     if (guard && !nwf_match_and(&both, guard)) {
         return 0; /* No frame is in both, e.g. an <ip> rule in an ARP chain. */
+    }
+    int r = check_loss(b, &both, rule, err);
+    if (r) {
+        return r;
     }
     bool accepts = verdict == NWF_V_ACCEPT && b->accept_goes_on;
     if (accepts) {
@@ -263,7 +280,7 @@ build(struct nwf_builder *b, struct nwf_error *err)
     if (r) {
         return r;
     }
-    nwf_stages_shrink(b->stages);
+    nwf_stages_shrink(b->stages, b->has_flow_text);
     return b->stages->list.n > NWF_MAX_STAGES
                ? nwf_error_set(err, -E2BIG,
                                "the filter needs %zu tables, %d are there: it has too many negated "
@@ -284,6 +301,9 @@ nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction
     };
 
     memset(stages, 0, sizeof *stages);
+    nwf_vec_foreach (prule, &b.side->rules) {
+        b.has_flow_text |= nwf_rule_flow_text(prule) != NULL;
+    }
     nwf_sets_init(&b.sets, b.side);
     int r = build(&b, err);
     nwf_sets_finish(&b.sets);

@@ -57,14 +57,14 @@ mark_changed(struct nwf_plan *plan, const struct nwf_changes *changes)
 
 void
 nwf_compare(const struct nwf_flow_set *installed, struct nwf_plan *plan, nwf_sync_report_fn *report,
-            void *aux, struct nwf_changes *ret, struct nwf_sync_result *result)
+            struct nwf_changes *ret, struct nwf_sync_result *result)
 {
     nwf_flow_diff(installed, &plan->flows, ret);
     mark_changed(plan, ret);
     nwf_vec_foreach (change, ret) {
         count(result, change);
         if (report) {
-            report(aux, plan, change);
+            report(change);
         }
     }
 }
@@ -103,7 +103,7 @@ flush_zones(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error
 }
 
 static int
-set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, const struct nwf_plan *plan,
+set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan,
               struct nwf_question frags, unsigned int timeout_ms, struct nwf_error *err)
 {
     int r = nwf_switch_set_frags(sw, frags, err);
@@ -131,9 +131,11 @@ forget_addresses(const struct nwf_plan *plan, unsigned int timeout_ms, struct nw
 /* The bundle brings a flow of its own that matches nothing, and that goes when cached
  * flows have gone.  A run that finds it follows one that did not come so far. */
 static int
-send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error *err)
+send_bundle(struct nwf_switch *sw, struct nwf_plan *plan, struct nwf_changes *changes,
+            struct nwf_error *err)
 {
     struct nwf_flow_set pending CLEANUP(nwf_flow_set_finish);
+    struct nwf_refusals refusals = {.data = NULL};
     struct match match;
 
     nwf_flow_set_init(&pending);
@@ -142,7 +144,11 @@ send_bundle(struct nwf_switch *sw, struct nwf_changes *changes, struct nwf_error
     nwf_vec_push(changes, (struct nwf_change){NWF_CHANGE_ADD,
                                               nwf_flow_set_add(&pending, NWF_TABLE_CLASSIFY, 0,
                                                                NWF_PENDING, &match, NULL, 0)});
-    int r = nwf_switch_apply(sw, changes, err);
+    int r = nwf_switch_apply(sw, changes, &refusals, err);
+    if (nwf_quarantine_refused(plan, changes, &refusals)) {
+        r = NWF_REFUSED;
+    }
+    nwf_vec_clear(&refusals);
     changes->n--;
     return r;
 }
@@ -169,7 +175,7 @@ static int
 enforce(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan,
         struct nwf_changes *changes, const struct nwf_sync_options *options, struct nwf_error *err)
 {
-    int r = send_bundle(sw, changes, err);
+    int r = send_bundle(sw, plan, changes, err);
 
     if (r) {
         return r;

@@ -257,6 +257,15 @@ nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *stor
     return r;
 }
 
+void
+nwf_plan_refuse(struct nwf_plan_port *port, const char *cause)
+{
+    nwf_plan_quarantine(port, cause);
+    nwf_error_wrap(&port->error, "filter %.80s", port->binding.filter);
+    port->zone = 0;
+    port->new_zone = false;
+}
+
 static void
 compute_port(struct computation *c, struct nwf_plan_port *from)
 {
@@ -294,6 +303,17 @@ nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store)
     nwf_digests_clear(&c.digests);
 }
 
+static void
+forget_computed(struct nwf_plan *plan)
+{
+    nwf_bridge_finish(&plan->bridge);
+    nwf_flow_set_finish(&plan->flows);
+    nwf_flow_set_init(&plan->flows);
+    nwf_vec_foreach (port, &plan->ports) {
+        port->unchanged = false;
+    }
+}
+
 int
 nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
                  const struct nwf_port_stamps *installed, struct nwf_error *err)
@@ -307,6 +327,7 @@ nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
     if (r) {
         return r;
     }
+    forget_computed(plan);
     nwf_plan_settle_addresses(plan);
     nwf_vec_foreach (port, &plan->ports) {
         compute_port(&c, port);

@@ -99,7 +99,7 @@ change_port(struct tag_changes *changes, const struct nwf_plan_port *port, bool 
 /* Ports that are not trusted take no part in spanning tree, which Open vSwitch speaks past
  * their flows: not now, nor if the bridge should come to use it. */
 static bool
-leave_trees(struct tag_changes *changes, const struct nwf_plan_port *port)
+leave_trees(struct tag_changes *changes, struct nwf_plan_port *port)
 {
     bool any = false;
 
@@ -107,9 +107,12 @@ leave_trees(struct tag_changes *changes, const struct nwf_plan_port *port)
         const char *old = port->old_trees[i];
         if (!old || strcmp(old, "false")) {
             if (!port->old_tree_notes[i]) {
-                change_port(changes, port, false, nwf_tree_notes[i], old ? old : "");
+                port->old_tree_notes[i] = nwf_strdup(old ? old : "");
+                change_port(changes, port, false, nwf_tree_notes[i], port->old_tree_notes[i]);
             }
             change_port(changes, port, true, nwf_tree_keys[i], "false");
+            free(port->old_trees[i]);
+            port->old_trees[i] = nwf_strdup("false");
             any = true;
         }
     }
@@ -131,9 +134,19 @@ return_to_trees(struct tag_changes *changes, const struct nwf_plan_port *port)
 
 /* ---- Before the flows. ---- */
 
+/* The same of what is *old from here on. */
+static void
+announce_tag(struct tag_changes *changes, const struct nwf_plan_port *port, const char *key,
+             char **old, char *new)
+{
+    change_tag(changes, port, key, *old, nwf_strdup(new));
+    free(*old);
+    *old = new;
+}
+
 /* Zones are the ports' own before flows use them, and settings noted before they are made. */
 int
-nwf_announce(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error *err)
+nwf_announce(struct nwf_ovsdb *db, struct nwf_plan *plan, struct nwf_error *err)
 {
     struct tag_changes changes = {.data = NULL};
     bool wait = false;
@@ -143,10 +156,11 @@ nwf_announce(struct nwf_ovsdb *db, const struct nwf_plan *plan, struct nwf_error
             wait |= plan->spanning_tree;
         }
         if (port->new_zone) {
-            change_tag(&changes, port, NWF_TAG_ZONE, NULL, nwf_asprintf("%u", port->zone));
+            announce_tag(&changes, port, NWF_TAG_ZONE, &port->old_zone,
+                         nwf_asprintf("%u", port->zone));
         }
         if (nwf_is_no_flood(plan, port) && !port->old_no_flood) {
-            change_tag(&changes, port, NWF_TAG_NO_FLOOD, NULL, nwf_strdup("true"));
+            announce_tag(&changes, port, NWF_TAG_NO_FLOOD, &port->old_no_flood, nwf_strdup("true"));
         }
     }
     return changes.n ? write_changes(db, &changes, wait, err) : 0;
@@ -208,7 +222,7 @@ change_status(struct tag_changes *changes, const struct nwf_plan *plan,
         changes->data[first].verify = port->role == NWF_GUEST;
     }
     change_installed(changes, port, doubt);
-    change_tag(changes, port, NWF_TAG_ZONE, port->new_zone ? zone : port->old_zone, zone);
+    change_tag(changes, port, NWF_TAG_ZONE, port->old_zone, zone);
     if (nwf_may_flood_again(plan, port)) {
         change_tag(changes, port, NWF_TAG_NO_FLOOD, port->old_no_flood, NULL);
     }

@@ -166,6 +166,7 @@ prepare(struct nwf_switch *sw, struct nwf_store *store, struct nwf_plan *plan, b
         r = check_count(sw, &stamps, &incremental, err);
     }
     if (!r) {
+        nwf_vec_clear(&plan->holders);
         collect_holders(installed, &plan->holders);
         r = nwf_plan_compute(plan, store, incremental ? &stamps : NULL, err);
     }
@@ -188,38 +189,26 @@ count_flows(const struct nwf_plan *plan)
     return n;
 }
 
-int
-nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_store *store,
-                struct nwf_plan *plan, const struct nwf_sync_options *options,
-                nwf_sync_report_fn *report, void *aux, struct nwf_sync_result *ret,
-                struct nwf_error *err)
+/* One try, on a connection of its own. */
+static int
+sync_once(struct nwf_ovsdb *db, struct nwf_store *store, struct nwf_plan *plan,
+          const struct nwf_sync_options *options, struct nwf_sync_result *ret,
+          struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
     struct nwf_flow_set installed CLEANUP(nwf_flow_set_finish);
     struct nwf_changes changes = {.data = NULL};
-    int r = 0;
 
     memset(ret, 0, sizeof *ret);
     nwf_flow_set_init(&installed);
-    if (!bridge->secure && !options->dry_run) {
-        r = nwf_error_set(err, -EINVAL, "bridge %s: fail_mode is not secure", bridge->name);
-    }
-    nwf_ovsdb_count_zones(db, plan->zones);
-    plan->zone_base = nwf_ovsdb_count_managed(db) > 1 ? hash_string(bridge->name, 0) : 0;
-    if (!r) {
-        r = nwf_switch_open(bridge->name, options->versions, options->timeout_ms, &sw, err);
-    }
-    if (!r) {
-        r = prepare(sw, store, plan, options->full, &installed, err);
-    }
-    if (!r) {
-        r = nwf_foreign_check(sw, plan, err);
-    }
+    int r = nwf_switch_open(plan->name, options->versions, options->timeout_ms, &sw, err);
+    r = r ? r : prepare(sw, store, plan, options->full, &installed, err);
+    r = r ? r : nwf_foreign_check(sw, plan, err);
     if (r) {
         return r;
     }
     ret->n_flows = count_flows(plan);
-    nwf_compare(&installed, plan, report, aux, &changes, ret);
+    nwf_compare(&installed, plan, options->report, &changes, ret);
     if (!options->dry_run) {
         struct nwf_question frags;
         r = nwf_switch_ask_frags(sw, &frags, err);
@@ -227,6 +216,25 @@ nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struc
     }
     nwf_vec_clear(&changes);
     return r;
+}
+
+int
+nwf_sync_bridge(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_store *store,
+                struct nwf_plan *plan, const struct nwf_sync_options *options,
+                struct nwf_sync_result *ret, struct nwf_error *err)
+{
+    if (!bridge->secure && !options->dry_run) {
+        return nwf_error_set(err, -EINVAL, "bridge %s: fail_mode is not secure", bridge->name);
+    }
+    nwf_ovsdb_count_zones(db, plan->zones);
+    plan->zone_base = nwf_ovsdb_count_managed(db) > 1 ? hash_string(bridge->name, 0) : 0;
+    for (;;) {
+        int r = sync_once(db, store, plan, options, ret, err);
+        if (r != NWF_REFUSED) {
+            return r;
+        }
+        nwf_error_clear(err); /* Now that of ports, fewer of which are guests each time. */
+    }
 }
 
 static bool
@@ -260,7 +268,7 @@ add_normal_flow(struct nwf_switch *sw, struct nwf_error *err)
         nwf_vec_push(&changes, (struct nwf_change){NWF_CHANGE_ADD,
                                                    nwf_flow_set_add(&all, 0, 0, 0, &match,
                                                                     actions.data, actions.size)});
-        r = nwf_switch_apply(sw, &changes, err);
+        r = nwf_switch_apply(sw, &changes, NULL, err);
     }
     nwf_vec_clear(&changes);
     nwf_flow_set_finish(&all);

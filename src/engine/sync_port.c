@@ -114,8 +114,7 @@ prepare(struct nwf_switch *sw, struct nwf_store *store, struct nwf_plan *plan,
 int
 nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_store *store,
               struct nwf_plan *plan, const struct nwf_sync_options *options,
-              nwf_sync_report_fn *report, void *aux, struct nwf_sync_result *ret, bool *ret_done,
-              struct nwf_error *err)
+              struct nwf_sync_result *ret, bool *ret_done, struct nwf_error *err)
 {
     struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
     struct nwf_flow_set installed CLEANUP(nwf_flow_set_finish);
@@ -136,7 +135,7 @@ nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct 
         return r;
     }
     ret->n_flows = nwf_flow_set_count(&plan->flows);
-    nwf_compare(&installed, plan, report, aux, &changes, ret);
+    nwf_compare(&installed, plan, options->report, &changes, ret);
     if (!options->dry_run) {
         r = nwf_apply(sw, db, plan, frags, &changes, options, err);
     }

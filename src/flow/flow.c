@@ -170,6 +170,8 @@ nwf_flow_set_sort(const struct nwf_flow_set *set)
     return sorted;
 }
 
+static bool alike(const struct ofpact *list_a, const struct ofpact *list_b, size_t len);
+
 /* The bytes behind value and mask mean nothing, and are not always zero. */
 static bool
 alike_set_field(const struct ofpact_set_field *a, const struct ofpact_set_field *b)
@@ -178,28 +180,40 @@ alike_set_field(const struct ofpact_set_field *a, const struct ofpact_set_field 
            && !memcmp(ofpact_set_field_mask(a), ofpact_set_field_mask(b), a->field->n_bytes);
 }
 
+/* What ct() does to the connection is a list of its own. */
+static bool
+alike_ct(const struct ofpact_conntrack *a, const struct ofpact_conntrack *b)
+{
+    return !memcmp(&a->ofpact + 1, &b->ofpact + 1,
+                   offsetof(struct ofpact_conntrack, actions) - sizeof a->ofpact)
+           && alike(a->actions, b->actions, ofpact_ct_get_action_len(a));
+}
+
 static bool
 alike_action(const struct ofpact *a, const struct ofpact *b)
 {
     if (a->type != b->type || a->len != b->len) {
         return false;
     }
-    return a->type == OFPACT_SET_FIELD
-               ? alike_set_field(ofpact_get_SET_FIELD(a), ofpact_get_SET_FIELD(b))
-               : !memcmp(a + 1, b + 1, a->len - sizeof *a);
+    switch ((int) a->type) {
+    case OFPACT_SET_FIELD:
+        return alike_set_field(ofpact_get_SET_FIELD(a), ofpact_get_SET_FIELD(b));
+    case OFPACT_CT:
+        return alike_ct(ofpact_get_CT(a), ofpact_get_CT(b));
+    default:
+        return !memcmp(a + 1, b + 1, a->len - sizeof *a);
+    }
 }
 
-/* Whether both lists are the same but for the code each action came with, which a
- * decoded one has and one made here has not.  "False" is not final. */
+/* Whether two lists of one length are the same but for the code each action came with, which a
+ * decoded one has and one made here has not.  (OpenFlow 1.3 and 1.4 carry a bit that is set as
+ * "load", which prints otherwise.)  "False" is not final. */
 static bool
-alike(const struct nwf_flow *flow_a, const struct nwf_flow *flow_b)
+alike(const struct ofpact *list_a, const struct ofpact *list_b, size_t len)
 {
-    const struct ofpact *a, *b = flow_b->ofpacts;
+    const struct ofpact *a, *b = list_b;
 
-    if (flow_a->ofpacts_len != flow_b->ofpacts_len) {
-        return false;
-    }
-    OFPACT_FOR_EACH (a, flow_a->ofpacts, flow_a->ofpacts_len) {
+    OFPACT_FOR_EACH (a, list_a, len) {
         if (!alike_action(a, b)) {
             return false;
         }
@@ -212,7 +226,7 @@ bool
 nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b)
 {
     return a->cookie == b->cookie
-           && (alike(a, b)
+           && ((a->ofpacts_len == b->ofpacts_len && alike(a->ofpacts, b->ofpacts, a->ofpacts_len))
                || ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len));
 }
 

@@ -48,9 +48,9 @@ nwf_switch_check_clock(struct nwf_switch *sw, struct nwf_error *err)
                : 0;
 }
 
-/* Sleeps until the connection is ready for 'wait', or the time is up. */
+/* Sleeps until a message is there, or one can be sent if 'to_send', or the time is up. */
 static int
-wait_for(struct nwf_switch *sw, enum vconn_wait_type wait, struct nwf_error *err)
+wait_for(struct nwf_switch *sw, bool to_send, struct nwf_error *err)
 {
     int r = nwf_switch_check_clock(sw, err);
 
@@ -58,7 +58,10 @@ wait_for(struct nwf_switch *sw, enum vconn_wait_type wait, struct nwf_error *err
         return r;
     }
     vconn_run_wait(sw->vconn);
-    vconn_wait(sw->vconn, wait);
+    vconn_wait(sw->vconn, WAIT_RECV);
+    if (to_send) {
+        vconn_wait(sw->vconn, WAIT_SEND);
+    }
     poll_timer_wait_until(sw->deadline);
     poll_block();
     return 0;
@@ -105,39 +108,66 @@ nwf_switch_close(struct nwf_switch *sw)
         vconn_close(sw->vconn);
     }
     ofpbuf_delete(sw->opened);
+    nwf_vec_clear(&sw->refusals);
     free(sw->bridge);
     free(sw);
 }
 
 /* ---- Messages. ---- */
 
-/* The flow that an error answers, in words; "" if it is none of a bundle's. */
-static void
-put_offender(const struct nwf_switch *sw, ovs_be32 xid, struct ds *s)
+/* Whether the error is about a bundle and not about a message in it, whichever of them it
+ * answers: "timeout" answers the one that opened the bundle, which an addition does too. */
+static bool
+is_about_bundle(enum ofperr code)
 {
-    uint32_t i = ntohl(xid) - sw->first_xid;
+    return code >= OFPERR_OFPBFC_UNKNOWN && code <= OFPERR_OFPBFC_BAD_VERSION;
+}
 
-    if (sw->in_flight && i < sw->in_flight->n) {
-        ds_put_cstr(s, ": ");
-        nwf_flow_format(sw->in_flight->data[i].flow, s);
+/* Whether the error refuses a change of the bundle that is being sent, which is noted.  No
+ * honest switch says more than one thing of each. */
+static bool
+note_refusal(struct nwf_switch *sw, ovs_be32 xid, enum ofperr code)
+{
+    uint32_t i = ntohl(xid) - NWF_FIRST_XID;
+
+    if (!sw->in_flight || i >= sw->in_flight->n || is_about_bundle(code)
+        || sw->refusals.n >= sw->in_flight->n) {
+        return false;
     }
+    nwf_vec_push(&sw->refusals, (struct nwf_refusal){i, (int) code});
+    return true;
+}
+
+static const char *
+code_to_string(int code)
+{
+    return code ? ofperr_to_string((enum ofperr) code) : "unknown error";
+}
+
+char *
+nwf_refusal_text(const struct nwf_refusal *refusal, const struct nwf_changes *changes)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, "the switch refuses: %s: ", code_to_string(refusal->code));
+    nwf_flow_format(changes->data[refusal->index].flow, &s);
+    return ds_steal_cstr(&s);
 }
 
 static int
-report_error(struct nwf_switch *sw, const struct ofp_header *oh, struct nwf_error *err)
+take_error(struct nwf_switch *sw, const struct ofp_header *oh, struct nwf_error *err)
 {
-    struct ds offender = DS_EMPTY_INITIALIZER;
     enum ofperr code = ofperr_decode_msg(oh, NULL);
 
-    put_offender(sw, oh->xid, &offender);
-    int r = nwf_error_set(err, -EREMOTEIO, "bridge %s: the switch refuses: %s%s", sw->bridge,
-                          code ? ofperr_to_string(code) : "unknown error", ds_cstr(&offender));
-    ds_destroy(&offender);
-    return r;
+    return note_refusal(sw, oh->xid, code)
+               ? 0
+               : nwf_error_set(err, -EREMOTEIO, "bridge %s: the switch refuses: %s", sw->bridge,
+                               code_to_string((int) code));
 }
 
 /* Receives a message if one is there (*ret_msg NULL if not).  Echo requests are
- * answered by the vconn; an error message from the switch is an error. */
+ * answered by the vconn; an error message from the switch is an error, unless it refuses a
+ * part of a bundle, which waits for all that is to be said of the bundle. */
 static int
 try_receive(struct nwf_switch *sw, struct ofpbuf **ret_msg, struct nwf_error *err)
 {
@@ -156,7 +186,7 @@ try_receive(struct nwf_switch *sw, struct ofpbuf **ret_msg, struct nwf_error *er
         type = OFPTYPE_HELLO; /* Something that nobody here waits for. */
     }
     if (type == OFPTYPE_ERROR) {
-        r = report_error(sw, (*ret_msg)->data, err);
+        r = take_error(sw, (*ret_msg)->data, err);
         ofpbuf_delete(*ret_msg);
         *ret_msg = NULL;
     }
@@ -187,10 +217,10 @@ nwf_switch_send(struct nwf_switch *sw, struct ofpbuf *msg, struct nwf_error *err
             ofpbuf_delete(msg);
             return nwf_switch_fail(sw, err, r, "sending");
         }
-        /* The switch may wait for us to read its answers. */
+        /* The switch may read nothing until we have read its answers. */
         if (!(r = try_receive(sw, &reply, err))) {
             take_early(sw, reply);
-            r = wait_for(sw, WAIT_SEND, err);
+            r = wait_for(sw, true, err);
         }
         if (r) {
             ofpbuf_delete(msg);
@@ -212,7 +242,7 @@ nwf_switch_receive(struct nwf_switch *sw, ovs_be32 xid, struct ofpbuf **ret, str
         }
         if (!r) {
             /* What is no answer may come without end. */
-            r = msg ? nwf_switch_check_clock(sw, err) : wait_for(sw, WAIT_RECV, err);
+            r = msg ? nwf_switch_check_clock(sw, err) : wait_for(sw, false, err);
         }
         ofpbuf_delete(msg);
         if (r) {
@@ -241,13 +271,31 @@ nwf_switch_transact(struct nwf_switch *sw, struct ofpbuf *request, struct ofpbuf
 }
 
 int
+nwf_switch_ask_barrier(struct nwf_switch *sw, struct nwf_question *ret, struct nwf_error *err)
+{
+    return nwf_switch_ask(sw, ofputil_encode_barrier_request(sw->version), ret, err);
+}
+
+int
+nwf_switch_take_barrier(struct nwf_switch *sw, struct nwf_question question, struct nwf_error *err)
+{
+    struct ofpbuf *reply CLEANUP(nwf_ofpbuf_cleanup) = NULL;
+    enum ofptype type;
+    int r = nwf_switch_receive(sw, question.xid, &reply, err);
+
+    if (r) {
+        return r;
+    }
+    return ofptype_decode(&type, reply->data) || type != OFPTYPE_BARRIER_REPLY
+               ? nwf_switch_fail(sw, err, EPROTO, "a barrier")
+               : 0;
+}
+
+int
 nwf_switch_barrier(struct nwf_switch *sw, struct nwf_error *err)
 {
-    struct ofpbuf *reply;
+    struct nwf_question question;
+    int r = nwf_switch_ask_barrier(sw, &question, err);
 
-    int r = nwf_switch_transact(sw, ofputil_encode_barrier_request(sw->version), &reply, err);
-    if (!r) {
-        ofpbuf_delete(reply);
-    }
-    return r;
+    return r ? r : nwf_switch_take_barrier(sw, question, err);
 }

@@ -10,6 +10,8 @@
 
 #include "lib/flow.h"
 
+DEFINE_CLEANUP(struct ofpbuf, nwf_ofpbuf, ofpbuf_delete)
+
 struct nwf_switch {
     struct vconn *vconn;
     char *bridge;
@@ -17,11 +19,14 @@ struct nwf_switch {
     long long int deadline;
     enum ofp_version version;
     enum ofputil_protocol protocol;
-    const struct nwf_changes *in_flight; /* The bundle being sent, for errors: */
-    uint32_t first_xid;                  /* the xid of its first change. */
+    const struct nwf_changes *in_flight; /* The bundle being sent; NULL: none. */
+    struct nwf_refusals refusals;        /* What the switch has said of its changes. */
     ovs_be32 open_xid;                   /* That of the request to open it, and */
     struct ofpbuf *opened;               /* its answer, if it came while others were sent. */
 };
+
+/* Changes of a bundle have these, in their order. */
+#define NWF_FIRST_XID UINT32_C(0x40000000)
 
 /* The error of an operation that failed with 'code': positive, or EOF. */
 int nwf_switch_fail(const struct nwf_switch *sw, struct nwf_error *err, int code, const char *what);
@@ -42,5 +47,10 @@ int nwf_switch_ask(struct nwf_switch *sw, struct ofpbuf *request, struct nwf_que
                    struct nwf_error *err);
 int nwf_switch_transact(struct nwf_switch *sw, struct ofpbuf *request, struct ofpbuf **ret,
                         struct nwf_error *err);
+
+/* nwf_switch_barrier() in two parts. */
+int nwf_switch_ask_barrier(struct nwf_switch *sw, struct nwf_question *ret, struct nwf_error *err);
+int nwf_switch_take_barrier(struct nwf_switch *sw, struct nwf_question question,
+                            struct nwf_error *err);
 
 #endif

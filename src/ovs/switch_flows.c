@@ -6,6 +6,7 @@
 #include "switch.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"
@@ -139,7 +140,14 @@ nwf_switch_dump_table(struct nwf_switch *sw, uint8_t table, struct nwf_flow_set 
     return r ? r : nwf_switch_take_flows(sw, question, set, err);
 }
 
-/* ---- Changing flows. ---- */
+/* ---- Changing flows. ----
+ *
+ * Open vSwitch answers to an addition only if it refuses it, and commits what it took of a
+ * bundle.  One that gets no message for some time (ten seconds, unless it is set otherwise) it
+ * drops, with an error that answers the opening one; the next addition then opens a bundle
+ * of the same number, without a word.  Hence the barrier: behind it everything that may be said
+ * of the additions has been, and no addition comes behind it.  A bundle that is dropped later
+ * than that is whole, and no commit finds it. */
 
 static struct ofpbuf *
 bundle_control(const struct nwf_switch *sw, uint16_t type)
@@ -153,7 +161,7 @@ bundle_control(const struct nwf_switch *sw, uint16_t type)
     return ofputil_encode_bundle_ctrl_request(sw->version, &control);
 }
 
-/* The answer is left for bundle_commit(): there is no need to wait for it twice. */
+/* The answer is left for bundle_check(): there is no need to wait for it twice. */
 static int
 bundle_open(struct nwf_switch *sw, struct nwf_error *err)
 {
@@ -178,27 +186,48 @@ check_bundle_reply(struct nwf_switch *sw, const struct ofpbuf *reply, uint16_t t
                : 0;
 }
 
+/* Reads the answers to all that was sent of the bundle. */
+static int
+bundle_check(struct nwf_switch *sw, struct nwf_error *err)
+{
+    struct ofpbuf *opened CLEANUP(nwf_ofpbuf_cleanup) = NULL;
+    struct nwf_question barrier;
+    int r = nwf_switch_ask_barrier(sw, &barrier, err);
+
+    if (r) {
+        return r;
+    }
+    opened = TAKE_PTR(sw->opened);
+    if (!opened && (r = nwf_switch_receive(sw, sw->open_xid, &opened, err))) {
+        return r;
+    }
+    if ((r = check_bundle_reply(sw, opened, OFPBCT_OPEN_REPLY, "opening a bundle", err))) {
+        return r;
+    }
+    return nwf_switch_take_barrier(sw, barrier, err);
+}
+
 static int
 bundle_commit(struct nwf_switch *sw, struct nwf_error *err)
 {
-    struct ofpbuf *opened, *reply;
-    struct nwf_question question;
-    int r = nwf_switch_ask(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), &question, err);
+    struct ofpbuf *reply CLEANUP(nwf_ofpbuf_cleanup) = NULL;
+    int r = nwf_switch_transact(sw, bundle_control(sw, OFPBCT_COMMIT_REQUEST), &reply, err);
 
-    opened = TAKE_PTR(sw->opened);
-    if (!r && !opened) {
-        r = nwf_switch_receive(sw, sw->open_xid, &opened, err);
+    return r ? r : check_bundle_reply(sw, reply, OFPBCT_COMMIT_REPLY, "the bundle", err);
+}
+
+/* Commits what was sent, if 'r', the result so far, and the switch have nothing against it. */
+static int
+bundle_end(struct nwf_switch *sw, int r, struct nwf_error *err)
+{
+    r = r ? r : bundle_check(sw, err);
+    if (r || sw->refusals.n) {
+        /* The end of the connection does the same, should this not get there. */
+        (void) nwf_switch_send(sw, bundle_control(sw, OFPBCT_DISCARD_REQUEST), NULL);
+        return r ? r : -EREMOTEIO;
     }
-    if (!r) {
-        r = check_bundle_reply(sw, opened, OFPBCT_OPEN_REPLY, "opening a bundle", err);
-    }
-    ofpbuf_delete(opened);
-    r = r ? r : nwf_switch_receive(sw, question.xid, &reply, err);
-    if (!r) {
-        r = check_bundle_reply(sw, reply, OFPBCT_COMMIT_REPLY, "the bundle", err);
-        ofpbuf_delete(reply);
-    }
-    return r;
+    r = bundle_commit(sw, err);
+    return r || !sw->refusals.n ? r : -EREMOTEIO; /* What has been done is for a new look to see. */
 }
 
 static int
@@ -240,31 +269,55 @@ change_to_flow_mod(const struct nwf_change *change, struct ofputil_flow_mod *fm)
     };
 }
 
+static int
+bundle_add_all(struct nwf_switch *sw, const struct nwf_changes *changes, struct nwf_error *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; !r && i < changes->n; i++) {
+        struct ofputil_flow_mod fm;
+
+        change_to_flow_mod(&changes->data[i], &fm);
+        r = bundle_add(sw, &fm, NWF_FIRST_XID + (uint32_t) i, err);
+        if (!(i % 1024)) {
+            nwf_switch_start_clock(sw);
+        }
+    }
+    return r;
+}
+
+/* Of all that was said of the bundle, the first refusal says most. */
+static int
+report_refusal(const struct nwf_switch *sw, const struct nwf_changes *changes,
+               struct nwf_error *err)
+{
+    char *text CLEANUP_FREE = nwf_refusal_text(&sw->refusals.data[0], changes);
+
+    return nwf_error_set(err, -EREMOTEIO, "bridge %s: %s", sw->bridge, text);
+}
+
 int
-nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes, struct nwf_error *err)
+nwf_switch_apply(struct nwf_switch *sw, const struct nwf_changes *changes,
+                 struct nwf_refusals *ret_refusals, struct nwf_error *err)
 {
     if (!changes->n) {
         return 0;
     }
     nwf_switch_start_clock(sw);
-    int r = bundle_open(sw, err);
-
     sw->in_flight = changes;
-    sw->first_xid = 0x40000000;
-    for (size_t i = 0; !r && i < changes->n; i++) {
-        struct ofputil_flow_mod fm;
-
-        change_to_flow_mod(&changes->data[i], &fm);
-        r = bundle_add(sw, &fm, sw->first_xid + (uint32_t) i, err);
-        if (!(i % 1024)) {
-            nwf_switch_start_clock(sw);
-        }
-    }
-    if (!r) {
-        nwf_switch_start_clock(sw);
-        r = bundle_commit(sw, err);
+    int r = bundle_open(sw, err);
+    r = bundle_end(sw, r ? r : bundle_add_all(sw, changes, err), err);
+    if (r != -EREMOTEIO) {
+        nwf_vec_clear(&sw->refusals); /* There may be more of them that nobody has read. */
+    } else if (sw->refusals.n) {
+        r = report_refusal(sw, changes, err);
     }
     sw->in_flight = NULL;
+    if (ret_refusals) {
+        *ret_refusals = sw->refusals;
+        memset(&sw->refusals, 0, sizeof sw->refusals);
+    }
+    nwf_vec_clear(&sw->refusals);
     return r;
 }
 
@@ -293,12 +346,7 @@ nwf_switch_delete(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struct 
 
     nwf_switch_start_clock(sw);
     int r = bundle_open(sw, err);
-    if (!r) {
-        r = bundle_add(sw, &fm, 0x40000000, err);
-    }
-    if (!r) {
-        r = bundle_commit(sw, err);
-    }
+    r = bundle_end(sw, r ? r : bundle_add(sw, &fm, NWF_FIRST_XID, err), err);
     minimatch_destroy(&fm.match);
     return r;
 }

@@ -37,6 +37,8 @@ def prepare(world):
         "doctype.xml": "<!DOCTYPE x [<!ENTITY e SYSTEM 'one.json'>]><filterbinding>&e;",
         "huge.json": " " * (16 << 20) + "[]", "huge.xml": "<a>" + " " * (1 << 20) + "</a>",
         "nul.json": b"[\0]", "latin1.json": b'[{"port": "\xe9"}]',
+        "filters/no-room.xml": "<filter name='no-room'>\n<rule action='drop' direction='in'>"
+                               "<flow match='vlan_tci=0x2000/0xe000'/></rule></filter>",
         "filters/loop.xml": "<filter name='loop'><filterref filter='loop'/></filter>",
         "filters/bad.xml": "<filter name='bad'>\n<rule action='accept' direction='out'>\n"
                            "<ip srcipaddr='$IPX'/></rule></filter>",
@@ -188,6 +190,9 @@ ROWS = [
     bad("a group address for a MAC", [PORT, "-"],
         "vnet0: variable MAC: 01:00:5e:00:00:01 is a group address",
         stdin=policy(mac="01:00:5e:00:00:01")),
+    Row("a filter with what OpenFlow has no room for", [OWN, "compile", PORT, "-"],
+        stdin=with_filter("no-room"),
+        error="vnet0: filter no-room: {dir}/filters/no-room.xml:2: match: OpenFlow has no room .*"),
     Row("a filter that refers to itself", [OWN, "compile", PORT, "-"], stdin=with_filter("loop"),
         error="vnet0: filter loop: {dir}/filters/loop.xml:1: .*"),
     Row("an error in a filter that another refers to", [OWN, "compile", PORT, "-"],

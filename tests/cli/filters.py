@@ -30,8 +30,16 @@ FILES = {
     "dangling.xml": "<filter name='dangling'>\n<filterref filter='nosuch'/></filter>",
     "inside.xml": "<filter name='inside'>\n"
                   "<rule action='drop' direction='in'><stp type='0'/></rule></filter>",
+    "no-room.xml": "<filter name='no-room'>\n<rule action='drop' direction='in'>"
+                   "<flow match='vlan_tci=0x2000/0xe000'/></rule></filter>",
+    "large.xml": "<filter name='large'>\n<rule action='drop' direction='in'>"
+                 "<flow match='arp,arp_op=256'/></rule></filter>",
     "empty.xml": "",
 }
+
+
+NO_ROOM = 'filter no-room: no-room.xml:2: match: OpenFlow has no room for it: a switch would get ' \
+    '"" in the place of "vlan_tci=0x2000/0xe000"'
 
 
 def prepare(world):
@@ -101,6 +109,10 @@ ROWS = [
         error=".*dangling.xml:2: .*nosuch.*"),
     Row("check: what OpenFlow cannot say", [OWN, "filter", "check", "inside.xml"],
         error="filter inside: inside.xml:2: type: .*STP.*"),
+    Row("check: what OpenFlow has no room for", [OWN, "filter", "check", "no-room.xml"],
+        error=NO_ROOM),
+    Row("check: what a field has no room for", [OWN, "filter", "check", "large.xml"],
+        error='filter large: large.xml:2: match: arp_op: "256" is out of range'),
     Row("check: a missing file", [OWN, "filter", "check", "nosuch.xml"],
         error="nosuch.xml: No such file or directory"),
     Row("check: a FIFO", [OWN, "filter", "check", "./fifo"], error="./fifo: not a regular file"),
@@ -114,6 +126,8 @@ ROWS = [
 
     Row("define: a missing file", ["filter", "define", "nosuch.xml"],
         error="nosuch.xml: No such file or directory"),
+    Row("define: what OpenFlow has no room for", ["filter", "define", "no-room.xml"],
+        error=NO_ROOM),
     Row("define: a reference to nothing", ["filter", "define", "dangling.xml"],
         error=".*dangling.xml:2: .*nosuch.*"),
     Row("define: a reference to itself", ["filter", "define", "own/loop.xml"], error=".*loop.*"),

@@ -4,6 +4,7 @@
  * a port of a bridge.  References lead to the filter itself and to a few others. */
 #include <config.h>
 
+#include "../unit/sent.h"
 #include "fuzz.h"
 
 #include <errno.h>
@@ -20,7 +21,8 @@
 
 #include "lib/flow.h"
 
-/* Flows of one filter that are read back; that takes longer than all the rest. */
+/* Flows of one filter that are read back, out of text and out of OpenFlow's messages; that takes
+ * longer than all the rest. */
 #define N_READ_BACK 32
 #define GUEST 7
 
@@ -131,6 +133,7 @@ check_program(const struct nwf_program *program)
         check_own(flow);
         if (n++ < N_READ_BACK) {
             check_read_back(flow);
+            FUZZ_CHECK(comes_back(flow));
         }
     }
     nwf_flow_set_finish(&flows);

@@ -21,6 +21,14 @@ from system import relay as r  # noqa: E402
 from system.world import FILTERS, PROGRAM, ROOT, WORK, define, nwfilter, run  # noqa: E402
 
 CLEAN = "clean-traffic"
+# A rule that tells a connection with an answer from one without marks it.
+TRACKED = """<rule action='accept' direction='out'><tcp dstportstart='80'/></rule>
+    <rule action='accept' direction='inout'><udp state='ESTABLISHED'/></rule>
+    <rule action='drop' direction='inout'><all/></rule>"""
+# What is written in several ways, and is one match.
+ASKED = "".join(f"<rule action='drop' direction='in'><flow match='{match}'/></rule>" for match in (
+    "vlan_tci=0x0000,arp", "dl_vlan=0xffff,dl_type=0x88cc", "dl_vlan_pcp=0", "ip,nw_frag=yes",
+    "ipv6,nw_frag=not_later,nw_ttl=1", "ip,nw_tos=4", "ip,nw_ecn=1"))
 OURS = "cookie=0x6e77660000000000/0xffffff8000000000"  # not the learned ones
 STEPS = 60
 
@@ -40,6 +48,8 @@ def test(world):
     world.guest("native", 3, "stages", {"tag": 5, "vlan_mode": "native-untagged"})
     world.guest("nativet", 4, "stages", {"tag": 6, "vlan_mode": "native-tagged", "trunks": "5"})
     world.guest("limited", 5, "changing", {"trunks": "0,5,6,7,8,9"})
+    world.guest("tracked", 8, "tracked")
+    world.guest("asked", 9, "asked")
     world.guest("lost", 6)
     world.guest("broken", 7, "no-such")
     world.manage()
@@ -97,6 +107,8 @@ def with_other_sources(world):
 
 def define_filters(variant):
     define("stages", STAGES)
+    define("tracked", TRACKED)
+    define("asked", ASKED)
     define("changing", f"<rule action='drop' direction='out'><ip dstipaddr='10.9.{variant}.0' "
                        "dstipmask='24'/></rule><filterref filter='inner'/>")
     define("inner", "<rule action='drop' direction='in'><arp/></rule>" if variant % 2 else

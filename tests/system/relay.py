@@ -38,7 +38,7 @@ HEADER = struct.Struct("!BBHI")  # version, type, length, xid
 HELLO, ERROR, ECHO_REQUEST, EXPERIMENTER = 0, 1, 2, 4
 GET_CONFIG, SET_CONFIG, FLOW_MOD = 7, 9, 14
 MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER, BUNDLE_CONTROL, BUNDLE_ADD = 18, 19, 20, 33, 34
-BUNDLE_OPEN, BUNDLE_COMMIT = 0, 4
+BUNDLE_OPEN, BUNDLE_COMMIT, BUNDLE_DISCARD = 0, 4, 6
 ATOMIC, ORDERED = 1, 2
 
 
@@ -60,12 +60,18 @@ class Message(collections.namedtuple("Message", "version type xid raw")):
         return _message(self.body[8:])
 
     @property
+    def cookie(self):
+        """Of a flow that is to be changed."""
+        return struct.unpack_from("!Q", self.body)[0]
+
+    @property
     def name(self):
         names = {HELLO: "hello", GET_CONFIG: "get-config", SET_CONFIG: "set-config",
                  MULTIPART_REQUEST: "stats", BARRIER: "barrier", BUNDLE_ADD: "bundle-add",
                  FLOW_MOD: "flow-mod"}
         if self.type == BUNDLE_CONTROL:
-            return {BUNDLE_OPEN: "bundle-open", BUNDLE_COMMIT: "bundle-commit"}[self.bundle[1]]
+            return {BUNDLE_OPEN: "bundle-open", BUNDLE_COMMIT: "bundle-commit",
+                    BUNDLE_DISCARD: "bundle-discard"}[self.bundle[1]]
         return names.get(self.type, f"type {self.type}")
 
 

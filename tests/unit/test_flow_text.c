@@ -53,6 +53,12 @@ static const struct {
     {"<flow match='dl_vlan=5,tcp,tp_dst=22'/>", "", "tcp,dl_vlan=5,tp_dst=22"},
     {"<flow match='vlan_tci=0x1000/0x1000,ipv6'/>", "", "ipv6,vlan_tci=0x1000/0x1000"},
     {"<flow match='dl_vlan_pcp=3'/>", "", "dl_vlan_pcp=3"},
+    {"<flow match='dl_vlan_pcp=0'/>", "", "dl_vlan_pcp=0"},
+    /* "No tag", as people write it. */
+    {"<flow match='vlan_tci=0'/>", "", "vlan_tci=0x0000/0x1fff"},
+    {"<flow match='vlan_tci=0/0x1000,arp'/>", "", "arp,vlan_tci=0x0000/0x1fff"},
+    {"<flow match='dl_vlan=0xffff'/>", "", "vlan_tci=0x0000/0x1fff"},
+    {"<flow match='vlan_vid=0'/>", "", "vlan_tci=0x0000/0x1fff"},
     {"<flow match='dl_src=02:00:00:00:00:01'/>", "", "dl_src=02:00:00:00:00:01"},
     {"<flow match='dl_dst=01:00:00:00:00:00/01:00:00:00:00:00'/>", "",
      "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"},
@@ -63,6 +69,8 @@ static const struct {
      "tcp,vlan_tci=0x0000/0x1fff,tp_dst=0x400/0xfc00"},
     {"<flow match='tcp,tcp_flags=+syn-ack'/>", "", "tcp,vlan_tci=0x0000/0x1fff,tcp_flags=+syn-ack"},
     {"<flow match='ip,nw_frag=later'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_frag=later"},
+    {"<flow match='ip,nw_frag=yes'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_frag=yes"},
+    {"<flow match='ipv6,nw_frag=not_later'/>", "", "ipv6,vlan_tci=0x0000/0x1fff,nw_frag=not_later"},
     {"<flow match='ip,nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
     {"<flow match='ip,nw_tos=0'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_tos=0"},
     {"<flow match='ip,nw_ecn=3'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ecn=3"},
@@ -139,6 +147,27 @@ static const struct {
     {"<flow match='ip=1'/>", "", "f.xml:2: match: ip takes no value"},
     {"<flow match='dl_src=*'/>", "", "f.xml:2: match: it asks for nothing"},
     {"<flow match='dl_src=00:00:00:00:00:00/00:00:00:00:00:00'/>", "", "it asks for nothing"},
+
+    /* What libopenvswitch would cut. */
+    {"<flow match='arp,arp_op=256'/>", "", "arp_op: \"256\" is out of range"},
+    {"<flow match='dl_vlan=5000'/>", "", "dl_vlan: \"5000\" is out of range"},
+    {"<flow match='dl_vlan_pcp=9'/>", "", "\"9\" is out of range"},
+    {"<flow match='ip,nw_tos=3'/>", "", "nw_tos: \"3\" is out of range"},
+    {"<flow match='ip,ip_dscp=64'/>", "", "ip_dscp: \"64\" is out of range"},
+    {"<flow match='ip,nw_ecn=5'/>", "", "nw_ecn: \"5\" is out of range"},
+    {"<flow match='ipv6,ipv6_label=0x100000'/>", "", "ipv6_label: \"0x100000\" is out of range"},
+    {"<flow match='mpls,mpls_label=0x200000'/>", "", "mpls_label: \"0x200000\" is out of range"},
+
+    /* What a switch would get otherwise, or not at all. */
+    {"<flow match='vlan_tci=0x2000/0xe000'/>", "",
+     "f.xml:2: match: OpenFlow has no room for it: a switch would get \"\" in the place of "
+     "\"vlan_tci=0x2000/0xe000\""},
+    {"<flow match='vlan_tci=0x3000/0x3000'/>", "", "a switch would get \"dl_vlan_pcp=1\""},
+    {"<flow match='vlan_tci=0x6/0xe547'/>", "", "a switch would say OFPBMC_BAD_PREREQ"},
+    {"<all/><flow match='ct_state=+trk-inv,ct_nw_proto=0'/>", "", "OpenFlow has no room for it"},
+    {"<flow match='vlan_tci=1'/>", "", "it asks for a tag's bits where there is no tag"},
+    {"<flow match='vlan_vid=5'/>", "", "it asks for a tag's bits where there is no tag"},
+    {"<flow match='dl_vlan=0xffff,dl_vlan_pcp=3'/>", "", "is there twice"},
 
     /* What the pipeline keeps for itself. */
     {"<flow match='in_port=1'/>", "", "in_port is not of the frame"},
