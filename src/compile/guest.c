@@ -5,6 +5,8 @@
 #include <config.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
 
 #include "actions.h"
 #include "builder.h"
@@ -15,9 +17,10 @@
 #include "nwf/stages.h"
 #include "nwf/stamp.h"
 #include "nwf/text.h"
+#include "rule.h"
 #include "tag.h"
 
-#define TOP_PRIORITY 65000
+#include "lib/packets.h"
 
 static void
 match_port(struct match *match, enum nwf_direction direction, uint16_t ofport)
@@ -118,6 +121,14 @@ same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nw
            && side->rules.data[a->rule].rule == side->rules.data[b->rule].rule;
 }
 
+/* The row that is looked at first. */
+static uint16_t
+top_priority(const struct nwf_port *port, enum nwf_direction direction)
+{
+    return direction == NWF_IN && nwf_flood_accepts_all(&port->flood) ? NWF_PRIORITY_OPEN_ROWS
+                                                                      : NWF_PRIORITY_ROWS;
+}
+
 static void
 add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
            enum nwf_direction direction, const struct nwf_side *side,
@@ -125,7 +136,7 @@ add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
 {
     for (size_t i = 0; i < stages->list.n; i++) {
         const struct nwf_stage *stage = &stages->list.data[i];
-        uint16_t priority = TOP_PRIORITY;
+        uint16_t priority = top_priority(port, direction);
 
         for (size_t j = 0; j < stage->rows.n; j++) {
             const struct nwf_row *row = &stage->rows.data[j];
@@ -149,11 +160,7 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
         if (stamp) {
             nwf_stamp_put(stamp, &actions);
         }
-        if (admission->fixed) {
-            nwf_put_load(&actions, MFF_REG1, 0x1000u | admission->vid);
-        } else {
-            nwf_put_save_tag(&actions);
-        }
+        nwf_put_admission(&actions, admission);
         nwf_put_goto(&actions, table);
         match_port(&admission->match, NWF_OUT, port->ofport);
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
@@ -163,32 +170,89 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
     nwf_vec_clear(&list);
 }
 
+/* Where a tag inside of another one shows, an Ethernet type is that of what is behind both, and a
+ * rule that asks for the type behind one would match. */
+static int
+check_types(const struct nwf_side *side, const struct nwf_stages *stages, struct nwf_error *err)
+{
+    nwf_vec_foreach (stage, &stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            const struct flow *masks = &row->match.wc.masks;
+            bool untagged = masks->vlans[0].tci & ~row->match.flow.vlans[0].tci & htons(VLAN_CFI);
+
+            if (masks->dl_type && !untagged && row->rule < side->rules.n) {
+                return nwf_rule_fail(
+                    &side->rules.data[row->rule], err, -EOPNOTSUPP,
+                    "with a dot1q-tunnel, or another other_config:vlan-limit than "
+                    "1, Open vSwitch does not tell the type behind a tag from that "
+                    "behind two",
+                    NULL);
+            }
+        }
+    }
+    return 0;
+}
+
+int
+nwf_guest_check(const struct nwf_bridge *bridge, const struct nwf_program *program,
+                const struct nwf_stages *stages, const struct nwf_flood_verdicts *to_vm,
+                struct nwf_error *err)
+{
+    if (bridge->blurred_tags && !nwf_flood_accepts_all(to_vm)) {
+        return nwf_error_set(
+            err, -EOPNOTSUPP,
+            "with another other_config:vlan-limit than 1, the userspace datapath "
+            "takes frames with two tags for such with one, and the guest would get "
+            "them past this filter");
+    }
+    for (int d = 0; bridge->inner_tags && d < NWF_N_DIRECTIONS; d++) {
+        int r = check_types(&program->side[d], &stages[d], err);
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* Builds both directions, and what the second says of floods. */
+static int
+build_stages(const struct nwf_bridge *bridge, struct nwf_port *port,
+             const struct nwf_program *program, struct nwf_stages ret[NWF_N_DIRECTIONS],
+             struct nwf_error *err)
+{
+    int r;
+
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        if ((r = nwf_stages_build(program, (enum nwf_direction) d, &ret[d], err))) {
+            return r;
+        }
+    }
+    nwf_flood_judge(&ret[NWF_IN], &port->flood);
+    return nwf_guest_check(bridge, program, ret, &port->flood, err);
+}
+
 int
 nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                   const struct nwf_program *program, struct nwf_stamp *stamp,
                   struct nwf_flow_set *flows, struct nwf_error *err)
 {
     size_t n_before = nwf_flow_set_count(flows);
-    struct nwf_stages from_vm, to_vm;
-    int r = nwf_stages_build(program, NWF_OUT, &from_vm, err);
+    struct nwf_stages stages[NWF_N_DIRECTIONS];
 
-    if (r) {
-        return r;
+    memset(stages, 0, sizeof stages);
+    int r = build_stages(bridge, port, program, stages, err);
+    for (int d = 0; !r && d < NWF_N_DIRECTIONS; d++) {
+        add_stages(bridge, port, (enum nwf_direction) d, &program->side[d], &stages[d], flows);
+        stamp->n_stages[d] = (uint8_t) stages[d].list.n;
     }
-    r = nwf_stages_build(program, NWF_IN, &to_vm, err);
     if (!r) {
-        add_stages(bridge, port, NWF_OUT, &program->side[NWF_OUT], &from_vm, flows);
-        add_stages(bridge, port, NWF_IN, &program->side[NWF_IN], &to_vm, flows);
-        nwf_flood_judge(&to_vm, &port->flood);
         stamp->n_flows = (uint32_t) (nwf_flow_set_count(flows) - n_before);
-        stamp->n_stages[NWF_OUT] = (uint8_t) from_vm.list.n;
-        stamp->n_stages[NWF_IN] = (uint8_t) to_vm.list.n;
         stamp->flood = port->flood;
         nwf_stamp_set_shared(stamp, bridge, port);
         add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
-        nwf_stages_clear(&to_vm);
     }
-    nwf_stages_clear(&from_vm);
+    nwf_stages_clear(&stages[NWF_OUT]);
+    nwf_stages_clear(&stages[NWF_IN]);
     return r;
 }
 
@@ -218,6 +282,6 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     }
     match_init_catchall(&match);
     match_port(&match, NWF_IN, port->ofport);
-    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, TOP_PRIORITY, cookie, &match, actions.data,
+    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ROWS, cookie, &match, actions.data,
                      actions.size);
 }
