@@ -30,6 +30,7 @@ struct nwf_digest {
     uint8_t bytes[16];
 };
 
+struct nwf_stages;
 struct nwf_stamp;
 
 /* A port of the bridge as the compiler sees it. */
@@ -47,15 +48,27 @@ struct nwf_port {
 };
 
 struct nwf_bridge {
-    bool audit;                     /* Count what would be dropped, and pass it. */
-    bool forward_bpdu;              /* other_config:forward-bpdu. */
-    bool use_normal;                /* Trusted ports need the NORMAL action (bonds, STP, ...). */
-    uint16_t mac_aging;             /* Seconds that a learned address is kept. */
+    bool audit;         /* Count what would be dropped, and pass it. */
+    bool forward_bpdu;  /* other_config:forward-bpdu. */
+    bool use_normal;    /* Trusted ports need the NORMAL action (bonds, STP, ...). */
+    bool inner_tags;    /* A tag inside of a VLAN's may be seen (vlan-limit, tunnels). */
+    bool blurred_tags;  /* Cached flows may take two tags for one. */
+    uint16_t mac_aging; /* Seconds that a learned address is kept. */
     NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
 };
 
 /* Frees what *bridge owns. */
 void nwf_bridge_finish(struct nwf_bridge *bridge);
+
+/* Whether the verdicts are that the guest gets every frame. */
+bool nwf_flood_accepts_all(const struct nwf_flood_verdicts *verdicts);
+
+/* Whether Open vSwitch shows of frames with two tags what one direction of a filter asks for,
+ * and what the filter says beforehand of those that the guest is to get. */
+int nwf_guest_check_side(const struct nwf_bridge *bridge, const struct nwf_side *side,
+                         const struct nwf_stages *stages, struct nwf_error *err);
+int nwf_guest_check_floods(const struct nwf_bridge *bridge, const struct nwf_flood_verdicts *to_vm,
+                           struct nwf_error *err);
 
 /* Adds the flows that are one guest's own: its way in, stamped with what 'stamp'
  * says then, and its filter in both directions.  The caller sets stamp->digest; the

@@ -28,6 +28,7 @@ struct nwf_explain_port {
     uint16_t ofport;
     struct nwf_vlan vlan;
     uint16_t zone;
+    bool inner_tags, blurred_tags; /* Of its bridge; see struct nwf_bridge. */
 };
 
 /* Says what the filter of 'binding' does with a packet that the guest sends (NWF_OUT) or

@@ -60,6 +60,7 @@ struct nwf_ovs_bridge {
     bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
     bool normal_only;     /* It uses spanning tree or the like. */
     bool forward_bpdu;
+    bool two_tags;      /* other_config:vlan-limit lets it see a tag inside of another. */
     uint16_t mac_aging; /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;
     const struct ovsrec_bridge *row;

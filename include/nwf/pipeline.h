@@ -14,9 +14,10 @@ enum nwf_table {
     NWF_TABLE_LEARNED = 101,
     NWF_TABLE_KNOWN = 102,
     NWF_TABLE_FLOOD = 103,
-    NWF_TABLE_FLOOD_MORE = 104,
+    NWF_TABLE_UNTAG = 104,
     NWF_TABLE_NORMAL = 105,
     NWF_TABLE_BOND = 106,
+    NWF_TABLE_RECEIVERS = 109,
     NWF_TABLE_TO_VM = 110, /* First of NWF_MAX_STAGES. */
 };
 
@@ -25,14 +26,28 @@ enum nwf_table {
 
 /* Registers:
  *   reg0  OpenFlow port of the guest that a frame is about to be delivered to
- *   reg1  the frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none
+ *   reg1  the frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none.  VLAN 0 with bit 12:
+ *         a priority tag
  *   reg2  OpenFlow port of the trusted port that has the destination; 0 if unknown
- *   reg3  list of receivers to go on with (NWF_TABLE_FLOOD_MORE)
+ *   reg3  receivers to go on with (NWF_TABLE_RECEIVERS), one of NWF_RECEIVER_... or a list
  *   reg4  1 for a frame from a trusted port, else 0
  *   reg5  the member of its bond that a frame for many is taken from
  *   reg6 to reg9  sets that the frame's addresses are in, a bit a set (src/compile/sets.h)
  *   reg10  1 for a TCP segment that begins no connection (src/compile/stages_ip.c) */
 #define NWF_REG_STRAY 10
+
+/* In the first table towards guests: a guest's rows, frames with a tag that is not seen, and
+ * the rows of a guest that gets every frame. */
+#define NWF_PRIORITY_ROWS 65000
+#define NWF_PRIORITY_HIDDEN_TAG 65100
+#define NWF_PRIORITY_OPEN_ROWS 65500
+
+/* In reg3. */
+#define NWF_RECEIVER_GUEST 0   /* The one in reg0. */
+#define NWF_RECEIVER_TRUSTED 1 /* The one in reg2. */
+#define NWF_RECEIVER_LIST (1u << 30)
+/* Access ports, which get no frame with another tag inside of their VLAN's. */
+#define NWF_RECEIVER_ACCESS (1u << 31)
 
 /* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
  * rule is its index in the port's program; 0xffff and above share the last.  Kinds

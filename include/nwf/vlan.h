@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * VLAN membership of a port, as Open vSwitch's Port table gives it
- * (ovs-vswitchd.conf.db(5), columns tag, trunks, vlan_mode). */
+ * (ovs-vswitchd.conf.db(5), columns tag, trunks, cvlans, vlan_mode). */
 #ifndef NWF_VLAN_H
 #define NWF_VLAN_H
 
@@ -15,21 +15,27 @@ enum nwf_vlan_mode {
     NWF_VLAN_ACCESS,
     NWF_VLAN_NATIVE_TAGGED,
     NWF_VLAN_NATIVE_UNTAGGED,
+    NWF_VLAN_TUNNEL, /* dot1q-tunnel: all frames are put into VLAN 'tag', tags and all. */
 };
 
 struct nwf_vlan {
     enum nwf_vlan_mode mode;
     uint16_t tag;                      /* Not for a trunk. */
     bool limited;                      /* Only 'trunks' are carried, else all VLANs. */
-    uint64_t trunks[NWF_N_VLANS / 64]; /* A bit a VLAN. */
+    uint16_t tpid;                     /* A tunnel: type of the tag that its frames get. */
+    uint64_t trunks[NWF_N_VLANS / 64]; /* A bit a VLAN; of a tunnel, its customers' (cvlans). */
 };
 
 void nwf_vlan_add_trunk(struct nwf_vlan *vlan, uint16_t vid);
 
-/* Whether the port belongs to VLAN 'vid'; 0 stands for untagged frames of a trunk. */
+/* Whether the port admits frames with tag 'vid'; 0 stands for frames without a tag and those
+ * with a priority tag. */
+bool nwf_vlan_admits(const struct nwf_vlan *vlan, uint16_t vid);
+
+/* Whether the port gets frames of VLAN 'vid'; 0 is that of trunks' untagged frames. */
 bool nwf_vlan_has(const struct nwf_vlan *vlan, uint16_t vid);
 
-/* Whether frames of VLAN 'vid' leave without a tag. */
+/* Whether frames of VLAN 'vid' leave without that VLAN's tag. */
 bool nwf_vlan_is_untagged(const struct nwf_vlan *vlan, uint16_t vid);
 
 /* Whether the port carries every VLAN, known or not. */

@@ -35,15 +35,23 @@ rest_for(const char *word, const char *name)
     return !strncmp(word, name, n) && word[n] == '=' ? word + n + 1 : NULL;
 }
 
+/* An option that gives ports numbers. */
+struct number_option {
+    const char *name;
+    const struct nwf_words *words;
+    int64_t min, max;
+};
+
 static int
-number_for(const struct nwf_words *words, const char *option, const char *name, int64_t max,
-           int64_t *ret, struct nwf_error *err)
+number_for(const struct number_option *option, const char *name, int64_t *ret,
+           struct nwf_error *err)
 {
-    nwf_vec_foreach (word, words) {
+    nwf_vec_foreach (word, option->words) {
         const char *rest = rest_for(*word, name);
-        if (rest && !nwf_parse_int(rest, 1, max, ret)) {
-            return nwf_error_set(err, -EINVAL, "--%s=%s: not a number from 1 to %lld", option,
-                                 *word, (long long) max);
+        if (rest && !nwf_parse_int(rest, option->min, option->max, ret)) {
+            return nwf_error_set(err, -EINVAL, "--%s=%s: not a number from %lld to %lld",
+                                 option->name, *word, (long long) option->min,
+                                 (long long) option->max);
         }
     }
     return 0;
@@ -92,11 +100,13 @@ add_trunk(const char *word, void *vlan)
 static int
 describe(struct nwf_plan_port *port, struct nwf_error *err)
 {
-    int64_t ofport = port->ofport, tag = 0;
-    int r = number_for(&ofports, "ofport", port->name, NWF_OFPORT_MAX, &ofport, err);
+    const struct number_option of_ports = {"ofport", &ofports, 1, NWF_OFPORT_MAX};
+    const struct number_option of_tags = {"tag", &tags, 0, NWF_N_VLANS - 1};
+    int64_t ofport = port->ofport, tag = -1;
+    int r = number_for(&of_ports, port->name, &ofport, err);
 
     if (!r) {
-        r = number_for(&tags, "tag", port->name, NWF_N_VLANS - 1, &tag, err);
+        r = number_for(&of_tags, port->name, &tag, err);
     }
     if (r) {
         return r;
@@ -106,8 +116,10 @@ describe(struct nwf_plan_port *port, struct nwf_error *err)
                              port->name, port->name);
     }
     port->ofport = (uint16_t) ofport;
-    port->vlan.tag = (uint16_t) tag;
-    port->vlan.mode = tag ? NWF_VLAN_ACCESS : NWF_VLAN_TRUNK;
+    if (tag >= 0) {
+        port->vlan.mode = NWF_VLAN_ACCESS;
+        port->vlan.tag = (uint16_t) tag;
+    }
     nwf_vec_foreach (word, &trunks) {
         const char *rest = rest_for(*word, port->name);
         /* Without a VLAN it would carry all. */

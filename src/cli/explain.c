@@ -97,7 +97,12 @@ take_port(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan,
     ret->bridge = nwf_strdup(bridge->name);
     ret->binding = port->binding;
     memset(&port->binding, 0, sizeof port->binding);
-    ret->port = (struct nwf_explain_port){.ofport = port->ofport, .vlan = port->vlan};
+    ret->port = (struct nwf_explain_port){
+        .ofport = port->ofport,
+        .vlan = port->vlan,
+        .inner_tags = plan->bridge.inner_tags,
+        .blurred_tags = plan->bridge.blurred_tags,
+    };
     ret->from = find_sender(plan);
     return 0;
 }
@@ -129,18 +134,32 @@ from_database(struct nwf_cli *cli, const char *iface, struct subject *ret, struc
 
 /* ---- What the switch says. ---- */
 
-/* The packet as it comes in by a trusted trunk, if the guest gets it untagged. */
+/* Whether the guest gets the packet with the tag of the VLAN that it is in. */
+static bool
+keeps_tag(const struct nwf_vlan *vlan, const struct flow *packet)
+{
+    uint16_t vid = vlan_tci_to_vid(packet->vlans[0].tci);
+
+    return packet->vlans[0].tci && nwf_vlan_has(vlan, vid) && !nwf_vlan_is_untagged(vlan, vid);
+}
+
+/* The packet as it comes in by a trusted trunk, if the guest gets it without its VLAN's tag. */
 static struct flow
 tagged(const struct subject *subject, const struct flow *packet)
 {
     const struct nwf_vlan *vlan = &subject->port.vlan;
     struct flow flow = *packet;
 
-    if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_is_untagged(vlan, vlan->tag)) {
-        flow_push_vlan_uninit(&flow, NULL);
-        flow.vlans[0].tpid = htons(ETH_TYPE_VLAN);
-        flow.vlans[0].tci = htons(VLAN_CFI | vlan->tag);
+    if (!vlan->tag || !nwf_vlan_is_untagged(vlan, vlan->tag) || keeps_tag(vlan, packet)) {
+        return flow;
     }
+    if (!subject->port.inner_tags && packet->vlans[0].tci) { /* It will not show. */
+        flow.dl_type = packet->vlans[0].tpid;
+        flow.vlans[0].qtag = 0;
+    }
+    flow_push_vlan_uninit(&flow, NULL);
+    flow.vlans[0].tpid = htons(ETH_TYPE_VLAN);
+    flow.vlans[0].tci = htons(VLAN_CFI | vlan->tag);
     return flow;
 }
 

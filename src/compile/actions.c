@@ -36,9 +36,15 @@ nwf_put_from_nowhere(struct ofpbuf *actions)
 }
 
 static struct mf_subfield
+bits_of(enum mf_field_id field, unsigned int first, unsigned int n)
+{
+    return (struct mf_subfield){.field = mf_from_id(field), .ofs = first, .n_bits = n};
+}
+
+static struct mf_subfield
 low_16_bits(enum mf_field_id field)
 {
-    return (struct mf_subfield){.field = mf_from_id(field), .ofs = 0, .n_bits = 16};
+    return bits_of(field, 0, 16);
 }
 
 void
@@ -78,6 +84,15 @@ void
 nwf_put_save_tag(struct ofpbuf *actions)
 {
     put_move(actions, MFF_VLAN_TCI, MFF_REG1);
+}
+
+void
+nwf_put_save_priority(struct ofpbuf *actions)
+{
+    struct ofpact_reg_move *move = ofpact_put_REG_MOVE(actions);
+
+    move->src = bits_of(MFF_VLAN_TCI, 13, 3);
+    move->dst = bits_of(MFF_REG1, 13, 3);
 }
 
 void

@@ -24,6 +24,8 @@ void nwf_put_save_tag(struct ofpbuf *actions);
 /* The frame's tag := reg1. */
 void nwf_put_restore_tag(struct ofpbuf *actions);
 void nwf_put_no_tag(struct ofpbuf *actions);
+/* The priority in reg1 := the frame's. */
+void nwf_put_save_priority(struct ofpbuf *actions);
 /* A frame that NORMAL takes for one of no port of the bridge. */
 void nwf_put_from_nowhere(struct ofpbuf *actions);
 

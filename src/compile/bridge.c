@@ -7,6 +7,7 @@
  * ports is learned into NWF_TABLE_LEARNED, and never from a guest. */
 #include <config.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,6 +17,8 @@
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "tag.h"
+
+#include "lib/packets.h"
 
 /* Addresses that NWF_TABLE_LEARNED holds, for each trusted port. */
 #define LEARNED_MAX 8192
@@ -46,11 +49,7 @@ put_arrival(const struct nwf_bridge *bridge, const struct nwf_port *port,
     if (bridge->use_normal) {
         nwf_put_text(actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
     }
-    if (admission->fixed) {
-        nwf_put_load(actions, MFF_REG1, 0x1000u | admission->vid);
-    } else {
-        nwf_put_save_tag(actions);
-    }
+    nwf_put_admission(actions, admission);
     nwf_put_load(actions, MFF_REG4, 1);
     nwf_put_text(
         actions,
@@ -60,6 +59,14 @@ put_arrival(const struct nwf_bridge *bridge, const struct nwf_port *port,
         NWF_TABLE_LEARNED, bridge->mac_aging,
         (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, NWF_COOKIE_NO_RULE),
         LEARNED_MAX);
+    nwf_put_outer_tag(actions, admission);
+}
+
+/* Above other arrivals. */
+static uint16_t
+arrival_priority(const struct nwf_admission *admission)
+{
+    return admission->is_blank ? 120 : 100;
 }
 
 static void
@@ -92,7 +99,8 @@ add_bond_member(const struct nwf_bridge *bridge, const struct nwf_port *port,
                  members + 1);
     nwf_put_goto(&arrival, NWF_TABLE_BOND);
     match_set_dl_dst_masked(&match, group_bit, group_bit);
-    add_trusted_flow(port, NWF_TABLE_CLASSIFY, 110, &match, &arrival, flows);
+    add_trusted_flow(port, NWF_TABLE_CLASSIFY, arrival_priority(admission) + 10, &match, &arrival,
+                     flows);
 
     match_init_catchall(&match);
     match_set_in_port(&match, OFP_PORT_C(port->ofport));
@@ -114,7 +122,8 @@ add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
         match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
         put_arrival(bridge, port, admission, &actions);
         nwf_put_goto(&actions, NWF_TABLE_FORWARD);
-        add_trusted_flow(port, NWF_TABLE_CLASSIFY, 100, &admission->match, &actions, flows);
+        add_trusted_flow(port, NWF_TABLE_CLASSIFY, arrival_priority(admission), &admission->match,
+                         &actions, flows);
         if (port->bond.n) {
             add_bond_member(bridge, port, admission, flows);
         }
@@ -123,8 +132,7 @@ add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
 }
 
 static void
-add_known(const struct nwf_port *port, int vid, bool untagged, bool output,
-          struct nwf_flow_set *flows)
+add_known(const struct nwf_port *port, int vid, bool output, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
     struct match match;
@@ -134,12 +142,11 @@ add_known(const struct nwf_port *port, int vid, bool untagged, bool output,
     if (vid >= 0) {
         nwf_match_vlan(&match, (uint16_t) vid);
     }
-    if (output) {
-        if (untagged) {
-            nwf_put_no_tag(&actions);
-        } else {
-            nwf_put_restore_tag(&actions);
-        }
+    if (output && vid >= 0 && nwf_vlan_is_untagged(&port->vlan, (uint16_t) vid)) {
+        nwf_put_load(&actions, MFF_REG3, nwf_untagged_receiver(port, NWF_RECEIVER_TRUSTED));
+        nwf_put_goto(&actions, NWF_TABLE_UNTAG);
+    } else if (output) {
+        nwf_put_restore_tag(&actions);
         nwf_put_output(&actions, port->ofport);
     }
     nwf_flow_set_add(flows, NWF_TABLE_KNOWN, vid >= 0 ? 200 : 100,
@@ -155,17 +162,17 @@ add_trusted_out(const struct nwf_port *port, struct nwf_flow_set *flows)
     const struct nwf_vlan *vlan = &port->vlan;
 
     if (vlan->mode != NWF_VLAN_TRUNK) {
-        add_known(port, vlan->tag, nwf_vlan_is_untagged(vlan, vlan->tag), true, flows);
+        add_known(port, vlan->tag, true, flows);
     }
     for (int vid = 0; vlan->limited && vid < NWF_N_VLANS; vid++) {
         if (nwf_vlan_has(vlan, (uint16_t) vid)) {
-            add_known(port, vid, nwf_vlan_is_untagged(vlan, (uint16_t) vid), true, flows);
+            add_known(port, vid, true, flows);
         }
     }
-    if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(vlan)) {
-        add_known(port, 0, false, false, flows); /* Untagged is the native VLAN. */
+    if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(vlan) && vlan->tag) {
+        add_known(port, 0, false, flows); /* Untagged is the native VLAN. */
     }
-    add_known(port, -1, false, nwf_vlan_has_all(vlan), flows);
+    add_known(port, -1, nwf_vlan_has_all(vlan), flows);
 }
 
 /* Forwarding by NORMAL, guests apart.  A guest's frame enters it as from nowhere:
@@ -190,6 +197,25 @@ add_normal(struct nwf_flow_set *flows)
     nwf_put_from_nowhere(&guest);
     nwf_put_text(&guest, "NORMAL");
     nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, guest.data, guest.size);
+
+    /* NORMAL takes a priority tag that names no priority off, and another one comes to light,
+     * or an IP packet: another frame than the guest's filter has seen. */
+    match_set_reg_masked(&match, 1, 0x1000, 0xffff);
+    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 110, cookie, &match, NULL, 0);
+}
+
+/* NORMAL puts a tunnel's frames into its VLAN itself. */
+static void
+add_tunnel_normal(const struct nwf_port *port, struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_in_port(&match, OFP_PORT_C(port->ofport));
+    match_set_dl_tci_masked(&match, htons(0x1000), htons(0x1000));
+    nwf_put_text(&actions, "pop_vlan,NORMAL");
+    add_trusted_flow(port, NWF_TABLE_NORMAL, 120, &match, &actions, flows);
 }
 
 /* A known address behind a trusted port, where NORMAL forwards. */
@@ -258,15 +284,20 @@ note_addresses(const struct nwf_port *port, struct addresses *list)
     }
 }
 
-static void
-put_delivery(struct ofpbuf *actions, const struct address *address, int vid)
+/* Returns the table that delivers to the owner. */
+static uint8_t
+put_receiver(struct ofpbuf *actions, const struct address *address, int vid)
 {
-    if (vid >= 0 && nwf_vlan_is_untagged(&address->port->vlan, (uint16_t) vid)) {
-        nwf_put_no_tag(actions);
-    } else {
+    const struct nwf_port *port = address->port;
+
+    if (vid < 0 || !nwf_vlan_is_untagged(&port->vlan, (uint16_t) vid)) {
         nwf_put_restore_tag(actions);
+        nwf_put_load(actions, MFF_REG0, port->ofport);
+        return NWF_TABLE_TO_VM;
     }
-    nwf_put_load(actions, MFF_REG0, address->port->ofport);
+    nwf_put_load(actions, MFF_REG0, port->ofport);
+    nwf_put_load(actions, MFF_REG3, nwf_untagged_receiver(port, NWF_RECEIVER_GUEST));
+    return NWF_TABLE_UNTAG;
 }
 
 /* Whether this entry stands for its port's membership of 'vid': that of all VLANs does
@@ -277,7 +308,9 @@ is_owner(const struct address *address, int vid)
     const struct nwf_vlan *vlan = &address->port->vlan;
 
     if (address->vid == vid) {
-        return vid < 0 || nwf_vlan_has(vlan, (uint16_t) vid);
+        /* What it sends is in its own VLAN, even if no flood of that one reaches it. */
+        return vid < 0 || nwf_vlan_has(vlan, (uint16_t) vid)
+               || (vlan->mode != NWF_VLAN_TRUNK && vid == vlan->tag);
     }
     return address->vid < 0 && (vlan->mode == NWF_VLAN_TRUNK || (vid != vlan->tag && vid != 0));
 }
@@ -300,15 +333,15 @@ add_delivery(const struct addresses *list, size_t first, size_t end, struct nwf_
     for (size_t i = first; i < end; i++) {
         if (is_owner(&list->data[i], key->vid)) {
             if (last) {
-                put_delivery(&actions, last, key->vid);
-                nwf_put_resubmit(&actions, NWF_TABLE_TO_VM);
+                uint8_t table = put_receiver(&actions, last, key->vid);
+                nwf_put_text(&actions, "clone(resubmit(,%d))", table);
             }
             last = &list->data[i];
         }
     }
     if (last) {
-        put_delivery(&actions, last, key->vid);
-        nwf_put_goto(&actions, NWF_TABLE_TO_VM);
+        uint8_t table = put_receiver(&actions, last, key->vid);
+        nwf_put_goto(&actions, table);
     } else { /* As flows/pipeline.flows does with addresses that no guest has. */
         nwf_put_resubmit(&actions, NWF_TABLE_LEARNED);
         nwf_put_goto(&actions, NWF_TABLE_KNOWN);
@@ -351,6 +384,30 @@ add_deliveries(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 }
 
 /* ---- The bridge. ---- */
+
+/* A tag came off, and Open vSwitch does not show the one behind it, by other_config:vlan-limit.
+ * The guest's kernel does, and takes what is inside of a priority tag for a frame without one,
+ * past the filter's rules.  So no guest gets such a frame, unless it gets all. */
+static void
+add_hidden_tags(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+{
+    static const uint16_t types[] = {ETH_TYPE_VLAN_8021Q, ETH_TYPE_VLAN_8021AD};
+    NWF_ACTIONS(actions);
+
+    if (bridge->audit) {
+        nwf_put_output_receiver(&actions);
+    }
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        struct match match;
+
+        match_init_catchall(&match);
+        match_set_dl_tci_masked(&match, htons(0), htons(0x1000));
+        match_set_dl_type(&match, htons(types[i]));
+        nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_HIDDEN_TAG,
+                         nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
+                         actions.size);
+    }
+}
 
 /* NORMAL drops frames for the bridge itself (spanning tree and the like) unless
  * other_config:forward-bpdu says otherwise; so do we. */
@@ -407,6 +464,9 @@ nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     nwf_vec_foreach (port, &bridge->ports) {
         if (port->role == NWF_TRUSTED) {
             add_trusted_in(bridge, port, flows);
+            if (port->vlan.mode == NWF_VLAN_TUNNEL) {
+                add_tunnel_normal(port, flows);
+            }
             if (bridge->use_normal) {
                 add_known_normal(port, flows);
             } else {
@@ -420,6 +480,7 @@ nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     if (bridge->audit) {
         add_unknown_port(bridge, flows);
     }
+    add_hidden_tags(bridge, flows);
     add_reserved(bridge, flows);
     add_deliveries(bridge, flows);
     return nwf_compile_floods(bridge, flows);

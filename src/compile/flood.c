@@ -30,7 +30,10 @@
 /* Bytes of actions in one flow: a message ends at 64 kB, and encoding adds to it. */
 #define LIST_MAX 24000
 
+/* Beside VLANs: all that have no lists of their own, and frames with a priority tag, which
+ * are in VLAN 0, and are none without a tag to filters. */
 #define ANY_VLAN NWF_N_VLANS
+#define PRIORITY_TAGGED (NWF_N_VLANS + 1)
 
 enum kind { KIND_ARP, KIND_IP, KIND_IPV6, KIND_RARP, KIND_OTHER };
 
@@ -106,18 +109,32 @@ nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret)
     nwf_stages_clear(&others);
 }
 
+bool
+nwf_flood_accepts_all(const struct nwf_flood_verdicts *verdicts)
+{
+    for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
+        if (verdicts->of[0][kind] != NWF_U_ACCEPT || verdicts->of[1][kind] != NWF_U_ACCEPT) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- Lists of receivers. ---- */
+
+/* How receivers get a VLAN's frames: as trunks do, without the VLAN's tag, or without any. */
+enum form { FORM_TRUNK, FORM_NATIVE, FORM_ACCESS, N_FORMS };
 
 struct flood {
     const struct nwf_bridge *bridge;
     struct nwf_flow_set *flows;
-    uint16_t vid; /* Or ANY_VLAN. */
+    uint16_t vid; /* Or ANY_VLAN, PRIORITY_TAGGED. */
     enum kind kind;
 
     struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
-    struct ofpbuf part;  /* The list being filled. */
+    struct ofpbuf part;  /* The list being filled, of receivers of one form. */
     uint32_t n_parts;
-    int form; /* How frames stand in the part: -1, or bool untagged. */
+    enum form form;
     size_t n_visits;
     size_t n_left_out;
 };
@@ -125,26 +142,62 @@ struct flood {
 static bool
 receives(const struct flood *f, const struct nwf_port *port)
 {
-    return f->vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan) : nwf_vlan_has(&port->vlan, f->vid);
+    return f->vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan)
+                              : nwf_vlan_has(&port->vlan, f->vid == PRIORITY_TAGGED ? 0 : f->vid);
 }
 
+static enum form
+form_of(const struct flood *f, const struct nwf_port *port)
+{
+    uint16_t vid = f->vid == PRIORITY_TAGGED ? 0 : f->vid;
+
+    if (f->vid == ANY_VLAN || !nwf_vlan_is_untagged(&port->vlan, vid)) {
+        return FORM_TRUNK;
+    }
+    return port->vlan.mode == NWF_VLAN_ACCESS ? FORM_ACCESS : FORM_NATIVE;
+}
+
+/* Whether frames without their VLAN's tag may have another one.  If it does not show, the
+ * frame is of no known kind. */
 static bool
-gets_untagged(const struct flood *f, const struct nwf_port *port)
+may_have_tag(const struct flood *f)
 {
-    return f->vid != ANY_VLAN && nwf_vlan_is_untagged(&port->vlan, f->vid);
+    return f->bridge->inner_tags || (f->vid != 0 && f->kind == KIND_OTHER);
 }
 
-/* What the filter says beforehand of frames that this port gets in that form. */
+/* What is said of the flood's kind of frames; those with priority tags are rare, and told apart
+ * by the filters only. */
 static uint8_t
-verdict_of(const struct flood *f, const struct nwf_port *port, bool untagged)
+said_of(const struct flood *f, const uint8_t verdicts[NWF_N_FRAME_KINDS])
 {
-    return port->flood.of[f->vid != 0 && !untagged][f->kind];
+    for (int kind = 0; f->vid == PRIORITY_TAGGED && kind < NWF_N_FRAME_KINDS; kind++) {
+        if (verdicts[kind] != verdicts[f->kind]) {
+            return NWF_U_MIXED;
+        }
+    }
+    return verdicts[f->kind];
+}
+
+/* What the filter says beforehand of frames that this port gets. */
+static uint8_t
+verdict_of(const struct flood *f, const struct nwf_port *port)
+{
+    uint8_t plain = said_of(f, port->flood.of[0]), tagged = said_of(f, port->flood.of[1]);
+
+    if (form_of(f, port) == FORM_TRUNK) {
+        return f->vid != 0 ? tagged : plain;
+    }
+    if (!may_have_tag(f) || nwf_flood_accepts_all(&port->flood)) {
+        return plain;
+    }
+    return plain == NWF_U_DROP && tagged == NWF_U_DROP ? NWF_U_DROP : NWF_U_MIXED;
 }
 
 static uint32_t
 part_id(const struct flood *f)
 {
-    return (uint32_t) f->vid << 16 | (uint32_t) f->kind << 12 | (f->n_parts & 0xfff);
+    return NWF_RECEIVER_LIST | (f->form == FORM_ACCESS ? NWF_RECEIVER_ACCESS : 0)
+           | (uint32_t) f->vid << 16 | (uint32_t) f->kind << 12 | (f->n_parts & 0xfff);
 }
 
 /* Moves the part into a flow of its own that the first flow visits. */
@@ -157,36 +210,35 @@ flush_part(struct flood *f)
         return;
     }
     match_init_catchall(&match);
-    match_set_reg(&match, 3, part_id(f));
-    nwf_flow_set_add(f->flows, NWF_TABLE_FLOOD_MORE, 100, nwf_cookie(NWF_COOKIE_FLOOD, 0, 0),
-                     &match, f->part.data, f->part.size);
+    match_set_reg_masked(&match, 3, part_id(f), ~NWF_RECEIVER_ACCESS);
+    nwf_flow_set_add(f->flows, NWF_TABLE_RECEIVERS, 100, nwf_cookie(NWF_COOKIE_FLOOD, 0, 0), &match,
+                     f->part.data, f->part.size);
     nwf_put_load(&f->first, MFF_REG3, part_id(f));
-    nwf_put_resubmit(&f->first, NWF_TABLE_FLOOD_MORE);
+    if (f->form == FORM_TRUNK) {
+        nwf_put_resubmit(&f->first, NWF_TABLE_RECEIVERS);
+    } else { /* What it takes off is there for the next part. */
+        nwf_put_text(&f->first, "clone(resubmit(,%d))", NWF_TABLE_UNTAG);
+    }
     ofpbuf_clear(&f->part);
     f->n_parts++;
-    f->form = -1;
 }
 
 static void
-put_form(struct flood *f, bool untagged)
+put_form(struct flood *f, enum form form)
 {
-    if (f->part.size > LIST_MAX) {
+    if (f->part.size > LIST_MAX || f->form != form) {
         flush_part(f);
     }
-    if (f->form != untagged) {
-        f->form = untagged;
-        if (untagged) {
-            nwf_put_no_tag(&f->part);
-        } else {
-            nwf_put_restore_tag(&f->part);
-        }
+    if (!f->part.size && form == FORM_TRUNK) {
+        nwf_put_restore_tag(&f->part);
     }
+    f->form = form;
 }
 
 static void
-put_visit(struct flood *f, const struct nwf_port *port, bool untagged)
+put_visit(struct flood *f, const struct nwf_port *port)
 {
-    put_form(f, untagged);
+    put_form(f, form_of(f, port));
     nwf_put_load(&f->part, MFF_REG0, port->ofport);
     nwf_put_resubmit(&f->part, NWF_TABLE_TO_VM);
     f->n_visits++;
@@ -194,33 +246,32 @@ put_visit(struct flood *f, const struct nwf_port *port, bool untagged)
 
 /* Puts receivers that get frames in one form: outputs first. */
 static void
-put_outputs(struct flood *f, bool untagged)
+put_outputs(struct flood *f, enum form form)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
-        bool output =
-            port->role == NWF_TRUSTED
-                ? !f->bridge->use_normal
-                : port->role == NWF_GUEST && verdict_of(f, port, untagged) == NWF_U_ACCEPT;
-        if (output && receives(f, port) && gets_untagged(f, port) == untagged) {
-            put_form(f, untagged);
+        bool output = port->role == NWF_TRUSTED
+                          ? !f->bridge->use_normal
+                          : port->role == NWF_GUEST && verdict_of(f, port) == NWF_U_ACCEPT;
+        if (output && receives(f, port) && form_of(f, port) == form) {
+            put_form(f, form);
             nwf_put_output(&f->part, port->ofport);
         }
     }
 }
 
 static void
-put_visits(struct flood *f, bool untagged, enum nwf_uniform said)
+put_visits(struct flood *f, enum form form, enum nwf_uniform said)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
         bool audited = port->role == NWF_QUARANTINED && f->bridge->audit;
-        uint8_t verdict = audited ? NWF_U_MIXED : verdict_of(f, port, untagged);
+        uint8_t verdict = audited ? NWF_U_MIXED : verdict_of(f, port);
 
         if ((port->role != NWF_GUEST && !audited) || verdict != said || !receives(f, port)
-            || gets_untagged(f, port) != untagged) {
+            || form_of(f, port) != form) {
             continue;
         }
         if (f->n_visits < VISITS_MAX) {
-            put_visit(f, port, untagged);
+            put_visit(f, port);
         } else if (said == NWF_U_MIXED || f->bridge->audit) {
             f->n_left_out++;
         }
@@ -233,6 +284,8 @@ match_flood(const struct flood *f, struct match *match)
     match_init_catchall(match);
     if (f->vid == 0) {
         match_set_reg_masked(match, 1, 0, 0xffff);
+    } else if (f->vid == PRIORITY_TAGGED) {
+        match_set_reg_masked(match, 1, 0x1000, 0x1fff);
     } else if (f->vid != ANY_VLAN) {
         match_set_reg_masked(match, 1, 0x1000u | f->vid, 0x1fff);
     }
@@ -241,12 +294,11 @@ match_flood(const struct flood *f, struct match *match)
     }
 }
 
-/* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames; priority
- * tags go with ANY_VLAN, where every receiver gets frames as they came. */
+/* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames. */
 static size_t
 add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
 {
-    struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind, .form = -1};
+    struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind};
     uint16_t priority = (uint16_t) ((vid == ANY_VLAN ? 100 : 200) + (kind == KIND_OTHER ? 0 : 10));
     struct match match;
 
@@ -255,16 +307,16 @@ add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct 
     if (bridge->use_normal) {
         nwf_put_text(&f.first, "clone(resubmit(,%d))", NWF_TABLE_NORMAL);
     }
-    for (int untagged = 0; untagged < 2; untagged++) {
-        put_outputs(&f, untagged);
+    for (int form = N_FORMS - 1; form >= 0; form--) {
+        put_outputs(&f, (enum form) form);
     }
-    for (int untagged = 0; untagged < 2; untagged++) {
-        put_visits(&f, untagged, NWF_U_MIXED);
+    for (int form = 0; form < N_FORMS; form++) { /* The last goes on: one list less. */
+        put_visits(&f, (enum form) form, NWF_U_MIXED);
     }
-    for (int untagged = 0; untagged < 2; untagged++) {
-        put_visits(&f, untagged, NWF_U_DROP);
+    for (int form = N_FORMS - 1; form >= 0; form--) {
+        put_visits(&f, (enum form) form, NWF_U_DROP);
     }
-    if (f.n_parts) {
+    if (f.n_parts || f.form != FORM_TRUNK) {
         flush_part(&f);
     } else {
         ofpbuf_put(&f.first, f.part.data, f.part.size);
@@ -298,8 +350,7 @@ static bool
 has_guests(const struct nwf_bridge *bridge, uint16_t vid)
 {
     nwf_vec_foreach (port, &bridge->ports) {
-        if (port->role == NWF_GUEST
-            && (vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan) : nwf_vlan_has(&port->vlan, vid))) {
+        if (port->role == NWF_GUEST && receives(&(struct flood){.vid = vid}, port)) {
             return true;
         }
     }
@@ -313,12 +364,12 @@ nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     size_t n_left_out = 0;
 
     note_vlans(bridge, vids);
-    for (uint16_t vid = 0; vid <= ANY_VLAN; vid++) {
-        if (vid != ANY_VLAN && !vids[vid]) {
+    for (uint16_t vid = 0; vid <= PRIORITY_TAGGED; vid++) {
+        if (vid < NWF_N_VLANS && !vids[vid]) {
             continue;
         }
-        for (int kind = has_guests(bridge, vid) ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS;
-             kind++) {
+        bool by_kind = has_guests(bridge, vid) && vid != PRIORITY_TAGGED;
+        for (int kind = by_kind ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS; kind++) {
             size_t n = add_flood(bridge, vid, (enum kind) kind, flows);
             n_left_out = n > n_left_out ? n : n_left_out;
         }

@@ -10,7 +10,7 @@
 /* Asks the stages towards a guest about each kind of frames. */
 void nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret);
 
-/* Adds the flows of NWF_TABLE_FLOOD and NWF_TABLE_FLOOD_MORE.  Returns the number of
+/* Adds the flows of NWF_TABLE_FLOOD and NWF_TABLE_RECEIVERS.  Returns the number of
  * guests left out; see nwf_compile_bridge(). */
 size_t nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 

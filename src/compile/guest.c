@@ -5,6 +5,8 @@
 #include <config.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
 
 #include "actions.h"
 #include "builder.h"
@@ -15,9 +17,10 @@
 #include "nwf/stages.h"
 #include "nwf/stamp.h"
 #include "nwf/text.h"
+#include "rule.h"
 #include "tag.h"
 
-#define TOP_PRIORITY 65000
+#include "lib/packets.h"
 
 static void
 match_port(struct match *match, enum nwf_direction direction, uint16_t ofport)
@@ -118,6 +121,14 @@ same_level(const struct nwf_side *side, const struct nwf_row *a, const struct nw
            && side->rules.data[a->rule].rule == side->rules.data[b->rule].rule;
 }
 
+/* The row that is looked at first. */
+static uint16_t
+top_priority(const struct nwf_port *port, enum nwf_direction direction)
+{
+    return direction == NWF_IN && nwf_flood_accepts_all(&port->flood) ? NWF_PRIORITY_OPEN_ROWS
+                                                                      : NWF_PRIORITY_ROWS;
+}
+
 static void
 add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
            enum nwf_direction direction, const struct nwf_side *side,
@@ -125,7 +136,7 @@ add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
 {
     for (size_t i = 0; i < stages->list.n; i++) {
         const struct nwf_stage *stage = &stages->list.data[i];
-        uint16_t priority = TOP_PRIORITY;
+        uint16_t priority = top_priority(port, direction);
 
         for (size_t j = 0; j < stage->rows.n; j++) {
             const struct nwf_row *row = &stage->rows.data[j];
@@ -149,11 +160,7 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
         if (stamp) {
             nwf_stamp_put(stamp, &actions);
         }
-        if (admission->fixed) {
-            nwf_put_load(&actions, MFF_REG1, 0x1000u | admission->vid);
-        } else {
-            nwf_put_save_tag(&actions);
-        }
+        nwf_put_admission(&actions, admission);
         nwf_put_goto(&actions, table);
         match_port(&admission->match, NWF_OUT, port->ofport);
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
@@ -161,6 +168,49 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
                          actions.data, actions.size);
     }
     nwf_vec_clear(&list);
+}
+
+/* Where a tag inside of another one shows, an Ethernet type is that of what is behind both, and a
+ * rule that asks for the type behind one would match. */
+static int
+check_types(const struct nwf_side *side, const struct nwf_stages *stages, struct nwf_error *err)
+{
+    nwf_vec_foreach (stage, &stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            const struct flow *masks = &row->match.wc.masks;
+            bool untagged = masks->vlans[0].tci & ~row->match.flow.vlans[0].tci & htons(VLAN_CFI);
+
+            if (masks->dl_type && !untagged && row->rule < side->rules.n) {
+                return nwf_rule_fail(
+                    &side->rules.data[row->rule], err, -EOPNOTSUPP,
+                    "with a dot1q-tunnel, or another other_config:vlan-limit than "
+                    "1, Open vSwitch does not tell the type behind a tag from that "
+                    "behind two",
+                    NULL);
+            }
+        }
+    }
+    return 0;
+}
+
+int
+nwf_guest_check_side(const struct nwf_bridge *bridge, const struct nwf_side *side,
+                     const struct nwf_stages *stages, struct nwf_error *err)
+{
+    return bridge->inner_tags ? check_types(side, stages, err) : 0;
+}
+
+int
+nwf_guest_check_floods(const struct nwf_bridge *bridge, const struct nwf_flood_verdicts *to_vm,
+                       struct nwf_error *err)
+{
+    return !bridge->blurred_tags || nwf_flood_accepts_all(to_vm)
+               ? 0
+               : nwf_error_set(
+                   err, -EOPNOTSUPP,
+                   "with another other_config:vlan-limit than 1, the userspace datapath "
+                   "takes frames with two tags for such with one, and the guest would get "
+                   "them past this filter");
 }
 
 /* One direction's stages are gone before the next one's are made. */
@@ -175,11 +225,14 @@ compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
     if (r) {
         return r;
     }
-    add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
     if (direction == NWF_IN) {
         nwf_flood_judge(&stages, &port->flood);
+        r = nwf_guest_check_floods(bridge, &port->flood, err);
     }
-    r = (int) stages.list.n;
+    if (!r && !(r = nwf_guest_check_side(bridge, &program->side[direction], &stages, err))) {
+        add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
+        r = (int) stages.list.n;
+    }
     nwf_stages_clear(&stages);
     return r;
 }
@@ -233,6 +286,6 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     }
     match_init_catchall(&match);
     match_port(&match, NWF_IN, port->ofport);
-    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, TOP_PRIORITY, cookie, &match, actions.data,
+    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ROWS, cookie, &match, actions.data,
                      actions.size);
 }

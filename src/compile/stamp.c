@@ -37,6 +37,8 @@ nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
     uint8_t settings[] = {
         bridge->audit,
         bridge->use_normal,
+        bridge->inner_tags,
+        bridge->blurred_tags,
         (uint8_t) vlan->mode,
         (uint8_t) (vlan->tag >> 8),
         (uint8_t) vlan->tag,

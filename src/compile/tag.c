@@ -8,8 +8,12 @@
 
 #include <arpa/inet.h>
 
+#include "actions.h"
+#include "nwf/pipeline.h"
+
 #define VID_MASK 0x0fff
 #define TCI_PRESENT 0x1000
+#define TCI_MASK 0xffff
 
 static void
 admit(struct nwf_admissions *list, uint16_t tci, uint16_t mask, bool fixed, uint16_t vid)
@@ -45,7 +49,7 @@ admit_trunks(struct nwf_admissions *list, const struct nwf_vlan *vlan)
 
     while (vid < NWF_N_VLANS) {
         uint32_t end = vid;
-        while (end < NWF_N_VLANS && nwf_vlan_has(vlan, (uint16_t) end)) {
+        while (end < NWF_N_VLANS && nwf_vlan_admits(vlan, (uint16_t) end)) {
             end++;
         }
         if (end > vid) {
@@ -55,37 +59,93 @@ admit_trunks(struct nwf_admissions *list, const struct nwf_vlan *vlan)
     }
 }
 
+static void
+admit_all(struct nwf_admissions *list, const struct nwf_vlan *vlan)
+{
+    bool is_trunk = vlan->mode == NWF_VLAN_TRUNK || vlan->mode == NWF_VLAN_TUNNEL;
+
+    if (is_trunk && !vlan->limited) {
+        admit(list, 0, 0, false, 0);
+        return;
+    }
+    if (nwf_vlan_admits(vlan, 0)) {
+        admit(list, 0, VID_MASK, !is_trunk, is_trunk ? 0 : vlan->tag);
+    }
+    admit_trunks(list, vlan);
+}
+
+/* In VLAN 0, NORMAL takes a priority tag off that names no priority. */
+static void
+admit_blank(struct nwf_admissions *list, const struct nwf_vlan *vlan)
+{
+    bool is_trunk = vlan->mode == NWF_VLAN_TRUNK;
+
+    if (nwf_vlan_admits(vlan, 0) && (is_trunk || !vlan->tag)) {
+        admit(list, TCI_PRESENT, TCI_MASK, !is_trunk, 0);
+        list->data[list->n - 1].is_blank = true;
+    }
+}
+
 void
 nwf_vlan_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *ret)
 {
     memset(ret, 0, sizeof *ret);
-    if (vlan->mode == NWF_VLAN_TRUNK && !vlan->limited) {
-        admit(ret, 0, 0, false, 0);
+    admit_all(ret, vlan);
+    if (vlan->mode != NWF_VLAN_TUNNEL) {
+        admit_blank(ret, vlan);
         return;
     }
-    if (vlan->mode != NWF_VLAN_TRUNK) {
-        admit(ret, 0, VID_MASK, true, vlan->tag);
-    } else if (nwf_vlan_has(vlan, 0)) {
-        admit(ret, 0, VID_MASK, false, 0);
-    }
-    if (vlan->mode != NWF_VLAN_ACCESS) {
-        admit_trunks(ret, vlan);
+    nwf_vec_foreach (admission, ret) {
+        admission->fixed = true;
+        admission->vid = vlan->tag;
+        admission->push = vlan->tpid;
     }
 }
 
 /* In the port's own VLAN a frame with a priority tag would be as good as one without.  To a
  * filter it is a tagged frame, which no rule for IP or ARP sees: the way past them.  (It is
  * not taken off instead, since what Open vSwitch caches of that does not tell whether
- * another tag is inside.) */
+ * another tag is inside.)  On a trunk it stays what the filter takes it for. */
 void
 nwf_vlan_guest_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *ret)
 {
-    nwf_vlan_admissions(vlan, ret);
+    memset(ret, 0, sizeof *ret);
+    admit_all(ret, vlan);
     nwf_vec_foreach (admission, ret) {
         if (admission->fixed) {
             match_set_dl_tci_masked(&admission->match, 0, htons(TCI_PRESENT | VID_MASK));
         }
     }
+}
+
+void
+nwf_put_admission(struct ofpbuf *actions, const struct nwf_admission *admission)
+{
+    if (admission->is_blank) {
+        nwf_put_load(actions, MFF_REG1, 0);
+    } else if (admission->push) {
+        nwf_put_load(actions, MFF_REG1, admission->vid ? TCI_PRESENT | admission->vid : 0u);
+    } else if (admission->vid) {
+        nwf_put_load(actions, MFF_REG1, TCI_PRESENT | admission->vid);
+        nwf_put_save_priority(actions);
+    } else {
+        nwf_put_save_tag(actions);
+    }
+}
+
+void
+nwf_put_outer_tag(struct ofpbuf *actions, const struct nwf_admission *admission)
+{
+    if (admission->push) {
+        nwf_put_text(actions, "push_vlan:0x%x,set_field:0x%x->vlan_tci", admission->push,
+                     TCI_PRESENT | admission->vid);
+    }
+}
+
+uint32_t
+nwf_untagged_receiver(const struct nwf_port *port, uint32_t receiver)
+{
+    return receiver | (port->vlan.mode == NWF_VLAN_ACCESS ? NWF_RECEIVER_ACCESS : 0);
 }
 
 void

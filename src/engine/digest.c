@@ -69,6 +69,8 @@ nwf_digest_port(struct nwf_digests *digests, struct nwf_store *store,
     uint8_t settings[] = {
         bridge->audit,
         bridge->use_normal,
+        bridge->inner_tags,
+        bridge->blurred_tags,
         (uint8_t) (port->ofport >> 8),
         (uint8_t) port->ofport,
         (uint8_t) port->vlan.mode,

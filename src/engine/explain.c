@@ -5,6 +5,7 @@
 
 #include "nwf/explain.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "nwf/pipeline.h"
@@ -12,6 +13,7 @@
 
 #include "lib/packets.h"
 
+#include "../compile/flood.h"
 #include "../compile/match.h"
 #include "../compile/tag.h"
 
@@ -98,6 +100,23 @@ refused_at_the_door(const struct nwf_explain_port *port, const struct flow *pack
     return admitted ? NULL : "dropped: the port does not belong to this VLAN";
 }
 
+/* Nor does a frame reach it by a VLAN that it has not, nor with a tag behind that of its VLAN
+ * where it gets that taken off. */
+static const char *
+refused_on_the_way(const struct nwf_explain_port *port, const struct flow *packet)
+{
+    bool tagged = packet->vlans[0].tci & htons(VLAN_CFI);
+    uint16_t vid = tagged ? vlan_tci_to_vid(packet->vlans[0].tci) : 0;
+    bool is_native = !tagged && port->vlan.mode == NWF_VLAN_NATIVE_UNTAGGED;
+
+    if (port->vlan.mode == NWF_VLAN_ACCESS || (tagged && nwf_vlan_is_untagged(&port->vlan, vid))) {
+        return tagged ? "dropped: the port gets frames without a tag" : NULL;
+    }
+    return is_native || nwf_vlan_has(&port->vlan, vid)
+               ? NULL
+               : "dropped: the port does not belong to this VLAN";
+}
+
 static void
 explain_refusal(const char *why, struct nwf_explanation *ret)
 {
@@ -110,17 +129,35 @@ explain_refusal(const char *why, struct nwf_explanation *ret)
 
 /* A filter of which one direction does not compile is enforced in neither. */
 static int
-build(const struct nwf_program *program, enum nwf_direction direction, struct nwf_stages *ret,
+build(const struct nwf_program *program, const struct nwf_explain_port *port,
+      struct nwf_stages ret[NWF_N_DIRECTIONS], struct nwf_flood_verdicts *ret_to_vm,
       struct nwf_error *err)
 {
-    struct nwf_stages other;
-    int r = nwf_stages_build(program, direction == NWF_OUT ? NWF_IN : NWF_OUT, &other, err);
+    struct nwf_bridge bridge = {
+        .inner_tags = port->inner_tags,
+        .blurred_tags = port->blurred_tags,
+    };
+    int r;
 
-    if (r) {
-        return r;
+    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
+        if ((r = nwf_stages_build(program, (enum nwf_direction) d, &ret[d], err))
+            || (r = nwf_guest_check_side(&bridge, &program->side[d], &ret[d], err))) {
+            return r;
+        }
     }
-    nwf_stages_clear(&other);
-    return nwf_stages_build(program, direction, ret, err);
+    nwf_flood_judge(&ret[NWF_IN], ret_to_vm);
+    return nwf_guest_check_floods(&bridge, ret_to_vm, err);
+}
+
+/* Why the packet does not get as far as the filter; NULL if it does. */
+static const char *
+refusal_of(const struct nwf_explain_port *port, enum nwf_direction direction,
+           const struct nwf_flood_verdicts *to_vm, const struct flow *packet)
+{
+    if (direction == NWF_OUT) {
+        return refused_at_the_door(port, packet);
+    }
+    return nwf_flood_accepts_all(to_vm) ? NULL : refused_on_the_way(port, packet);
 }
 
 int
@@ -130,22 +167,22 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
 {
     struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
     const struct nwf_filter *filter;
-    struct nwf_stages stages;
+    struct nwf_stages stages[NWF_N_DIRECTIONS];
+    struct nwf_flood_verdicts to_vm;
     struct nwf_walk walk;
 
     memset(ret, 0, sizeof *ret);
+    memset(stages, 0, sizeof stages);
     int r = nwf_store_get(store, binding->filter, &filter, err);
     r = r ? r : nwf_program_new(store, filter, &binding->params, &program, err);
-    r = r ? r : build(program, direction, &stages, err);
+    r = r ? r : build(program, port, stages, &to_vm, err);
+    const char *refusal = r ? NULL : refusal_of(port, direction, &to_vm, packet);
     if (r) {
         nwf_error_wrap(err, "filter %.80s", binding->filter);
-        return r;
-    }
-    const char *refusal = direction == NWF_OUT ? refused_at_the_door(port, packet) : NULL;
-    if (refusal) {
+    } else if (refusal) {
         explain_refusal(refusal, ret);
     } else {
-        nwf_walk(&stages, packet, ct, &walk);
+        nwf_walk(&stages[direction], packet, ct, &walk);
         nwf_vec_foreach (step, &walk.steps) {
             nwf_vec_push(&ret->steps,
                          explain_step(&program->side[direction], direction, port->ofport, step));
@@ -153,6 +190,7 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
         ret->accepted = walk.steps.data[walk.steps.n - 1].row->verdict == NWF_V_ACCEPT;
         nwf_walk_clear(&walk);
     }
-    nwf_stages_clear(&stages);
-    return 0;
+    nwf_stages_clear(&stages[NWF_OUT]);
+    nwf_stages_clear(&stages[NWF_IN]);
+    return r;
 }

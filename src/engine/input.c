@@ -35,6 +35,8 @@ add_bridge(struct sha1_ctx *ctx, const struct nwf_ovs_bridge *bridge)
         (uint8_t) (bridge->mac_aging >> 8),
         (uint8_t) bridge->mac_aging,
         bridge->spanning_tree,
+        bridge->two_tags,
+        bridge->userspace,
     };
 
     add_text(ctx, bridge->name);
@@ -49,10 +51,8 @@ static void
 add_vlan(struct sha1_ctx *ctx, const struct nwf_vlan *vlan)
 {
     const uint8_t settings[] = {
-        (uint8_t) vlan->mode,
-        (uint8_t) (vlan->tag >> 8),
-        (uint8_t) vlan->tag,
-        vlan->limited,
+        (uint8_t) vlan->mode, (uint8_t) (vlan->tag >> 8),  (uint8_t) vlan->tag,
+        vlan->limited,        (uint8_t) (vlan->tpid >> 8), (uint8_t) vlan->tpid,
     };
 
     sha1_update(ctx, settings, sizeof settings);

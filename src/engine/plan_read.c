@@ -81,7 +81,8 @@ check_guest(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from
             nwf_asprintf("%s programs this bridge, and deletes other flows", bridge->owner);
         nwf_plan_quarantine(port, cause);
     } else if (from->normal_only) {
-        nwf_plan_quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port");
+        nwf_plan_quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port, "
+                                  "and have no other_config:priority-tags");
     } else if (from->bypass) {
         /* Which flows cannot stop; at least nobody is told that it is protected. */
         char *cause CLEANUP_FREE =
@@ -138,6 +139,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     read_notes(bridge, from, port);
     if (trusted) {
         plan->bridge.use_normal |= from->normal_only && port->ofport;
+        plan->bridge.inner_tags |= from->vlan.mode == NWF_VLAN_TUNNEL && port->ofport;
         list_bond(bridge, from, port);
         nwf_plan_add_own_mac(plan, from->own_mac);
     } else if (r) {
@@ -178,6 +180,8 @@ nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct
     plan->bridge.audit = bridge->config.managed == NWF_AUDITED;
     plan->bridge.forward_bpdu = bridge->forward_bpdu;
     plan->bridge.use_normal = bridge->normal_only;
+    plan->bridge.inner_tags = bridge->two_tags;
+    plan->bridge.blurred_tags = bridge->two_tags && bridge->userspace;
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;

@@ -10,30 +10,58 @@ nwf_vlan_add_trunk(struct nwf_vlan *vlan, uint16_t vid)
     vlan->trunks[vid / 64] |= UINT64_C(1) << (vid % 64);
 }
 
+static bool
+is_listed(const struct nwf_vlan *vlan, uint16_t vid)
+{
+    return !vlan->limited || (vlan->trunks[vid / 64] >> (vid % 64) & 1);
+}
+
+bool
+nwf_vlan_admits(const struct nwf_vlan *vlan, uint16_t vid)
+{
+    switch (vlan->mode) {
+    case NWF_VLAN_ACCESS:
+        return !vid;
+    case NWF_VLAN_NATIVE_TAGGED:
+    case NWF_VLAN_NATIVE_UNTAGGED:
+        return !vid || vid == vlan->tag || is_listed(vlan, vid);
+    case NWF_VLAN_TRUNK:
+    case NWF_VLAN_TUNNEL:
+        break;
+    }
+    return is_listed(vlan, vid);
+}
+
 bool
 nwf_vlan_has(const struct nwf_vlan *vlan, uint16_t vid)
 {
-    if (vlan->mode != NWF_VLAN_TRUNK && vid == vlan->tag) {
-        return true;
+    switch (vlan->mode) {
+    case NWF_VLAN_ACCESS:
+    case NWF_VLAN_TUNNEL:
+        return vid == vlan->tag;
+    case NWF_VLAN_NATIVE_TAGGED:
+    case NWF_VLAN_NATIVE_UNTAGGED:
+        /* Untagged frames are in the native VLAN, and VLAN 0 is no other one. */
+        if (vlan->tag && (!vid || vid == vlan->tag)) {
+            return vid == vlan->tag;
+        }
+        break;
+    case NWF_VLAN_TRUNK:
+        break;
     }
-    if (vlan->mode == NWF_VLAN_ACCESS) {
-        return false;
-    }
-    if (vlan->mode != NWF_VLAN_TRUNK && vid == 0) {
-        return false; /* Untagged frames are in the native VLAN. */
-    }
-    return !vlan->limited || (vlan->trunks[vid / 64] >> (vid % 64) & 1);
+    return is_listed(vlan, vid);
 }
 
 bool
 nwf_vlan_is_untagged(const struct nwf_vlan *vlan, uint16_t vid)
 {
-    return (vlan->mode == NWF_VLAN_ACCESS || vlan->mode == NWF_VLAN_NATIVE_UNTAGGED)
+    return (vlan->mode == NWF_VLAN_ACCESS || vlan->mode == NWF_VLAN_TUNNEL
+            || vlan->mode == NWF_VLAN_NATIVE_UNTAGGED)
            && vid == vlan->tag;
 }
 
 bool
 nwf_vlan_has_all(const struct nwf_vlan *vlan)
 {
-    return vlan->mode != NWF_VLAN_ACCESS && !vlan->limited;
+    return vlan->mode != NWF_VLAN_ACCESS && vlan->mode != NWF_VLAN_TUNNEL && !vlan->limited;
 }

@@ -16,6 +16,7 @@
 #include "port_rows.h"
 
 #include "lib/ovsdb-idl.h"
+#include "lib/packets.h"
 #include "lib/smap.h"
 #include "lib/timeval.h"
 #include "lib/vswitch-idl.h"
@@ -59,6 +60,7 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_port_col_tag,
         &ovsrec_port_col_trunks,
         &ovsrec_port_col_vlan_mode,
+        &ovsrec_port_col_cvlans,
         &ovsrec_port_col_protected_,
         &ovsrec_port_col_other_config,
         &ovsrec_port_col_external_ids,
@@ -79,6 +81,7 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_open_vswitch_col_bridges,
         &ovsrec_open_vswitch_col_next_cfg,
         &ovsrec_open_vswitch_col_cur_cfg,
+        &ovsrec_open_vswitch_col_other_config,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
@@ -177,35 +180,70 @@ nwf_ovsdb_close(struct nwf_ovsdb *db)
 
 /* ---- Reading. ---- */
 
-static void
-read_vlan(const struct ovsrec_port *row, struct nwf_vlan *vlan)
+static enum nwf_vlan_mode
+read_vlan_mode(const struct ovsrec_port *row)
 {
-    const char *mode = row->vlan_mode;
+    static const char *const names[] = {
+        [NWF_VLAN_ACCESS] = "access",
+        [NWF_VLAN_NATIVE_TAGGED] = "native-tagged",
+        [NWF_VLAN_NATIVE_UNTAGGED] = "native-untagged",
+        [NWF_VLAN_TUNNEL] = "dot1q-tunnel",
+    };
 
-    memset(vlan, 0, sizeof *vlan);
-    vlan->tag = row->n_tag ? (uint16_t) (*row->tag & 0xfff) : 0;
-    if (mode ? !strcmp(mode, "access") : row->n_tag > 0) {
-        vlan->mode = NWF_VLAN_ACCESS;
-        return;
+    if (!row->vlan_mode) {
+        return row->n_tag ? NWF_VLAN_ACCESS : NWF_VLAN_TRUNK;
     }
-    if (mode && !strcmp(mode, "native-tagged")) {
-        vlan->mode = NWF_VLAN_NATIVE_TAGGED;
-    } else if (mode && !strcmp(mode, "native-untagged")) {
-        vlan->mode = NWF_VLAN_NATIVE_UNTAGGED;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (names[i] && !strcmp(row->vlan_mode, names[i])) {
+            return (enum nwf_vlan_mode) i;
+        }
     }
-    for (size_t i = 0; i < row->n_trunks; i++) {
-        if (row->trunks[i] >= 0 && row->trunks[i] < NWF_N_VLANS) {
-            nwf_vlan_add_trunk(vlan, (uint16_t) row->trunks[i]);
+    return NWF_VLAN_TRUNK;
+}
+
+static void
+read_trunks(const int64_t *vids, size_t n, struct nwf_vlan *vlan)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (vids[i] >= 0 && vids[i] < NWF_N_VLANS) {
+            nwf_vlan_add_trunk(vlan, (uint16_t) vids[i]);
         }
     }
 }
 
-/* Bonds, 802.1ad tunnels and protected ports: NORMAL knows how to forward to them. */
-static bool
-needs_normal(const struct ovsrec_port *row)
+static void
+read_vlan(const struct ovsrec_port *row, struct nwf_vlan *vlan)
 {
-    return row->n_interfaces > 1 || row->protected_
-           || (row->vlan_mode && !strcmp(row->vlan_mode, "dot1q-tunnel"));
+    const char *type = smap_get_def(&row->other_config, "qinq-ethtype", "");
+
+    memset(vlan, 0, sizeof *vlan);
+    vlan->mode = read_vlan_mode(row);
+    if (row->n_tag && vlan->mode != NWF_VLAN_TRUNK) {
+        vlan->tag = (uint16_t) (*row->tag & 0xfff);
+    }
+    if (vlan->mode == NWF_VLAN_TUNNEL) {
+        vlan->tpid = strcmp(type, "802.1q") ? ETH_TYPE_VLAN_8021AD : ETH_TYPE_VLAN_8021Q;
+        read_trunks(row->cvlans, row->n_cvlans, vlan);
+    } else if (vlan->mode != NWF_VLAN_ACCESS) {
+        read_trunks(row->trunks, row->n_trunks, vlan);
+    }
+}
+
+/* Whether frames may leave by the port with a priority tag. */
+static bool
+has_priority_tags(const struct ovsrec_port *row)
+{
+    const char *mode = smap_get_def(&row->other_config, "priority-tags", "");
+
+    return !strcmp(mode, "if-nonzero") || !strcmp(mode, "true") || !strcmp(mode, "always");
+}
+
+/* Bonds, 802.1ad tunnels and the like: NORMAL knows how to forward to them. */
+static bool
+needs_normal(const struct ovsrec_port *row, const struct nwf_vlan *vlan)
+{
+    return row->n_interfaces > 1 || row->protected_ || vlan->mode == NWF_VLAN_TUNNEL
+           || has_priority_tags(row);
 }
 
 static struct nwf_ovs_port
@@ -313,7 +351,7 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     p.own_mac = is_own(row, p.ofport) ? row->mac_in_use : NULL;
     read_trees(port, &p);
     read_vlan(port, &p.vlan);
-    p.normal_only = needs_normal(port);
+    p.normal_only = needs_normal(port, &p.vlan);
     p.bond = is_plain_bond(port) ? port : NULL;
     p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
                          && !strcmp(port->bond_active_slave, row->mac_in_use);
@@ -385,7 +423,7 @@ find_owner(const struct ovsrec_bridge *row)
 }
 
 static void
-read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
+read_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_bridge *b)
 {
     int aging = smap_get_int(&row->other_config, "mac-aging-time", MAC_AGING_DEFAULT);
 
@@ -408,6 +446,7 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     b->spanning_tree = row->stp_enable || row->rstp_enable;
     b->normal_only = b->spanning_tree || row->mcast_snooping_enable || row->n_flood_vlans;
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
+    b->two_tags = vlan_limit != 1;
     b->mac_aging = (uint16_t) (aging < 15 ? 15 : aging > 3600 ? 3600 : aging);
     for (size_t i = 0; i < row->n_ports; i++) {
         for (size_t j = 0; j < row->ports[i]->n_interfaces; j++) {
@@ -427,12 +466,19 @@ compare_bridges(const void *a_, const void *b_)
     return strcmp(a->name, b->name);
 }
 
+/* How many tags of a frame Open vSwitch looks at: 1 by default, and no more than two. */
+static int
+read_vlan_limit(const struct ovsrec_open_vswitch *row)
+{
+    return row ? smap_get_int(&row->other_config, "vlan-limit", 1) : 1;
+}
+
 static void
-push_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridges *ret)
+push_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_bridges *ret)
 {
     struct nwf_ovs_bridge bridge = {.row = row};
 
-    read_bridge(row, &bridge);
+    read_bridge(row, vlan_limit, &bridge);
     nwf_vec_push(ret, bridge);
 }
 
@@ -444,7 +490,7 @@ nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct 
 
     memset(ret, 0, sizeof *ret);
     if (row) {
-        push_bridge(row, ret);
+        push_bridge(row, read_vlan_limit(nwf_port_rows_switch(db->rows)), ret);
         ret->data[0].has_vlan_mirror = nwf_port_rows_has_vlan_mirror(db->rows);
     }
     return r;
@@ -453,11 +499,12 @@ nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct 
 void
 nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
 {
+    int vlan_limit = read_vlan_limit(ovsrec_open_vswitch_first(db->idl));
     const struct ovsrec_bridge *row;
 
     memset(ret, 0, sizeof *ret);
     OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
-        push_bridge(row, ret);
+        push_bridge(row, vlan_limit, ret);
     }
     if (ret->n) {
         qsort(ret->data, ret->n, sizeof ret->data[0], compare_bridges);

@@ -39,6 +39,7 @@ struct nwf_port_rows {
     struct ovsrec_port port;
     struct ovsrec_bridge bridge;
     struct ovsrec_mirror mirror; /* One that outputs to the port. */
+    struct ovsrec_open_vswitch root;
     bool has_port, has_bridge;
     bool has_vlan_mirror;
     size_t n_zone_users; /* Interfaces that say they use the port's conntrack zone. */
@@ -59,8 +60,9 @@ static const struct ovsdb_idl_column *const interface_columns[] = {
 };
 
 static const struct ovsdb_idl_column *const port_columns[] = {
-    &ovsrec_port_col_tag,        &ovsrec_port_col_trunks, &ovsrec_port_col_vlan_mode,
-    &ovsrec_port_col_protected_, &ovsrec_port_col_lacp,   &ovsrec_port_col_other_config,
+    &ovsrec_port_col_tag,          &ovsrec_port_col_trunks,     &ovsrec_port_col_vlan_mode,
+    &ovsrec_port_col_cvlans,       &ovsrec_port_col_protected_, &ovsrec_port_col_lacp,
+    &ovsrec_port_col_other_config,
 };
 
 static const struct ovsdb_idl_column *const bridge_columns[] = {
@@ -73,6 +75,10 @@ static const struct ovsdb_idl_column *const bridge_columns[] = {
     &ovsrec_bridge_col_mcast_snooping_enable,
     &ovsrec_bridge_col_flood_vlans,
     &ovsrec_bridge_col_datapath_type,
+};
+
+static const struct ovsdb_idl_column *const root_columns[] = {
+    &ovsrec_open_vswitch_col_other_config,
 };
 
 /* ---- Rows. ---- */
@@ -254,6 +260,7 @@ nwf_port_rows_read(const char *remote, unsigned int timeout_ms, const char *name
     ovsrec_port_init(&rows->port);
     ovsrec_bridge_init(&rows->bridge);
     ovsrec_mirror_init(&rows->mirror);
+    ovsrec_open_vswitch_init(&rows->root);
     smap_init(&rows->policy);
     shash_init(&rows->staged);
     int r = nwf_transactions_open(remote, timeout_ms, &rows->db, err);
@@ -306,7 +313,7 @@ count_rows(const struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, si
 static int
 read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct nwf_error *err)
 {
-    const struct json *row = only_row(reply, 0);
+    const struct json *row = only_row(reply, 0), *root = only_row(reply, 4);
     size_t n_mirrors, n_vlan_mirrors;
     int r = row ? read_row(rows, row, bridge_columns, ARRAY_SIZE(bridge_columns),
                            &rows->bridge.header_, err)
@@ -315,7 +322,10 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
     if (r || !row) {
         return r;
     }
-    r = count_rows(rows, reply, 1, &n_mirrors, err);
+    r = root
+            ? read_row(rows, root, root_columns, ARRAY_SIZE(root_columns), &rows->root.header_, err)
+            : nwf_transactions_fail(&rows->db, -EPROTO, "no row in table Open_vSwitch", err);
+    r = r ? r : count_rows(rows, reply, 1, &n_mirrors, err);
     r = r ? r : count_rows(rows, reply, 2, &rows->n_zone_users, err);
     r = r ? r : count_rows(rows, reply, 3, &n_vlan_mirrors, err);
     if (r) {
@@ -385,6 +395,8 @@ find_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
                              nwf_json_where("output_vlan", "!=",
                                             nwf_json_collection("set", json_array_create_empty())),
                              NULL, 0, NULL));
+    json_array_add(params, selection("Open_vSwitch", json_array_create_empty(), root_columns,
+                                     ARRAY_SIZE(root_columns), NULL));
     int r = nwf_transact(&rows->db, params, &reply, err);
     if (!r) {
         r = read_bridge(rows, reply, err);
@@ -405,6 +417,12 @@ const struct ovsrec_bridge *
 nwf_port_rows_bridge(const struct nwf_port_rows *rows)
 {
     return rows->has_bridge ? &rows->bridge : NULL;
+}
+
+const struct ovsrec_open_vswitch *
+nwf_port_rows_switch(const struct nwf_port_rows *rows)
+{
+    return &rows->root;
 }
 
 bool

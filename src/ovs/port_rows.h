@@ -31,6 +31,9 @@ int nwf_port_rows_read_bridge(struct nwf_port_rows *rows, struct nwf_error *err)
 /* NULL before it was read, and for Interfaces that are members of a bond, or no bridge's. */
 const struct ovsrec_bridge *nwf_port_rows_bridge(const struct nwf_port_rows *rows);
 
+/* The row of Open_vSwitch, read with the bridge. */
+const struct ovsrec_open_vswitch *nwf_port_rows_switch(const struct nwf_port_rows *rows);
+
 /* Whether there is a mirror, of any bridge, with an output_vlan. */
 bool nwf_port_rows_has_vlan_mirror(const struct nwf_port_rows *rows);
 

@@ -11,6 +11,9 @@ def reason(case, direction, frame, expected, found):
     texts = " ".join(case.files.values())
     if _ethertype(frame) == QINQ:
         return "802.1ad: OpenFlow does not tell its tag from an 802.1Q one (ovs-fields(7), VLAN)"
+    if direction == "in" and frame[12:16] == b"\x81\0\0\0":
+        return ("a priority tag without a priority comes off, as under NORMAL, before the filter "
+                "towards a guest")
     if "dscp=" in texts and _ethertype(frame) == IPV4 and frame[15]:
         return "dscp: libvirt compares the whole TOS byte with the unshifted value"
     if _no_next_header(frame) and "protocol=" in texts:

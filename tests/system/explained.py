@@ -106,7 +106,7 @@ class Explained:
         vlan = others.get("tag", inside[0] if inside else 0)
         if "tag" in mine:
             return self.retag(frame, ()) if vlan == mine["tag"] else None
-        return self.retag(frame, (vlan,)) if "tag" in others else frame
+        return self.retag(frame, (vlan,) if vlan else ()) if "tag" in others else frame
 
     def _question(self, port, direction, form, frame, verdict):
         tags, ethertype = tags_of(form)

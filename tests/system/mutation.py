@@ -31,9 +31,13 @@ UNKNOWN, STRANGE = "52:54:00:00:99:99", 0x88b5
 
 # Flows whose loss no frame notices, by a regular expression that what shape() says matches.
 INVISIBLE = {
-    r"fixed 10[13456] \S* (drop|resubmit)":
+    r"fixed 10[135679] \S* (drop|resubmit)":
         "a table's end: a table miss is dropped as well, from OpenFlow 1.3 on; 106 is for bonds",
     r"fixed (10|110)  drop": "likewise, the end of a table of stages",
+    r"fixed 0 vlan_tci,dl_type drop": "of frames that end inside of a tag, shorter than these: see "
+                                      "two_tags.py",
+    r"fixed 108 \S+ .*": "without a tunnel, and with vlan-limit=1, no second tag shows: see "
+                     "test_two_tags()",
     r"fixed 0  drop": "concerns ports that sync does not know: see test_unknown_port()",
     r"quarantine 0  (move|set_field)": "likewise, in audit mode",
     r"quarantine 0 in_port (move|set_field)": "in audit mode unknown ports pass as well",
@@ -59,8 +63,8 @@ FILTER = """
 """
 # To filters a tagged frame is of no kind but "vlan"; this one looks inside.
 TAGGED = "".join("<rule action='drop' direction='in'>"
-                 f"<vlan vlanid='9' encap-protocol='{kind}'/></rule>"
-                 for kind in ("arp", "ipv4", "ipv6", "0x8035"))
+                 f"<vlan vlanid='{vid}' encap-protocol='{kind}'/></rule>"
+                 for vid in (5, 9) for kind in ("arp", "ipv4", "ipv6", "0x8035"))
 
 
 class Switch:
@@ -130,6 +134,7 @@ def test(world):
     world.manage()
     test_bond(world, switch)
     test_long_floods(world, switch)
+    test_two_tags(world, switch)
 
 
 def test_bond(world, switch):
@@ -167,10 +172,21 @@ def test_long_floods(world, switch):
     world.ovs.vsctl(*words[1:])
     world.guest("behind", 30, "choosy")
     nwfilter("sync")
-    parts = [flow for flow in switch.dump() if kind(flow) == ("flood", 104)]
+    parts = [flow for flow in switch.dump() if kind(flow) == ("flood", 109)]
     last = f"set_field:{world.ovs.ofport('behind'):#x}->reg0,"
     world.check("lists are in parts", len(parts) > 1, len(parts))
     mutate(world, switch, frames(world), lambda flow: flow in parts and last in flow)
+
+
+def test_two_tags(world, switch):
+    """The flows that look at a second tag."""
+    world.ovs.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2",
+                    "--", "set", "Port", "eth6", "trunks=5")
+    nwfilter("sync")
+    lots = [[("uplink", world.ip("uplink", to, tags=(5, inner)))
+             for inner in (0, (0, 3), 7) for to in (f.BROADCAST, "eth5", "eth8", "native")]]
+    del INVISIBLE[r"fixed 108 \S+ .*"]
+    mutate(world, switch, lots, lambda flow: kind(flow) == ("fixed", 108))
 
 
 def check_intact(world):
@@ -183,7 +199,7 @@ def check_intact(world):
         ("uplink", world.ip("uplink"), everybody),
         ("uplink", world.ip("uplink", src="10.9.9.9"), ["inside"]),
         ("uplink", world.ip("uplink", tags=[5]), {"eth5": [], "access": [], "native": [],
-                                                  "eth8": [], "trunk": None, "inside": None}),
+                                                  "eth8": [], "trunk": None}),
         ("uplink", world.ip("uplink", tags=[9]), ["trunk", "native", "eth8"]),
         ("lost", world.ip("lost"), [])])
 
@@ -196,7 +212,8 @@ def frames(world):
                                   ("limited", (6,)), ("limited", (7,)), ("trunk", (7,)))
              for to in ("uplink", "eth5", "eth6", "eth8")]
     lot = [(sender, world.ip(sender, to, tags=tags)) for sender in senders
-           for tags in ((), (1,), (5,), (6,), (7,), (9,)) for to in (f.BROADCAST, UNKNOWN)]
+           for tags in ((), (0,), (1,), (5,), (6,), (7,), (9,), (5, 7), (5, (7, 0, f.QINQ)))
+           for to in (f.BROADCAST, UNKNOWN)]
     for sender in ("uplink", "trunk", "access"):
         lot += [(sender, world.ip(sender, to, tags=tags)) for to in senders if to != sender
                 for tags in ((), (5,), (6,), (7,))]

@@ -22,7 +22,7 @@ CLEAN = "clean-traffic"
 # Cookies beside ours, which are 0x6e7766 and any 40 bits; and of no likeness.
 COOKIES = ["0x0", "0x1", "0x6e7765ffffffffff", "0x6e77670000000000", "0x6e77", "0x6e7766",
            "0x006e776601000000", "0xffffffffffffffff"]
-TABLES = [0, 10, 11, 100, 101, 102, 103, 104, 105, 106, 110, 150, 200, 253]
+TABLES = [0, 10, 11, 100, 101, 102, 103, 104, 105, 106, 108, 109, 110, 150, 200, 253]
 
 RULES = ("<rule action='drop' direction='out' priority='100'><ip dstipaddr='10.0.0.91'/></rule>"
          "<rule action='accept' direction='out' priority='200'><ip dstipaddr='10.0.0.92'/></rule>"

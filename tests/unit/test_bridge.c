@@ -32,6 +32,7 @@ static const struct text_filter filters[] = {
              "<rule action='drop' direction='in'><ip match='no' srcipaddr='10.0.0.1'/></rule>"
              "<rule action='accept' direction='in'><mac match='no' protocolid='ipv4'/></rule>"
              "</filter>"},
+    {"no-arp", "<filter name='no-arp'><rule action='drop' direction='in'><arp/></rule></filter>"},
     {NULL, NULL},
 };
 
@@ -115,14 +116,16 @@ look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *fram
     return best;
 }
 
+static void walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame,
+                 struct reached *ret);
+
 static void
-walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct reached *ret)
+walk_actions(const struct nwf_flow_set *flows, const struct ofpact *actions, size_t len,
+             struct flow *frame, struct reached *ret)
 {
-    const struct nwf_flow *flow = look_up(flows, table, frame);
     const struct ofpact *a;
 
-    expect(flow, "table %u has no flow", table);
-    OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+    OFPACT_FOR_EACH (a, actions, len) {
         if (a->type == OFPACT_OUTPUT) {
             ret->outputs[ofp_to_u16(ofpact_get_OUTPUT(a)->port)]++;
         } else if (a->type == OFPACT_SET_FIELD) {
@@ -135,8 +138,23 @@ walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct
             ret->visits[frame->regs[0]]++;
         } else if (a->type == OFPACT_RESUBMIT) {
             walk(flows, ofpact_get_RESUBMIT(a)->table_id, frame, ret);
+        } else if (a->type == OFPACT_CLONE) {
+            const struct ofpact_nest *clone = ofpact_get_CLONE(a);
+            struct flow copy = *frame;
+            walk_actions(flows, clone->actions, ofpact_nest_get_action_len(clone), &copy, ret);
         }
     }
+}
+
+static void
+walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct reached *ret)
+{
+    /* What takes tags off is fixed, and ends at the receivers. */
+    table = table == NWF_TABLE_UNTAG ? NWF_TABLE_RECEIVERS : table;
+    const struct nwf_flow *flow = look_up(flows, table, frame);
+
+    expect(flow, "table %u has no flow", table);
+    walk_actions(flows, flow->ofpacts, flow->ofpacts_len, frame, ret);
 }
 
 static struct reached
@@ -262,10 +280,11 @@ test_many_guests(void **state)
         const char *filter;
         uint16_t n;
         size_t n_unreached;
+        uint16_t vid; /* Of access ports; 0: trunks. */
     } rows[] = {
-        {"open", 3000, 0}, {"some", 1000, 0},
-        {"some", 1024, 0}, {"some", 1500, 1500 - 1024}, /* And that is said. */
-        {"shut", 3000, 0},
+        {"open", 3000, 0, 0},           {"some", 1000, 0, 0}, {"some", 1024, 0, 0},
+        {"some", 1500, 1500 - 1024, 0}, /* And that is said. */
+        {"shut", 3000, 0, 0},           {"open", 3000, 0, 5}, {"some", 1024, 0, 5},
     };
 
     (void) state;
@@ -275,11 +294,12 @@ test_many_guests(void **state)
         start(&b);
         add_port(&b, 1, NWF_TRUSTED, any_vlan, NULL);
         for (uint16_t port = 0; port < rows[i].n; port++) {
-            add_port(&b, (uint16_t) (100 + port), NWF_GUEST, any_vlan, rows[i].filter);
+            add_port(&b, (uint16_t) (100 + port), NWF_GUEST,
+                     rows[i].vid ? access_vlan(rows[i].vid) : any_vlan, rows[i].filter);
         }
         finish(&b);
         assert_int_equal(b.n_unreached, rows[i].n_unreached);
-        struct reached reached = flood(&b, 0, 0x0806);
+        struct reached reached = flood(&b, rows[i].vid, 0x0806);
         size_t n = 0;
         for (uint16_t port = 0; port < rows[i].n; port++) {
             unsigned int times = reached.outputs[100 + port] + reached.visits[100 + port];
@@ -339,24 +359,28 @@ vlan_of(enum nwf_vlan_mode mode, uint16_t tag, const char *trunks)
     return vlan;
 }
 
-/* The VLAN that a frame with this TCI is in; -1 when the port does not take it. */
+/* The VLAN that a frame with this TCI is in, as one of 'blank' frames or of all others; -1
+ * when the port does not take it. */
 static int
-admitted(const struct nwf_admissions *list, uint16_t tci)
+admitted_as(const struct nwf_admissions *list, uint16_t tci, bool blank)
 {
-    struct match frame;
     int vid = -1;
 
-    match_init_catchall(&frame);
-    match_set_dl_tci(&frame, htons(tci));
     nwf_vec_foreach (admission, list) {
         const union flow_vlan_hdr *mask = &admission->match.wc.masks.vlans[0];
         const union flow_vlan_hdr *value = &admission->match.flow.vlans[0];
-        if (((htons(tci) ^ value->tci) & mask->tci) == 0) {
+        if (admission->is_blank == blank && ((htons(tci) ^ value->tci) & mask->tci) == 0) {
             assert_int_equal(vid, -1); /* Not two flows for one frame. */
             vid = admission->fixed ? admission->vid : tci & 0xfff;
         }
     }
     return vid;
+}
+
+static int
+admitted(const struct nwf_admissions *list, uint16_t tci)
+{
+    return admitted_as(list, tci, false);
 }
 
 /* ovs-vswitchd.conf.db(5), table Port, column vlan_mode. */
@@ -381,6 +405,11 @@ test_vlans(void **state)
         {NWF_VLAN_NATIVE_TAGGED, 5, "7", 5, 5, 5, -1, false},
         {NWF_VLAN_NATIVE_UNTAGGED, 5, "", 5, 5, 5, 6, true},
         {NWF_VLAN_NATIVE_UNTAGGED, 6, "5", 6, 6, 5, 6, false},
+        {NWF_VLAN_ACCESS, 0, "", 0, 0, -1, -1, false},
+        {NWF_VLAN_NATIVE_TAGGED, 0, "5", 0, 0, 5, -1, false},
+        {NWF_VLAN_TUNNEL, 5, "", 5, 5, 5, 5, true},
+        {NWF_VLAN_TUNNEL, 5, "0", 5, 5, -1, -1, true},
+        {NWF_VLAN_TUNNEL, 5, "6", -1, -1, -1, 5, true},
     };
 
     (void) state;
@@ -393,10 +422,19 @@ test_vlans(void **state)
         expect(admitted(&list, 0x3000) == rows[i].of_priority, "row %zu: priority tag", i);
         expect(admitted(&list, 0x7005) == rows[i].of_5, "row %zu: VLAN 5", i);
         expect(admitted(&list, 0x1006) == rows[i].of_6, "row %zu: VLAN 6", i);
-        expect(nwf_vlan_has(&vlan, 5) == (rows[i].of_5 == 5 || rows[i].of_untagged == 5),
+        expect(nwf_vlan_has(&vlan, 5)
+                   == (rows[i].of_5 == 5 || rows[i].of_untagged == 5
+                       || rows[i].mode == NWF_VLAN_TUNNEL),
                "row %zu: member of VLAN 5", i);
+        expect(admitted_as(&list, 0x1000, true) == (rows[i].of_untagged == 0 ? 0 : -1)
+                   && admitted_as(&list, 0x3000, true) == -1
+                   && admitted_as(&list, 0x1005, true) == -1,
+               "row %zu: a priority tag that is as good as none", i);
         expect(nwf_vlan_is_untagged(&vlan, 5) == rows[i].leaves_5_untagged, "row %zu: leaves", i);
         nwf_vec_clear(&list);
+        if (rows[i].mode == NWF_VLAN_TUNNEL) {
+            continue; /* No guest's. */
+        }
 
         /* A guest gets nothing into its own VLAN by a tag that its filter stops at. */
         nwf_vlan_guest_admissions(&vlan, &list);
@@ -406,6 +444,74 @@ test_vlans(void **state)
                "row %zu: a guest's, priority tag", i);
         expect(admitted(&list, 0x7005) == rows[i].of_5, "row %zu: a guest's, VLAN 5", i);
         nwf_vec_clear(&list);
+    }
+}
+
+/* Who is in which VLAN; untagged frames are in that of ports without a VLAN of their own. */
+static void
+test_members(void **state)
+{
+    static const struct {
+        enum nwf_vlan_mode mode;
+        uint16_t tag;
+        const char *trunks, *members; /* Of VLANs 0, 5 and 6. */
+        bool all;
+    } rows[] = {
+        {NWF_VLAN_TRUNK, 0, "", "056", true},
+        {NWF_VLAN_TRUNK, 0, "5", "5", false},
+        {NWF_VLAN_TRUNK, 0, "0,6", "06", false},
+        {NWF_VLAN_ACCESS, 0, "", "0", false},
+        {NWF_VLAN_ACCESS, 5, "", "5", false},
+        {NWF_VLAN_NATIVE_TAGGED, 5, "", "56", true},
+        {NWF_VLAN_NATIVE_TAGGED, 5, "0,6", "56", false},
+        {NWF_VLAN_NATIVE_UNTAGGED, 0, "", "056", true},
+        {NWF_VLAN_NATIVE_UNTAGGED, 0, "0", "0", false},
+        {NWF_VLAN_NATIVE_UNTAGGED, 0, "6", "6", false},
+        {NWF_VLAN_TUNNEL, 5, "", "5", false},
+        {NWF_VLAN_TUNNEL, 5, "6", "5", false},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_vlan vlan = vlan_of(rows[i].mode, rows[i].tag, rows[i].trunks);
+
+        for (const char *vid = "056"; *vid; vid++) {
+            expect(nwf_vlan_has(&vlan, (uint16_t) (*vid - '0'))
+                       == (strchr(rows[i].members, *vid) != NULL),
+                   "row %zu: VLAN %c", i, *vid);
+        }
+        expect(nwf_vlan_has_all(&vlan) == rows[i].all, "row %zu: all", i);
+    }
+}
+
+/* Who gets a frame without its VLAN's tag may get another tag with it: nothing is said
+ * beforehand of a guest whose filter tells frames apart. */
+static void
+test_hidden_tags(void **state)
+{
+    static const struct {
+        const char *filter;
+        bool inner_tags;
+        uint16_t vid, eth_type;
+        unsigned int outputs, visits;
+    } rows[] = {
+        {"no-arp", false, 5, 0x0800, 1, 0}, {"no-arp", false, 5, 0x0806, 0, 1},
+        {"no-arp", false, 5, 0x88b5, 0, 1}, {"no-arp", true, 5, 0x0800, 0, 1},
+        {"open", false, 5, 0x88b5, 1, 0},   {"open", true, 5, 0x0800, 1, 0},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct built b;
+
+        start(&b);
+        b.bridge.inner_tags = rows[i].inner_tags;
+        add_port(&b, 3, NWF_GUEST, access_vlan(5), rows[i].filter);
+        finish(&b);
+        struct reached reached = flood(&b, rows[i].vid, rows[i].eth_type);
+        expect(reached.outputs[3] == rows[i].outputs && reached.visits[3] == rows[i].visits,
+               "row %zu: %u outputs, %u visits", i, reached.outputs[3], reached.visits[3]);
+        built_free(&b);
     }
 }
 
@@ -491,10 +597,11 @@ static void
 test_shared_digest(void **state)
 {
     struct nwf_bridge bridge = {.audit = false}, audit = {.audit = true},
-                      normal = {.use_normal = true};
+                      normal = {.use_normal = true}, inner = {.inner_tags = true},
+                      blurred = {.blurred_tags = true};
     struct nwf_mac macs[] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
     struct nwf_port guest = {.ofport = 1, .macs = {.data = macs, .n = 1}}, other;
-    struct nwf_shared_digest digests[13];
+    struct nwf_shared_digest digests[15];
     size_t n = 0;
 
     (void) state;
@@ -502,6 +609,8 @@ test_shared_digest(void **state)
     digests[n++] = shared_of(&bridge, &guest, 2);
     digests[n++] = shared_of(&audit, &guest, 1);
     digests[n++] = shared_of(&normal, &guest, 1);
+    digests[n++] = shared_of(&inner, &guest, 1);
+    digests[n++] = shared_of(&blurred, &guest, 1);
     other = guest;
     other.macs.n = 2;
     digests[n++] = shared_of(&bridge, &other, 1);
@@ -545,6 +654,8 @@ main(void)
         cmocka_unit_test(test_many_guests),
         cmocka_unit_test(test_shared_address),
         cmocka_unit_test(test_vlans),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_hidden_tags),
         cmocka_unit_test(test_trunk_sets),
         cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_shared_digest),
