@@ -43,6 +43,7 @@ struct nwf_port {
      * one (LACP). */
     NWF_VEC(uint16_t) bond;
     struct nwf_macs macs;            /* Guest: delivered to it by its address. */
+    size_t own_mac;                  /* Which of them is its own; see nwf/claims.h. */
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
 };

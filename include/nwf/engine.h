@@ -57,12 +57,12 @@ struct nwf_holders {
     size_t n, allocated;
 };
 
-/* What a bridge's flows should be. */
 /* Flows that any guest may have, addresses counted; and those that all guests of a bridge
  * with more may have together, so that some cannot take the memory for all. */
-#define NWF_FLOWS_FREE 1024
+#define NWF_FLOWS_FREE 2048
 #define NWF_FLOWS_LARGE_MAX 131072
 
+/* What a bridge's flows should be. */
 struct nwf_plan {
     char *name;
     struct nwf_bridge bridge; /* Settings in, compiled ports out. */

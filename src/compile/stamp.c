@@ -47,6 +47,8 @@ nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
         (uint8_t) port->zone,
         stamp->n_stages[NWF_OUT],
         stamp->n_stages[NWF_IN],
+        (uint8_t) (port->own_mac >> 8),
+        (uint8_t) port->own_mac,
     };
     uint8_t sha1[SHA1_DIGEST_SIZE];
     struct sha1_ctx ctx;

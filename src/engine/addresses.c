@@ -73,15 +73,18 @@ holds(const struct nwf_plan *plan, const struct nwf_mac *mac, uint16_t ofport)
            && bsearch(&key, plan->holders.data, plan->holders.n, sizeof key, compare_holders);
 }
 
-/* The address that is the guest's own: that of its tag, else the first of MAC. */
-static bool
-is_pinned(const struct nwf_binding *binding, const struct nwf_macs *macs, size_t i)
+size_t
+nwf_plan_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs)
 {
     struct nwf_mac own;
+    size_t i = 0;
 
-    return !binding->own_mac || parse_mac(binding->own_mac, &own, NULL)
-               ? i == 0
-               : !memcmp(&own, &macs->data[i], sizeof own);
+    if (binding->own_mac && !parse_mac(binding->own_mac, &own, NULL)) {
+        while (i < macs->n && memcmp(&own, &macs->data[i], sizeof own)) {
+            i++;
+        }
+    }
+    return i;
 }
 
 static void
@@ -92,13 +95,14 @@ claim_for_port(const struct nwf_plan *plan, size_t number, struct nwf_claims *cl
 
     /* A list that is wrong claims nothing: its port is quarantined. */
     if (!nwf_plan_macs(&port->binding, &macs, NULL)) {
+        size_t own = nwf_plan_own_mac(&port->binding, &macs);
         for (size_t i = 0; i < macs.n; i++) {
             nwf_vec_push(claims,
                          (struct nwf_claim){
                              .mac = macs.data[i],
                              .vlan = &port->vlan,
                              .port = number,
-                             .pinned = is_pinned(&port->binding, &macs, i),
+                             .pinned = i == own,
                              .holds = holds(plan, &macs.data[i], port->ofport),
                              .active = port->old_status && !strcmp(port->old_status, "active"),
                              .ofport = port->ofport,

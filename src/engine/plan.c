@@ -228,6 +228,7 @@ compile_guest(struct computation *c, struct nwf_plan_port *from, struct nwf_port
     if (r) {
         return r;
     }
+    port->own_mac = nwf_plan_own_mac(&from->binding, &port->macs);
     r = compile_filter(c, from, port, err);
     if (r) {
         nwf_error_wrap(err, "filter %.80s", from->binding.filter);

@@ -12,6 +12,10 @@ void nwf_plan_quarantine(struct nwf_plan_port *port, const char *cause);
 /* Whether the port's own tags bind a filter to it. */
 bool nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store);
 
+/* Which of the addresses is the guest's own: that of its tag, else the first of MAC; macs->n if
+ * it is none of them. */
+size_t nwf_plan_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs);
+
 /* Takes note of an address of the host's own on the bridge; 'text' may be NULL. */
 void nwf_plan_add_own_mac(struct nwf_plan *plan, const char *text);
 

@@ -97,12 +97,12 @@ CASES = [
      policy(), r"[^\n]*more than (65536 rules|8 MiB of filters)"),
     ("several guests with all that one may have", "".join(
         rule(f"<ip srcipaddr='$A' dscp='{i}'/>", "drop") for i in range(3)), policy(20, A=MANY),
-     "v15: filter x: guests that need more than 1024 flows need more than 131072 together"),
+     "v15: filter x: guests that need more than 2048 flows need more than 131072 together"),
     ("guests with thousands of addresses", rule("<ip/>"), json.dumps(
         [{"port": f"v{n}", "filter": "x", "parameters": {
             "MAC": [f"52:54:00:{i >> 8:02x}:{i & 255:02x}:{n:02x}" for i in range(4096)]}}
          for n in range(60)]),
-     "v31: filter x: guests that need more than 1024 flows need more than 131072 together"),
+     "v31: filter x: guests that need more than 2048 flows need more than 131072 together"),
     ("many values", "", policy(**{f"V{i}": ["1"] * 4096 for i in range(5)}),
      r"[^\n]*variable V4: more than 16384 values of all variables"),
     ("many variables", "", policy(**{f"V{i}": "1" for i in range(1025)}),
