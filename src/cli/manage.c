@@ -216,7 +216,8 @@ close_and_tag(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges 
 }
 
 /* The record comes first: with it, the next sync goes on where this run is killed.  Where it
- * fails, a record that was not there before is taken back. */
+ * fails, a record that was not there before is taken back.  What a bridge was before us is not
+ * what some tool of the host has left of it: that is in the record that it has. */
 static int
 claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
       struct nwf_error *err)
@@ -226,17 +227,20 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
     const struct nwf_ovs_bridge *bridge = read_again(db, cli->argv[0], bridges, err);
     int r = bridge ? try_switch(cli, bridge, err) : -ENOENT;
 
-    if (r) {
+    if (r || (r = nwf_record_restore(db, bridge, err))) {
         return r;
     }
-    bool was_managed = bridge->config.managed != NWF_UNMANAGED;
+    if (!(bridge = read_again(db, cli->argv[0], bridges, err))) {
+        return -ENOENT;
+    }
+    bool is_ours = bridge->config.managed != NWF_UNMANAGED || nwf_record_exists(bridge->name);
     complain_of_names(bridge);
     set_config(bridge, trusted, changes);
     if ((r = record_claim(bridge, changes, err))) {
         return r;
     }
     r = close_and_tag(cli, db, bridges, bridge, err);
-    if (r && !was_managed) {
+    if (r && !is_ours) {
         (void) nwf_record_remove(cli->argv[0], NULL);
     }
     return r;

@@ -116,6 +116,7 @@ sync_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cl
             const struct nwf_ovs_bridge *bridge, bool last, struct nwf_error *err)
 {
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
+    struct nwf_record tags CLEANUP(nwf_record_clear); /* The row's own go when it changes. */
     struct nwf_sync_options options = {
         .timeout_ms = cli->timeout_ms,
         .versions = cli->versions,
@@ -128,11 +129,12 @@ sync_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cl
 
     nwf_plan_init(&plan, bridge->name);
     nwf_plan_read(&plan, bridge, cli->store);
+    nwf_record_from_tags(bridge->tags.data, bridge->tags.n, &tags);
     int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);
     if (r) {
         return r;
     }
-    nwf_bridge_config_doubts(bridge->tags.data, bridge->tags.n, complain_of_tag, plan.name);
+    nwf_bridge_config_doubts(tags.data, tags.n, complain_of_tag, plan.name);
     print_result(cli, &plan, &result);
     return complain_of_ports(sync, &plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
 }

@@ -64,14 +64,6 @@ sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli
                : 0;
 }
 
-static bool
-has_record(const char *bridge)
-{
-    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
-
-    return !nwf_record_load(bridge, &record, NULL);
-}
-
 int
 nwf_cli_sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli_sync *sync,
                    const char *name, char **ret_bridge, struct nwf_error *err)
@@ -86,7 +78,8 @@ nwf_cli_sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct
     if (!bridges.n) {
         return nwf_error_set(err, -EINVAL, "%.80s: no bridge has it as a port of its own", name);
     }
-    if (bridges.data[0].config.managed == NWF_UNMANAGED && has_record(bridges.data[0].name)) {
+    if (bridges.data[0].config.managed == NWF_UNMANAGED
+        && nwf_record_exists(bridges.data[0].name)) {
         *ret_bridge = nwf_strdup(bridges.data[0].name); /* Where it will be restored. */
         return 0;
     }

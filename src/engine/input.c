@@ -29,6 +29,7 @@ add_bridge(struct sha1_ctx *ctx, const struct nwf_ovs_bridge *bridge)
 {
     const uint8_t settings[] = {
         bridge->secure,
+        bridge->out_of_band,
         bridge->mcast_snooping,
         bridge->normal_only,
         bridge->forward_bpdu,

@@ -36,6 +36,14 @@ nwf_record_load(const char *bridge, struct nwf_record *ret, struct nwf_error *er
     return r ? r : nwf_record_parse(path, data, size, bridge, ret, err);
 }
 
+bool
+nwf_record_exists(const char *bridge)
+{
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+
+    return nwf_record_load(bridge, &record, NULL) != -ENOENT;
+}
+
 static int
 make_directory(const char *path, struct nwf_error *err)
 {
@@ -117,13 +125,13 @@ restoration_finish(struct restoration *r)
     nwf_vec_clear(&r->changes);
 }
 
-/* Whether the key, of a record, is to be put back: what is missing of our notes is none of an
- * operator's changes. */
+/* Whether the key, of a record, is to be put back: what is missing of a bridge that was cleared,
+ * and of our notes, is none of an operator's changes. */
 static bool
 is_lost(const struct nwf_ovs_bridge *bridge, const char *key)
 {
     return !nwf_tag_find(bridge->tags.data, bridge->tags.n, key)
-           && (!bridge->tags.n || !strcmp(key, NWF_BRIDGE_TAG)
+           && (bridge->config.managed == NWF_UNMANAGED
                || !strncmp(key, NWF_BRIDGE_SAVED, strlen(NWF_BRIDGE_SAVED)));
 }
 
@@ -141,6 +149,12 @@ add_bridge(struct restoration *r, const struct nwf_ovs_bridge *bridge, struct nw
                                             bridge->config.managed != NWF_UNMANAGED});
 }
 
+static bool
+is_whole(const struct nwf_ovs_bridge *bridge)
+{
+    return bridge->config.managed != NWF_UNMANAGED && bridge->secured;
+}
+
 /* The first error is kept, and the others, which the next run shows, are not. */
 static int
 find_lost(const struct nwf_ovs_bridges *bridges, struct restoration *ret, struct nwf_error *err)
@@ -149,8 +163,8 @@ find_lost(const struct nwf_ovs_bridges *bridges, struct restoration *ret, struct
 
     nwf_vec_foreach (bridge, bridges) {
         struct nwf_record record = {.data = NULL};
-        bool is_whole = bridge->config.managed != NWF_UNMANAGED && bridge->secured;
-        int r = is_whole ? -ENOENT : nwf_record_load(bridge->name, &record, result ? NULL : err);
+        int r = is_whole(bridge) ? -ENOENT
+                                 : nwf_record_load(bridge->name, &record, result ? NULL : err);
         if (!r) {
             add_bridge(ret, bridge, record);
         } else if (r != -ENOENT && !result) {
@@ -208,4 +222,17 @@ nwf_records_restore(struct nwf_ovsdb *db,
     }
     tell(&restoration, restored, aux);
     return result;
+}
+
+int
+nwf_record_restore(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
+    struct nwf_record record = {.data = NULL};
+
+    if (is_whole(bridge) || nwf_record_load(bridge->name, &record, NULL)) {
+        return 0;
+    }
+    add_bridge(&restoration, bridge, record);
+    return nwf_ovsdb_write_tags(db, restoration.changes.data, restoration.changes.n, err);
 }

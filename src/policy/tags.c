@@ -26,7 +26,7 @@ static bool
 has_identity(const struct nwf_tag *tags, size_t n_tags)
 {
     static const char *const keys[] = {
-        NWF_TAG_MAC, "iface-id", "vm-id", "vm-uuid", "xs-vm-uuid", "xs-vif-uuid",
+        NWF_TAG_MAC, NWF_TAG_PROFILE, "iface-id", "vm-id", "vm-uuid", "xs-vm-uuid", "xs-vif-uuid",
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

@@ -10,6 +10,7 @@ import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from system import relay as r  # noqa: E402
 from system.start import killed  # noqa: E402
 from system.world import define, nwfilter, run  # noqa: E402
 from system.zones import OUT  # noqa: E402
@@ -26,6 +27,7 @@ def test(world):
     world.guest("vnet1", 2, "states")
     test_written(world)
     test_cleared(world)
+    test_failed_claim(world)
     test_snippets(world)
     test_other_owners(world)
     test_bridge_made_anew(world)
@@ -79,10 +81,19 @@ WIPES = {
     "external_ids of another": [("clear", "Bridge", "br0", "external_ids"),
                                 ("set", "Bridge", "br0", "external_ids:bridge-id=br0")],
     "our key alone": [("remove", "Bridge", "br0", "external_ids", "nwfilter")],
+    "Ansible, which knows one of our keys": [
+        ("br-set-external-id", "br0", key)
+        for key in ("nwfilter", "nwfilter-guests", "nwfilter-saved-fail-mode",
+                    "nwfilter-saved-disable-in-band")],
+    "manage after that": [("clear", "Bridge", "br0", "external_ids")],
 }
 
 
+MANAGED = ("--trusted=uplink", "--guests=x*")
+
+
 def test_cleared(world):
+    world.manage(*MANAGED)
     for name, steps in WIPES.items():
         before = ids(world)
         for words in steps:
@@ -91,8 +102,9 @@ def test_cleared(world):
                         "other_config:hwaddr=02:00:00:00:00:01")
         between = ids(world)
         dry = nwfilter("sync", "--dry-run"), nwfilter("diff"), ids(world)
-        lost = "nwfilter" not in dry[2]
-        result = nwfilter("sync")
+        by_sync = not name.startswith("manage")
+        lost = "nwfilter" not in dry[2] and by_sync
+        result = nwfilter("sync") if by_sync else world.manage(*MANAGED)
         now = ids(world)
         world.check(f"{name}: sync manages it again", result.status == 0 and not leak(world)
                     and all(now.get(key) == value for key, value in before.items()
@@ -100,13 +112,33 @@ def test_cleared(world):
                     and ("are those of " + RECORD in result.err) == lost, (result, before, now))
         world.check("    a dry run and diff say so and change nothing",
                     dry[2] == between and nwfilter("diff").status == 0
-                    and (all(r.status and RECORD in r.err for r in dry[:2]) if lost
+                    and (all(run.status and RECORD in run.err for run in dry[:2])
+                         if "nwfilter" not in between
                          else "+cookie" in dry[0].out and dry[1].status == 2), dry)
         world.check("    and it can be given back as it was",
                     nwfilter("unmanage", "br0").status == 0
                     and world.ovs.vsctl("get", "Bridge", "br0", "fail_mode").strip() == "[]"
+                    and "disable-in-band" not in world.ovs.vsctl("get", "Bridge", "br0",
+                                                                 "other_config")
                     and not [key for key in ids(world) if key.startswith("nwfilter")], ids(world))
-        world.manage("--trusted=uplink")
+        world.manage(*MANAGED)
+    world.manage("--trusted=uplink")
+
+
+def test_failed_claim(world):
+    """A manage that fails leaves the record which was there, for the next sync."""
+    world.ovs.vsctl(*IFUPDOWN2)
+
+    def judge(call, _):
+        return r.CLOSE if call.method == "transact" and b"fail_mode" in call.raw else r.PASS
+    with r.DatabaseRelay(world, judge) as relay:
+        failed = relay.nwfilter("manage", "br0", "--trusted=uplink")
+    world.ovs.vsctl("set", "Bridge", "br0", "other_config:forward-bpdu=true",
+                    "other_config:hwaddr=02:00:00:00:00:01")
+    result = nwfilter("sync")
+    world.check("manage that fails on a cleared bridge leaves its record", failed.status == 1
+                and os.path.exists(RECORD) and result.status == 0 and not leak(world),
+                (failed, result))
 
 
 def snippet(tool, *options):

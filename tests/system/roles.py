@@ -12,7 +12,7 @@ import sys
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from system import relay as r  # noqa: E402
-from system.world import define, nwfilter, run  # noqa: E402
+from system.world import FILTERS, define, nwfilter, run  # noqa: E402
 
 CLEAN = "clean-traffic"
 BRIDGE_MAC = "02:00:00:00:00:01"
@@ -23,6 +23,7 @@ def test(world):
     world.trusted("uplink", 254)
     test_names(world)
     test_identities(world)
+    test_profile_without_filter(world)
     test_default(world)
     test_default_filter(world)
     test_variables_alone(world)
@@ -86,6 +87,22 @@ def test_identities(world):
                     and status(world, "p0").startswith(NO_FILTER)
                     and not world.verdict("p0", forged(world, "p0"), []), result)
         world.unplug("p0")
+
+
+def test_profile_without_filter(world):
+    """A filter that is not there any more makes no port a trusted one."""
+    world.trusted("p0", 26)
+    define("web", "<rule action='accept' direction='inout'><ip srcipaddr='10.0.0.26'/></rule>"
+           "<rule action='drop' direction='inout'><all/></rule>")
+    world.set_tags("p0", port_profile="web")
+    nwfilter("sync")
+    before = status(world, "p0")
+    os.unlink(f"{FILTERS}/web.xml")
+    result = nwfilter("sync")
+    world.check("port-profile, and its filter is gone: quarantined", before == "active"
+                and result.status == 1 and status(world, "p0").startswith(NO_FILTER)
+                and not world.verdict("p0", world.ip("p0"), []), (before, result))
+    unplug(world, "p0")
 
 
 def test_default(world):
@@ -228,6 +245,30 @@ def test_shared(world):
     nwfilter("sync")
 
 
+def test_bridge_meanwhile(world):
+    """The bridge's row: what is not ours does not matter, and what is holds when sync ends."""
+    for what, words in (
+            ("somebody's own key", ("set", "Bridge", "br0", "external_ids:bridge-id=br0")),
+            ("in-band control", ("remove", "Bridge", "br0", "other_config", "disable-in-band")),
+            ("fail_mode", ("set-fail-mode", "br0", "standalone"))):
+        changed = []
+
+        def judge(message, _):
+            if message.type == r.BUNDLE_CONTROL and message.bundle[1] == r.BUNDLE_COMMIT \
+                    and not changed:
+                changed.append(world.ovs.vsctl("--no-wait", *words))
+            return r.PASS
+        world.set_tags("vnet0", nwfilter_IP="10.0.0.7")
+        with r.SwitchRelay(world, judge) as relay:
+            result = relay.nwfilter("sync")
+        now = world.ovs.vsctl("get", "Bridge", "br0", "other_config", "fail_mode")
+        world.check(f"{what} changes while sync runs", result.status == 0 and not result.err
+                    and 'disable-in-band="true"' in now and "secure" in now, (result, now))
+        world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
+        nwfilter("sync")
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "bridge-id")
+
+
 def test_meanwhile(world):
     """Tags that change while sync runs: active is said of what is in force, and of nothing else."""
     for options in ((), ("--full",)):
@@ -249,6 +290,7 @@ def test_meanwhile(world):
         for name, address in (("vnet0", "10.0.0.1"), ("vnet1", "10.0.0.2")):
             world.set_tags(name, nwfilter_IP=address)
         nwfilter("sync")
+    test_bridge_meanwhile(world)
     count = [10]
 
     def flap(message, _):
