@@ -187,7 +187,10 @@ try_to_sync(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cl
         return -ENOENT;
     }
     if (bridge->config.managed == NWF_UNMANAGED) {
-        return nwf_error_set(err, -EINVAL, "%s: not managed any more", name);
+        bool was_cleared = !last && !sync->dry_run && nwf_record_exists(name);
+        return was_cleared && !nwf_cli_restore_bridges(db)
+                   ? nwf_error_set(err, -EAGAIN, "%s: its tags were cleared", name)
+                   : nwf_error_set(err, -EINVAL, "%s: not managed any more", name);
     }
     if (!sync->dry_run
         && ((r = secure(db, name, &bridges, &bridge, err)) || (r = record(bridge, err)))) {

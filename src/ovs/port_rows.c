@@ -47,6 +47,9 @@ struct nwf_port_rows {
     struct json *ids_read; /* The Interface's external_ids; NULL after they were written. */
     struct smap policy;    /* Those of them that are the port's policy. */
     struct shash staged;   /* A key's new value, or NULL: it goes. */
+    /* Operations that fail unless rows, but for the Interface's external_ids, are as they were
+     * read: with a bridge, what was made of them holds only then. */
+    NWF_VEC(struct json *) waits;
 
     /* What the rows refer to. */
     struct ovsrec_interface *interfaces[1];
@@ -165,15 +168,47 @@ read_uuid(const struct json *json, const char *column, struct uuid *ret)
     return true;
 }
 
+/* A table's columns that are read. */
+struct columns {
+    const char *table;
+    const struct ovsdb_idl_column *const *list;
+    size_t n;
+};
+
+/* Waits for nothing: it fails at once if the row is another (RFC 7047, 5.2.6). */
+static void
+add_wait(struct nwf_port_rows *rows, const struct json *row, const struct columns *columns,
+         const struct uuid *uuid)
+{
+    struct json *wait = nwf_json_operation("wait", columns->table,
+                                           nwf_json_where("_uuid", "==", nwf_json_uuid(uuid)));
+    struct json *names = json_array_create_empty(), *values = json_object_create();
+
+    for (size_t i = 0; i < columns->n; i++) {
+        const char *name = columns->list[i]->name;
+        if (columns->list[i] != &ovsrec_interface_col_external_ids) {
+            json_array_add(names, json_string_create(name));
+            json_object_put(values, name, json_clone(shash_find_data(json_object(row), name)));
+        }
+    }
+    json_object_put(wait, "columns", names);
+    json_object_put(wait, "rows", json_array_create_1(values));
+    json_object_put_string(wait, "until", "==");
+    json_object_put(wait, "timeout", json_integer_create(0));
+    nwf_vec_push(&rows->waits, wait);
+}
+
 static int
-read_row(struct nwf_port_rows *rows, const struct json *json,
-         const struct ovsdb_idl_column *const columns[], size_t n, struct ovsdb_idl_row *row,
-         struct nwf_error *err)
+read_row(struct nwf_port_rows *rows, const struct json *json, const struct columns *columns,
+         struct ovsdb_idl_row *row, struct nwf_error *err)
 {
     int r = read_uuid(json, "_uuid", &row->uuid) ? 0 : refuse(rows, "_uuid", NULL, err);
 
-    for (size_t i = 0; !r && i < n; i++) {
-        r = read_column(rows, json, columns[i], row, err);
+    for (size_t i = 0; !r && i < columns->n; i++) {
+        r = read_column(rows, json, columns->list[i], row, err);
+    }
+    if (!r) {
+        add_wait(rows, json, columns, &row->uuid);
     }
     return r;
 }
@@ -190,7 +225,8 @@ read_port(struct nwf_port_rows *rows, const struct json *json, struct nwf_error 
         || !uuid_equals(&interface, &rows->interface.header_.uuid)) {
         return 0;
     }
-    int r = read_row(rows, json, port_columns, ARRAY_SIZE(port_columns), &rows->port.header_, err);
+    const struct columns columns = {"Port", port_columns, ARRAY_SIZE(port_columns)};
+    int r = read_row(rows, json, &columns, &rows->port.header_, err);
     if (!r) {
         rows->interfaces[0] = &rows->interface;
         rows->port.interfaces = rows->interfaces;
@@ -241,8 +277,8 @@ read_interface(struct nwf_port_rows *rows, const char *name, struct nwf_error *e
         return r;
     }
     const struct json *row = only_row(reply, 0);
-    r = row ? read_row(rows, row, interface_columns, ARRAY_SIZE(interface_columns),
-                       &rows->interface.header_, err)
+    const struct columns columns = {"Interface", interface_columns, ARRAY_SIZE(interface_columns)};
+    r = row ? read_row(rows, row, &columns, &rows->interface.header_, err)
             : nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
     r = r ? r : remember_ids(rows, row, err);
     r = r ? r : read_port(rows, only_row(reply, 1), err);
@@ -279,6 +315,10 @@ nwf_port_rows_free(struct nwf_port_rows *rows)
         ovsdb_datum_destroy(&cell->datum, &cell->column->type);
     }
     nwf_vec_clear(&rows->cells);
+    nwf_vec_foreach (wait, &rows->waits) {
+        json_destroy(*wait);
+    }
+    nwf_vec_clear(&rows->waits);
     json_destroy(rows->ids_read);
     smap_destroy(&rows->policy);
     shash_destroy_free_data(&rows->staged);
@@ -315,16 +355,15 @@ read_bridge(struct nwf_port_rows *rows, const struct jsonrpc_msg *reply, struct 
 {
     const struct json *row = only_row(reply, 0), *root = only_row(reply, 4);
     size_t n_mirrors, n_vlan_mirrors;
-    int r = row ? read_row(rows, row, bridge_columns, ARRAY_SIZE(bridge_columns),
-                           &rows->bridge.header_, err)
-                : 0;
+    const struct columns columns = {"Bridge", bridge_columns, ARRAY_SIZE(bridge_columns)};
+    const struct columns all = {"Open_vSwitch", root_columns, ARRAY_SIZE(root_columns)};
+    int r = row ? read_row(rows, row, &columns, &rows->bridge.header_, err) : 0;
 
     if (r || !row) {
         return r;
     }
-    r = root
-            ? read_row(rows, root, root_columns, ARRAY_SIZE(root_columns), &rows->root.header_, err)
-            : nwf_transactions_fail(&rows->db, -EPROTO, "no row in table Open_vSwitch", err);
+    r = root ? read_row(rows, root, &all, &rows->root.header_, err)
+             : nwf_transactions_fail(&rows->db, -EPROTO, "no row in table Open_vSwitch", err);
     r = r ? r : count_rows(rows, reply, 1, &n_mirrors, err);
     r = r ? r : count_rows(rows, reply, 2, &rows->n_zone_users, err);
     r = r ? r : count_rows(rows, reply, 3, &n_vlan_mirrors, err);
@@ -519,7 +558,16 @@ try_to_write(struct nwf_port_rows *rows, bool *ret_done, struct nwf_error *err)
     json_object_put_string(comment, "op", "comment");
     json_object_put_string(comment, "comment", "ovs-nwfilter");
     json_array_add(params, comment);
+    nwf_vec_foreach (wait, &rows->waits) {
+        if (rows->has_bridge) {
+            json_array_add(params, json_clone(*wait));
+        }
+    }
     int r = nwf_transact(&rows->db, params, &reply, err);
+    if (r == -ECANCELED) {
+        return nwf_error_set(err, r, "%s: somebody else has changed its rows meanwhile",
+                             rows->interface.name);
+    }
     if (r) {
         return r;
     }
@@ -537,12 +585,12 @@ try_to_write(struct nwf_port_rows *rows, bool *ret_done, struct nwf_error *err)
 static int
 read_again(struct nwf_port_rows *rows, struct nwf_error *err)
 {
-    static const struct ovsdb_idl_column *const columns[] = {&ovsrec_interface_col_external_ids};
+    static const struct ovsdb_idl_column *const ids[] = {&ovsrec_interface_col_external_ids};
     struct json *params = nwf_transaction_new();
     struct smap before = SMAP_INITIALIZER(&before);
     struct jsonrpc_msg *reply;
 
-    json_array_add(params, selection("Interface", find_interface(rows), columns, 1, NULL));
+    json_array_add(params, selection("Interface", find_interface(rows), ids, 1, NULL));
     int r = nwf_transact(&rows->db, params, &reply, err);
     if (r) {
         return r;

@@ -7,6 +7,7 @@
 #include "transact.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "nwf/text.h"
 #include "openvswitch/json.h"
@@ -156,7 +157,8 @@ nwf_transact(struct nwf_transactions *t, struct json *params, struct jsonrpc_msg
         cause = "an answer is missing";
     }
     if (cause) {
-        r = nwf_transactions_fail(t, -EIO, cause, err);
+        /* What a "wait" that is not to wait says; see RFC 7047, 5.2.6. */
+        r = nwf_transactions_fail(t, strcmp(cause, "timed out") ? -EIO : -ECANCELED, cause, err);
         jsonrpc_msg_destroy(reply);
         return r;
     }

@@ -31,6 +31,7 @@ def test(world):
     test_bridge_address(world)
     test_shared(world)
     test_meanwhile(world)
+    test_rows_meanwhile(world)
 
 
 def status(world, name):
@@ -308,6 +309,43 @@ def test_meanwhile(world):
     result = nwfilter("sync")
     world.check("    and is with the next sync", result.status == 0
                 and status(world, "vnet1") == "active", result)
+
+
+# What changes in the rows of a port, and what its status is to begin with then.
+ROW_CHANGES = (
+    (("set", "Port", "vnet0", "tag=6"), "active"),
+    (("set", "Interface", "vnet0", "lldp:enable=true"), "error: lldp"),
+    (("set", "Bridge", "br0", "external_ids:nwfilter=audit"), "active"),
+    (("remove", "Bridge", "br0", "other_config", "disable-in-band"), "active"),
+    (("set-fail-mode", "br0", "standalone"), "active"),
+    (("clear", "Bridge", "br0", "external_ids"), "active"),
+)
+
+
+def test_rows_meanwhile(world):
+    """The same of what a port, its Port and its bridge are, by each way to enforce its policy."""
+    for words in (["sync", "--port=vnet0"], ["bind", "--sync", "vnet0", CLEAN], ["sync"]):
+        for number, (change, wanted) in enumerate(ROW_CHANGES):
+            done = []
+
+            def judge(message, _):
+                if message.type == r.BUNDLE_CONTROL and message.bundle[1] == r.BUNDLE_COMMIT \
+                        and not done:
+                    done.append(world.ovs.vsctl("--no-wait", *change))
+                return r.PASS
+            world.set_tags("vnet0", nwfilter_IP=f"10.0.0.{50 + number}")
+            more = [f"IP=10.0.0.{80 + number}"] if words[0] == "bind" else []
+            with r.SwitchRelay(world, judge) as relay:
+                result = relay.nwfilter(*words, *more)
+            diff = nwfilter("diff")
+            in_band = world.ovs.vsctl("get", "Bridge", "br0", "other_config")
+            world.check(f"{' '.join(words[:2])}: meanwhile {' '.join(change)}",
+                        done and status(world, "vnet0").startswith(wanted)
+                        and diff.status == 0 and 'disable-in-band="true"' in in_band
+                        and (words[0] == "bind") <= (result.status == 1), (result, diff, in_band))
+            world.ovs.vsctl("clear", "Port", "vnet0", "tag", "--", "clear", "Interface", "vnet0",
+                            "lldp", "--", "set", "Bridge", "br0", "external_ids:nwfilter=enforce")
+            nwfilter("sync")
 
 
 if __name__ == "__main__":
