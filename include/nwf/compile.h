@@ -50,6 +50,7 @@ struct nwf_bridge {
     bool audit;                     /* Count what would be dropped, and pass it. */
     bool forward_bpdu;              /* other_config:forward-bpdu. */
     bool use_normal;                /* Trusted ports need the NORMAL action (bonds, STP, ...). */
+    struct nwf_vlan_set flooded;    /* VLANs where every frame is for all ports. */
     uint16_t mac_aging;             /* Seconds that a learned address is kept. */
     NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
 };

@@ -60,7 +60,8 @@ struct nwf_ovs_bridge {
     bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
     bool normal_only;     /* It uses spanning tree or the like. */
     bool forward_bpdu;
-    uint16_t mac_aging; /* Seconds. */
+    struct nwf_vlan_set flooded; /* flood_vlans. */
+    uint16_t mac_aging;          /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;
     const struct ovsrec_bridge *row;
 };

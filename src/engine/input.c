@@ -40,6 +40,7 @@ add_bridge(struct sha1_ctx *ctx, const struct nwf_ovs_bridge *bridge)
     add_text(ctx, bridge->name);
     add_text(ctx, bridge->owner);
     sha1_update(ctx, settings, sizeof settings);
+    sha1_update(ctx, bridge->flooded.bits, sizeof bridge->flooded.bits);
     nwf_vec_foreach (tag, &bridge->tags) {
         add_tag(ctx, tag);
     }

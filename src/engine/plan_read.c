@@ -178,6 +178,7 @@ nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct
     plan->bridge.audit = bridge->config.managed == NWF_AUDITED;
     plan->bridge.forward_bpdu = bridge->forward_bpdu;
     plan->bridge.use_normal = bridge->normal_only;
+    plan->bridge.flooded = bridge->flooded;
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;

@@ -407,6 +407,11 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     b->owner = find_owner(row);
     b->spanning_tree = row->stp_enable || row->rstp_enable;
     b->normal_only = b->spanning_tree || row->mcast_snooping_enable || row->n_flood_vlans;
+    for (size_t i = 0; i < row->n_flood_vlans; i++) {
+        if (row->flood_vlans[i] >= 0 && row->flood_vlans[i] < NWF_N_VLANS) {
+            nwf_vlan_set_add(&b->flooded, (uint16_t) row->flood_vlans[i]);
+        }
+    }
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
     b->mac_aging = (uint16_t) (aging < 15 ? 15 : aging > 3600 ? 3600 : aging);
     for (size_t i = 0; i < row->n_ports; i++) {
