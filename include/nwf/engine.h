@@ -21,7 +21,7 @@ struct nwf_plan_port {
     enum nwf_port_role role;
     NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
-    struct nwf_error error;      /* Why it is quarantined, or a guest not protected. */
+    struct nwf_error error;      /* Why it is quarantined, or a guest not 'active'. */
     struct uuid uuid, port_uuid; /* Of its Interface and its Port. */
     struct nwf_digest input;     /* Of what the plan was made from. */
     char *old_status;            /* What OVSDB says, may be NULL. */
@@ -76,7 +76,6 @@ struct nwf_plan {
     bool mcast_snooping, spanning_tree, userspace;
     uint8_t *zones;     /* By number: how many ports of the host use it. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */
-    size_t n_unreached; /* See nwf_compile_bridge(). */
 };
 
 void nwf_plan_init(struct nwf_plan *plan, const char *name);

@@ -37,6 +37,7 @@ struct nwf_ovs_port {
     const struct ovsrec_port *bond;
     bool is_active_member; /* The one that the bond uses now. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
+    bool is_patch;         /* Leads to another bridge of the switch. */
     /* A setting by which ovs-vswitchd sends frames to the port past its flows, or NULL. */
     const char *bypass;
     NWF_VEC(struct nwf_tag) tags;

@@ -403,8 +403,8 @@ add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
                      actions.size);
 }
 
-size_t
-nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+void
+nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     nwf_vec_foreach (port, &bridge->ports) {
         if (port->role == NWF_TRUSTED) {
@@ -426,7 +426,7 @@ nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     add_reserved(bridge, flows);
     add_flooded_vlans(bridge, flows);
     add_deliveries(bridge, flows);
-    return nwf_compile_floods(bridge, flows);
+    nwf_compile_floods(bridge, flows);
 }
 
 /* ---- Fixed flows. ---- */

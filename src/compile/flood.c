@@ -3,10 +3,13 @@
  * Flooding with a filter behind every copy.
  *
  * A copy for a guest runs through the guest's own stages (a resubmit).  One
- * packet's translation allows 4,096 of those in all, tables passed included, so
- * guests whose filters accept every frame of a kind get theirs by a plain output;
- * that leaves the odd ones.  Guests that drop the kind are visited only as far as
- * the budget goes: their counters tell who was spared what.
+ * packet's translation allows 4,096 tables in all, and a frame that needs one more is
+ * lost for everybody.  So guests whose filters accept every frame of a kind get theirs by
+ * a plain output, and the odd ones are visited as far as the budget goes, in the order of
+ * their numbers: who has room does not lose it to a guest that comes later.  Guests that
+ * drop the kind are visited with what is left: their counters tell who was spared what.
+ *
+ * Nesting is no matter (64 levels): all resubmits but that of a bond lead to later tables.
  *
  * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
  * that appears before anybody looked at it is in no list.  Where NORMAL is needed
@@ -21,11 +24,21 @@
 #include "actions.h"
 #include "match.h"
 #include "nwf/pipeline.h"
+#include "nwf/text.h"
 #include "tag.h"
 
-/* Guests whose stages one flooded packet may visit; each costs a few translations
- * of the 4,096 (ofproto/ofproto-dpif-xlate.c, MAX_RESUBMITS). */
-#define VISITS_MAX 1024
+/* Tables that visits of one flooded packet may go through: of 4,096 (ofproto/
+ * ofproto-dpif-xlate.c, MAX_RESUBMITS) those that the sender's filter needs, and some for
+ * the pipeline and the parts of the list. */
+#define TABLES_MAX (4096 - NWF_MAX_STAGES - 106)
+
+/* Bytes of datapath actions that a packet's translation may have so that it still visits
+ * somebody: less than 64 kB.  A trusted port's copy may come with a tag, and by a bond; a
+ * visit that tracks needs a ct and a recirculation. */
+#define DATAPATH_MAX 64000
+#define DATAPATH_TRUSTED 40
+#define DATAPATH_OUTPUT 8
+#define DATAPATH_VISIT 24
 
 /* Bytes of actions in one flow: a message ends at 64 kB, and encoding adds to it. */
 #define LIST_MAX 24000
@@ -43,6 +56,16 @@ static const uint16_t kind_types[] = {
 #define N_KIND_TYPES (sizeof kind_types / sizeof kind_types[0])
 
 _Static_assert(KIND_OTHER + 1 == NWF_N_FRAME_KINDS, "kinds of frames");
+
+const char *
+nwf_frame_kind_to_string(unsigned int kind)
+{
+    static const char *const names[NWF_N_FRAME_KINDS] = {
+        [KIND_ARP] = "ARP",   [KIND_IP] = "IPv4",     [KIND_IPV6] = "IPv6",
+        [KIND_RARP] = "RARP", [KIND_OTHER] = "other",
+    };
+    return names[kind];
+}
 
 /* ---- What a guest's filter says beforehand. ---- */
 
@@ -74,8 +97,8 @@ without_known_kinds(const struct nwf_stages *stages, struct nwf_stages *ret)
     }
 }
 
-static uint8_t
-judge(const struct nwf_stages *stages, enum kind kind, bool tagged)
+static void
+judge(const struct nwf_stages *stages, enum kind kind, bool tagged, struct nwf_flood_verdicts *ret)
 {
     enum nwf_verdict verdict;
     struct match frames;
@@ -85,10 +108,13 @@ judge(const struct nwf_stages *stages, enum kind kind, bool tagged)
     if (kind != KIND_OTHER) {
         match_set_dl_type(&frames, htons(kind_types[kind]));
     }
-    if (!nwf_stages_uniform(stages, &frames, &verdict)) {
-        return NWF_U_MIXED;
+    ret->of[tagged][kind] = !nwf_stages_uniform(stages, &frames, &verdict) ? NWF_U_MIXED
+                            : verdict == NWF_V_ACCEPT                      ? NWF_U_ACCEPT
+                                                                           : NWF_U_DROP;
+    uint8_t cost = nwf_stages_cost(stages, &frames);
+    if (cost > ret->cost[kind]) {
+        ret->cost[kind] = cost;
     }
-    return verdict == NWF_V_ACCEPT ? NWF_U_ACCEPT : NWF_U_DROP;
 }
 
 void
@@ -96,11 +122,11 @@ nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret)
 {
     struct nwf_stages others;
 
+    memset(ret, 0, sizeof *ret);
     without_known_kinds(to_vm, &others);
     for (int tagged = 0; tagged < 2; tagged++) {
         for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
-            ret->of[tagged][kind] =
-                judge(kind == KIND_OTHER ? &others : to_vm, (enum kind) kind, tagged);
+            judge(kind == KIND_OTHER ? &others : to_vm, (enum kind) kind, tagged, ret);
         }
     }
     nwf_stages_clear(&others);
@@ -109,17 +135,18 @@ nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret)
 /* ---- Lists of receivers. ---- */
 
 struct flood {
-    const struct nwf_bridge *bridge;
+    struct nwf_bridge *bridge;
     struct nwf_flow_set *flows;
     uint16_t vid; /* Or ANY_VLAN. */
     enum kind kind;
+    bool *visited; /* By a port's place on the bridge. */
 
     struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
     struct ofpbuf part;  /* The list being filled. */
     uint32_t n_parts;
-    int form; /* How frames stand in the part: -1, or bool untagged. */
-    size_t n_visits;
-    size_t n_left_out;
+    int form;          /* How frames stand in the part: -1, or bool untagged. */
+    size_t n_tables;   /* That visits go through. */
+    size_t n_datapath; /* Bytes of datapath actions. */
 };
 
 static bool
@@ -189,7 +216,6 @@ put_visit(struct flood *f, const struct nwf_port *port, bool untagged)
     put_form(f, untagged);
     nwf_put_load(&f->part, MFF_REG0, port->ofport);
     nwf_put_resubmit(&f->part, NWF_TABLE_TO_VM);
-    f->n_visits++;
 }
 
 /* Puts receivers that get frames in one form: outputs first. */
@@ -204,25 +230,55 @@ put_outputs(struct flood *f, bool untagged)
         if (output && receives(f, port) && gets_untagged(f, port) == untagged) {
             put_form(f, untagged);
             nwf_put_output(&f->part, port->ofport);
+            f->n_datapath += DATAPATH_OUTPUT;
+        }
+        if (port->role == NWF_TRUSTED && !untagged) {
+            f->n_datapath += DATAPATH_TRUSTED;
+        }
+    }
+}
+
+/* Whether there is room for one more visit, which it takes.  What a packet does on another
+ * bridge counts as well. */
+static bool
+take_room(struct flood *f, size_t n_tables)
+{
+    size_t most = f->bridge->has_patch ? TABLES_MAX / 2 : TABLES_MAX;
+
+    if (f->n_tables + n_tables > most || f->n_datapath + DATAPATH_VISIT > DATAPATH_MAX) {
+        return false;
+    }
+    f->n_tables += n_tables;
+    f->n_datapath += DATAPATH_VISIT;
+    return true;
+}
+
+/* Chooses whom to visit of the guests whose filters say 'said' of the frames. */
+static void
+choose_visits(struct flood *f, enum nwf_uniform said)
+{
+    nwf_vec_foreach (port, &f->bridge->ports) {
+        bool audited = port->role == NWF_QUARANTINED && f->bridge->audit;
+        uint8_t verdict = audited ? NWF_U_MIXED : verdict_of(f, port, gets_untagged(f, port));
+
+        if ((port->role != NWF_GUEST && !audited) || verdict != said || !receives(f, port)) {
+            continue;
+        }
+        if (take_room(f, audited ? 1 : port->flood.cost[f->kind])) {
+            f->visited[port - f->bridge->ports.data] = true;
+        } else if (said == NWF_U_MIXED || f->bridge->audit) {
+            port->unreached |= (uint8_t) (1u << f->kind);
         }
     }
 }
 
 static void
-put_visits(struct flood *f, bool untagged, enum nwf_uniform said)
+put_visits(struct flood *f, bool untagged)
 {
-    nwf_vec_foreach (port, &f->bridge->ports) {
-        bool audited = port->role == NWF_QUARANTINED && f->bridge->audit;
-        uint8_t verdict = audited ? NWF_U_MIXED : verdict_of(f, port, untagged);
-
-        if ((port->role != NWF_GUEST && !audited) || verdict != said || !receives(f, port)
-            || gets_untagged(f, port) != untagged) {
-            continue;
-        }
-        if (f->n_visits < VISITS_MAX) {
+    for (size_t i = 0; i < f->bridge->ports.n; i++) {
+        const struct nwf_port *port = &f->bridge->ports.data[i];
+        if (f->visited[i] && gets_untagged(f, port) == untagged) {
             put_visit(f, port, untagged);
-        } else if (said == NWF_U_MIXED || f->bridge->audit) {
-            f->n_left_out++;
         }
     }
 }
@@ -243,10 +299,11 @@ match_flood(const struct flood *f, struct match *match)
 
 /* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames; priority
  * tags go with ANY_VLAN, where every receiver gets frames as they came. */
-static size_t
-add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
+static void
+add_flood(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
 {
     struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind, .form = -1};
+    bool *visited CLEANUP_FREE = nwf_zalloc(bridge->ports.n + 1);
     uint16_t priority = (uint16_t) ((vid == ANY_VLAN ? 100 : 200) + (kind == KIND_OTHER ? 0 : 10));
     struct match match;
 
@@ -258,11 +315,11 @@ add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct 
     for (int untagged = 0; untagged < 2; untagged++) {
         put_outputs(&f, untagged);
     }
+    f.visited = visited;
+    choose_visits(&f, NWF_U_MIXED);
+    choose_visits(&f, NWF_U_DROP);
     for (int untagged = 0; untagged < 2; untagged++) {
-        put_visits(&f, untagged, NWF_U_MIXED);
-    }
-    for (int untagged = 0; untagged < 2; untagged++) {
-        put_visits(&f, untagged, NWF_U_DROP);
+        put_visits(&f, untagged);
     }
     if (f.n_parts) {
         flush_part(&f);
@@ -274,7 +331,6 @@ add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct 
                      f.first.data, f.first.size);
     ofpbuf_uninit(&f.first);
     ofpbuf_uninit(&f.part);
-    return f.n_left_out;
 }
 
 /* ---- The VLANs that need flows of their own. ---- */
@@ -306,11 +362,10 @@ has_guests(const struct nwf_bridge *bridge, uint16_t vid)
     return false;
 }
 
-size_t
-nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+void
+nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     bool vids[NWF_N_VLANS];
-    size_t n_left_out = 0;
 
     note_vlans(bridge, vids);
     for (uint16_t vid = 0; vid <= ANY_VLAN; vid++) {
@@ -319,9 +374,7 @@ nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         }
         for (int kind = has_guests(bridge, vid) ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS;
              kind++) {
-            size_t n = add_flood(bridge, vid, (enum kind) kind, flows);
-            n_left_out = n > n_left_out ? n : n_left_out;
+            add_flood(bridge, vid, (enum kind) kind, flows);
         }
     }
-    return n_left_out;
 }

@@ -69,6 +69,7 @@ nwf_input_digest(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port 
         port->normal_only,
         port->bond != NULL,
         port->is_mirror_output,
+        port->is_patch,
     };
     uint8_t sha1[SHA1_DIGEST_SIZE];
     struct nwf_digest digest;

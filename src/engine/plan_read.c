@@ -135,6 +135,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
         nwf_plan_add_port(plan, from->name, from->is_mirror_output ? 0 : from->ofport,
                           trusted ? NWF_TRUSTED : NWF_GUEST, &binding);
 
+    plan->bridge.has_patch |= from->is_patch;
     read_notes(bridge, from, port);
     if (trusted) {
         plan->bridge.use_normal |= from->normal_only && port->ofport;

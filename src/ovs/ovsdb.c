@@ -318,6 +318,7 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
                          && !strcmp(port->bond_active_slave, row->mac_in_use);
     p.is_mirror_output = is_mirror_output(bridge->row, port);
+    p.is_patch = row->type && !strcmp(row->type, "patch"); /* Not read for one port's sake. */
     p.bypass = find_bypass(bridge->row, port, row, &p.vlan);
     nwf_vec_push(&bridge->ports, p);
 }
