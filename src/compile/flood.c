@@ -335,8 +335,8 @@ add_flood(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_fl
 
 /* ---- The VLANs that need flows of their own. ---- */
 
-static void
-note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS])
+void
+nwf_bridge_note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS])
 {
     memset(vids, 0, NWF_N_VLANS * sizeof vids[0]);
     vids[0] = true;
@@ -367,7 +367,7 @@ nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     bool vids[NWF_N_VLANS];
 
-    note_vlans(bridge, vids);
+    nwf_bridge_note_vlans(bridge, vids);
     for (uint16_t vid = 0; vid <= ANY_VLAN; vid++) {
         if (vid != ANY_VLAN && !vids[vid]) {
             continue;

@@ -10,6 +10,9 @@
 /* Asks the stages towards a guest about each kind of frames. */
 void nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret);
 
+/* Sets in 'vids' the VLANs that ports name, and that of untagged frames. */
+void nwf_bridge_note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS]);
+
 /* Adds the flows of NWF_TABLE_FLOOD and NWF_TABLE_FLOOD_MORE, and notes on ports whom they
  * do not reach; see nwf_compile_bridge(). */
 void nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows);

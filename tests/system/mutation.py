@@ -203,7 +203,8 @@ def frames(world):
     senders = list(world.ports)
     known = [(sender, world.ip(sender, to, tags=tags))
              for sender, tags in (("trunk", ()), ("trunk", (5,)), ("trunk", (6,)), ("native", ()),
-                                  ("limited", (6,)), ("limited", (7,)), ("trunk", (7,)))
+                                  ("limited", (6,)), ("limited", (7,)), ("trunk", (7,)),
+                                  ("trunk", (9,)))
              for to in ("uplink", "eth5", "eth6", "eth8")]
     lot = [(sender, world.ip(sender, to, tags=tags)) for sender in senders
            for tags in ((), (1,), (5,), (6,), (7,), (9,)) for to in (f.BROADCAST, UNKNOWN)]

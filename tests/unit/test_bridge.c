@@ -503,6 +503,43 @@ test_trunk_sets(void **state)
     }
 }
 
+/* What is learned has room by port, VLAN and last bits; not more than so many VLANs have their
+ * own. */
+static void
+test_learning(void **state)
+{
+    static const struct {
+        uint16_t n_vlans; /* That a guest's port names. */
+        size_t n_trunk, n_access;
+    } rows[] = {{0, 8, 4}, {3, 20, 4}, {31, 132, 4}, {32, 132, 4}, {4000, 132, 4}};
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_vlan vlan = {.mode = NWF_VLAN_TRUNK, .limited = true};
+        size_t n[2] = {0, 0};
+        const struct nwf_flow *flow;
+        struct built b;
+
+        start(&b);
+        add_port(&b, 1, NWF_TRUSTED, any_vlan, NULL);
+        add_port(&b, 2, NWF_TRUSTED, access_vlan(0), NULL);
+        for (uint16_t vid = 1; vid <= rows[i].n_vlans; vid++) {
+            nwf_vlan_add_trunk(&vlan, vid);
+        }
+        add_port(&b, 3, NWF_GUEST, vlan, "open");
+        finish(&b);
+        HMAP_FOR_EACH (flow, node, &b.flows.flows) {
+            if (flow->table == NWF_TABLE_LEARN) {
+                n[nwf_cookie_port(flow->cookie) - 1]++;
+            }
+        }
+        expect(n[0] == rows[i].n_trunk && n[1] == rows[i].n_access, "row %zu: %zu and %zu", i, n[0],
+               n[1]);
+        check_encoding(&b);
+        built_free(&b);
+    }
+}
+
 /* ---- Stamps. ---- */
 
 static void
@@ -629,6 +666,7 @@ main(void)
         cmocka_unit_test(test_shared_address),
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_trunk_sets),
+        cmocka_unit_test(test_learning),
         cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_shared_digest),
     };
