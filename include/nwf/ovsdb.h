@@ -55,6 +55,7 @@ struct nwf_ovs_bridge {
     const char *own_in_band;         /* The same of other_config:disable-in-band. */
     bool spanning_tree;
     bool userspace; /* The datapath. */
+    const char *datapath_type;
     size_t n_controllers;
     const char *owner; /* Who else programs all of its flows, and deletes others'; or NULL. */
     bool mcast_snooping;

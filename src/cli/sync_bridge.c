@@ -69,13 +69,6 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
 /* Guests that are named if a whole crowd is unwell for one reason. */
 #define NAMED_MAX 8
 
-/* Whether all there is to say of the port is that floods do not reach it. */
-static bool
-is_unreached(const struct nwf_plan_port *port)
-{
-    return port->role == NWF_GUEST && port->stamp.unreached && port->error.code == -E2BIG;
-}
-
 /* Says which guests get no flooded frames, in one line; the number of them. */
 static size_t
 complain_of_floods(const struct nwf_plan *plan)
@@ -85,7 +78,7 @@ complain_of_floods(const struct nwf_plan *plan)
     size_t n = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (is_unreached(port) && n++ < NAMED_MAX) {
+        if (nwf_plan_is_unreached(port) && n++ < NAMED_MAX) {
             char *old CLEANUP_FREE = names;
             names = nwf_asprintf("%s%s%s", old, *old ? ", " : "", port->name);
         }
@@ -112,7 +105,7 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
             continue;
         }
         found = true;
-        if (port->error.text && (sync->only || !is_unreached(port))) {
+        if (port->error.text && (sync->only || !nwf_plan_is_unreached(port))) {
             nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
             n++;
         } else if (sync->must_be_guest && port->role == NWF_TRUSTED) {
@@ -123,6 +116,11 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
     if (sync->only && !found) {
         nwf_cli_complain_of(sync->only, "not on the bridge any more");
         n++;
+    }
+    if (plan->no_limits) {
+        char *cause CLEANUP_FREE = nwf_asprintf(
+            "one guest can fill the table of connections: it has no limits: %s", plan->no_limits);
+        nwf_cli_complain_of(plan->name, cause);
     }
     return sync->only ? n : n + complain_of_floods(plan);
 }

@@ -19,6 +19,7 @@
 #include "fdb.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
+#include "zone_limits.h"
 
 /* ---- Comparing. ---- */
 
@@ -128,6 +129,7 @@ set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan
     }
     r = r ? r : flush_zones(sw, plan, err);
     r = r ? r : nwf_announce(db, plan, err);
+    r = r ? r : nwf_zone_limits_apply(plan, !nwf_ovsdb_is_port(db), timeout_ms, err);
     return r || !plan->bridge.use_normal ? r : restrain_normal(plan, timeout_ms, err);
 }
 

@@ -48,6 +48,8 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->holders);
     nwf_flow_set_finish(&plan->flows);
     free(plan->zones);
+    free(plan->datapath);
+    free(plan->no_limits);
     free(plan->name);
 }
 
@@ -318,6 +320,12 @@ say_unreached(struct nwf_plan_port *port)
                   "gets no flooded frames (%s): the bridge's filters have more stages than one "
                   "frame can visit",
                   list);
+}
+
+bool
+nwf_plan_is_unreached(const struct nwf_plan_port *port)
+{
+    return port->role == NWF_GUEST && port->stamp.unreached && port->error.code == -E2BIG;
 }
 
 /* A guest that flooded frames do not reach is filtered, and not as its owner expects. */

@@ -184,6 +184,7 @@ nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;
     plan->userspace = bridge->userspace;
+    plan->datapath = nwf_asprintf("%s@ovs-%s", bridge->datapath_type, bridge->datapath_type);
     nwf_vec_foreach (port, &bridge->ports) {
         read_port(plan, bridge, port, store);
     }

@@ -403,7 +403,8 @@ read_bridge(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
     for (size_t i = 0; i < row->n_mirrors; i++) {
         b->has_vlan_mirror |= row->mirrors[i]->n_output_vlan > 0;
     }
-    b->userspace = row->datapath_type && !strcmp(row->datapath_type, "netdev");
+    b->datapath_type = row->datapath_type && *row->datapath_type ? row->datapath_type : "system";
+    b->userspace = !strcmp(b->datapath_type, "netdev");
     b->n_controllers = row->n_controller;
     b->owner = find_owner(row);
     b->spanning_tree = row->stp_enable || row->rstp_enable;
