@@ -18,11 +18,16 @@
  * agree on all frames of a kind. */
 #define NWF_N_FRAME_KINDS 5
 
+/* For a sentence, e.g. "ARP". */
+const char *nwf_frame_kind_to_string(unsigned int kind);
+
 /* What a guest's filter says of flooded frames, a value of enum nwf_uniform each,
- * as they arrive: [tagged][kind]. */
+ * as they arrive: [tagged][kind]; and how many tables such a frame may go through there,
+ * up to conntrack, behind which Open vSwitch counts anew. */
 enum nwf_uniform { NWF_U_MIXED, NWF_U_ACCEPT, NWF_U_DROP };
 struct nwf_flood_verdicts {
     uint8_t of[2][NWF_N_FRAME_KINDS];
+    uint8_t cost[NWF_N_FRAME_KINDS];
 };
 
 /* What a guest's flows are made from, in short. */
@@ -46,15 +51,18 @@ struct nwf_port {
     size_t own_mac;                  /* Which of them is its own; see nwf/claims.h. */
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
+    uint8_t unreached; /* Set by nwf_compile_bridge(): kinds of flooded frames, a bit each. */
 };
 
 struct nwf_bridge {
-    bool audit;         /* Count what would be dropped, and pass it. */
-    bool forward_bpdu;  /* other_config:forward-bpdu. */
-    bool use_normal;    /* Trusted ports need the NORMAL action (bonds, STP, ...). */
-    bool inner_tags;    /* A tag inside of a VLAN's may be seen (vlan-limit, tunnels). */
-    bool blurred_tags;  /* Cached flows may take two tags for one. */
-    uint16_t mac_aging; /* Seconds that a learned address is kept. */
+    bool audit;                  /* Count what would be dropped, and pass it. */
+    bool forward_bpdu;           /* other_config:forward-bpdu. */
+    bool use_normal;             /* Trusted ports need the NORMAL action (bonds, STP, ...). */
+    bool inner_tags;             /* A tag inside of a VLAN's may be seen (vlan-limit, tunnels). */
+    bool blurred_tags;           /* Cached flows may take two tags for one. */
+    bool has_patch;              /* Some port leads to another bridge of the switch. */
+    struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
+    uint16_t mac_aging;          /* Seconds that a learned address is kept. */
     NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
 };
 
@@ -84,15 +92,20 @@ int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
 void nwf_compile_unchanged(struct nwf_port *port, const struct nwf_stamp *stamp,
                            struct nwf_flow_set *flows);
 
+/* Makes 'stamp' the one on the guest's way in, which has been added before. */
+void nwf_compile_restamp(const struct nwf_port *port, const struct nwf_stamp *stamp,
+                         struct nwf_flow_set *flows);
+
 /* Adds a quarantined port's flows. */
 void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
                              struct nwf_flow_set *flows);
 
 /* Adds what connects the ports: trusted ports' ways in, delivery by address, floods.
- * Every guest has been compiled before.  Returns how many guests flooded frames of
- * some kind do not reach, because more guests than one packet's translation can
- * visit have filters that do not agree on it; they get no such frame. */
-size_t nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
+ * Every guest has been compiled before.  Notes in 'unreached' of its port which guest
+ * flooded frames of some kind do not reach, because filters that do not agree on the kind
+ * have more stages than one packet's translation can visit.  Guests have room in the order
+ * of their numbers, so that none loses it to one that comes later. */
+void nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* Adds the pipeline's fixed flows out of 'text' (flows/pipeline.flows), and a drop
  * at the end of each table of stages in use. */

@@ -21,7 +21,7 @@ struct nwf_plan_port {
     enum nwf_port_role role;
     NWF_VEC(uint16_t) bond; /* As in struct nwf_port. */
     struct nwf_binding binding;
-    struct nwf_error error;      /* Why it is quarantined, or a guest not protected. */
+    struct nwf_error error;      /* Why it is quarantined, or a guest not 'active'. */
     struct uuid uuid, port_uuid; /* Of its Interface and its Port. */
     struct nwf_digest input;     /* Of what the plan was made from. */
     char *old_status;            /* What OVSDB says, may be NULL. */
@@ -74,9 +74,10 @@ struct nwf_plan {
     struct nwf_macs own_macs; /* The host's, on this bridge. */
     struct nwf_holders holders;
     bool mcast_snooping, spanning_tree, userspace;
+    char *datapath;     /* The one that the bridge is on, as ovs-dpctl(8) names it. */
+    char *no_limits;    /* Why zones have no limits; NULL: they have. */
     uint8_t *zones;     /* By number: how many ports of the host use it. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */
-    size_t n_unreached; /* See nwf_compile_bridge(). */
 };
 
 void nwf_plan_init(struct nwf_plan *plan, const char *name);
@@ -106,6 +107,9 @@ void nwf_plan_refuse(struct nwf_plan_port *port, const char *cause);
 int nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
                      const struct nwf_port_stamps *installed, struct nwf_error *err);
 
+/* Whether all there is to say of the port, a guest's, is that some floods do not reach it. */
+bool nwf_plan_is_unreached(const struct nwf_plan_port *port);
+
 /* Computes what is the plan's first port's own: its way in and its filter.  Deliveries,
  * floods and the like are left out. */
 void nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store);
@@ -116,6 +120,14 @@ void nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store);
  * of theirs counts too, so that equal numbers prefer different zones: flows of a port that
  * has just gone, with its tag, use its zone until the next sync. */
 #define NWF_ZONE_FIRST 0x8000
+
+/* Connections that a zone may hold: the table is one for all guests of the host. */
+#define NWF_ZONE_LIMIT 65536u
+
+/* Removes limits of zones that 'zones' does not count (nwf_ovsdb_count_zones()) from the datapath
+ * of this type. */
+int nwf_zone_limits_free(const char *datapath_type, const uint8_t zones[0x10000],
+                         unsigned int timeout_ms, struct nwf_error *err);
 
 /* Instantiates and compiles one binding for nothing but its errors. */
 int nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *store,

@@ -37,6 +37,7 @@ struct nwf_ovs_port {
     const struct ovsrec_port *bond;
     bool is_active_member; /* The one that the bond uses now. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
+    bool is_patch;         /* Leads to another bridge of the switch. */
     /* A setting by which ovs-vswitchd sends frames to the port past its flows, or NULL. */
     const char *bypass;
     NWF_VEC(struct nwf_tag) tags;
@@ -54,14 +55,16 @@ struct nwf_ovs_bridge {
     const char *own_in_band;         /* The same of other_config:disable-in-band. */
     bool spanning_tree;
     bool userspace; /* The datapath. */
+    const char *datapath_type;
     size_t n_controllers;
     const char *owner; /* Who else programs all of its flows, and deletes others'; or NULL. */
     bool mcast_snooping;
     bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
     bool normal_only;     /* It uses spanning tree or the like. */
     bool forward_bpdu;
-    bool two_tags;      /* other_config:vlan-limit lets it see a tag inside of another. */
-    uint16_t mac_aging; /* Seconds. */
+    bool two_tags;               /* other_config:vlan-limit lets it see a tag inside of another. */
+    struct nwf_vlan_set flooded; /* flood_vlans. */
+    uint16_t mac_aging;          /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;
     const struct ovsrec_bridge *row;
 };

@@ -17,6 +17,7 @@ enum nwf_table {
     NWF_TABLE_UNTAG = 104,
     NWF_TABLE_NORMAL = 105,
     NWF_TABLE_BOND = 106,
+    NWF_TABLE_LEARN = 107,
     NWF_TABLE_RECEIVERS = 109,
     NWF_TABLE_TO_VM = 110, /* First of NWF_MAX_STAGES. */
 };

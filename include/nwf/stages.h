@@ -74,4 +74,7 @@ void nwf_stages_clear(struct nwf_stages *stages);
 bool nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
                         enum nwf_verdict *ret_verdict);
 
+/* The most tables that any frame that matches 'frames' goes through, up to conntrack. */
+uint8_t nwf_stages_cost(const struct nwf_stages *stages, const struct match *frames);
+
 #endif

@@ -23,6 +23,7 @@ struct nwf_stamp {
     uint32_t n_flows; /* Of the guest's filter, both directions. */
     uint8_t n_stages[NWF_N_DIRECTIONS];
     struct nwf_flood_verdicts flood;
+    uint8_t unreached; /* As in struct nwf_port, by the floods that came with the stamp. */
 };
 
 /* Sets stamp->shared to what there is to know of 'port', whose flood verdicts and zone

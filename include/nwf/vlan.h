@@ -26,6 +26,14 @@ struct nwf_vlan {
     uint64_t trunks[NWF_N_VLANS / 64]; /* A bit a VLAN; of a tunnel, its customers' (cvlans). */
 };
 
+/* A set of VLANs: a bit each. */
+struct nwf_vlan_set {
+    uint64_t bits[NWF_N_VLANS / 64];
+};
+
+void nwf_vlan_set_add(struct nwf_vlan_set *set, uint16_t vid);
+bool nwf_vlan_set_has(const struct nwf_vlan_set *set, uint16_t vid);
+
 void nwf_vlan_add_trunk(struct nwf_vlan *vlan, uint16_t vid);
 
 /* Whether the port admits frames with tag 'vid'; 0 stands for frames without a tag and those

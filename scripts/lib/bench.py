@@ -3,12 +3,14 @@
 
 import argparse
 
+import bench_learning
 import bench_packets
 import bench_ports
 import bench_rules
 from lab.lab import main
 
-PARTS = {"ports": bench_ports, "rules": bench_rules, "packets": bench_packets}
+PARTS = {"ports": bench_ports, "rules": bench_rules, "packets": bench_packets,
+         "learning": bench_learning}
 
 
 def arguments():
@@ -31,5 +33,5 @@ def bench(lab):
 
 if __name__ == "__main__":
     # Only packets need ports that are real.
-    real = arguments().part == "packets"
+    real = arguments().part in ("packets", "learning")
     main(bench, ovs=real, dummy=not real)

@@ -80,12 +80,12 @@ class Line:
     def packets_per_second(self):
         """Of processor time that the switch spends, whatever else the machine does."""
         self.peer.receive()
-        before, received = self._processor_time(), 0
+        before, received = processor_time(self.ovs), 0
         while received < PACKETS:
             for number in range(LOT):
                 self.guest.send(self.packets[number % FLOWS])
             received += self._receive(LOT)
-        return PACKETS / (self._processor_time() - before)
+        return PACKETS / (processor_time(self.ovs) - before)
 
     def _receive(self, count):
         """Wait for so many packets: none may be lost, or the figure is none."""
@@ -96,10 +96,11 @@ class Line:
                 raise SystemExit(f"{count - received} packets of {count} did not arrive")
         return received
 
-    def _processor_time(self):
-        """Of all threads of ovs-vswitchd, seconds."""
-        total = 0
-        for path in glob.glob(f"/proc/{self.ovs.switch.process.pid}/task/*/schedstat"):
-            with open(path) as file:
-                total += int(file.read().split()[0])
-        return total / 1e9
+
+def processor_time(ovs):
+    """Of all threads of ovs-vswitchd, seconds."""
+    total = 0
+    for path in glob.glob(f"/proc/{ovs.switch.process.pid}/task/*/schedstat"):
+        with open(path) as file:
+            total += int(file.read().split()[0])
+    return total / 1e9

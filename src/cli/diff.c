@@ -15,7 +15,7 @@ complain_of_guests(const struct nwf_plan *plan)
     bool any = false;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (port->role == NWF_GUEST && port->error.text) {
+        if (port->role == NWF_GUEST && port->error.text && !nwf_plan_is_unreached(port)) {
             nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
             any = true;
         }

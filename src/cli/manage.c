@@ -342,6 +342,21 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     return r;
 }
 
+/* Limits of connections that our ports had go with the ports' zones.  Where there are no limits,
+ * there is nothing to remove. */
+static void
+free_limits(const struct nwf_cli *cli, struct nwf_ovsdb *db)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    uint8_t *zones CLEANUP_FREE = nwf_zalloc(0x10000);
+    const struct nwf_ovs_bridge *bridge = read_again(db, cli->argv[0], &bridges, NULL);
+
+    if (bridge) {
+        nwf_ovsdb_count_zones(db, zones);
+        (void) nwf_zone_limits_free(bridge->datapath_type, zones, cli->timeout_ms, NULL);
+    }
+}
+
 static int
 unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
@@ -373,6 +388,7 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     }
     r = nwf_sync_remove(bridge, &options, err);
     r = r ? r : give_back(db, bridge, err);
+    free_limits(cli, db);
     /* Whoever sent frames meanwhile found nothing that forwards. */
     (void) nwf_vswitchd_flush_cache(bridge->userspace, cli->timeout_ms, NULL);
     return r;

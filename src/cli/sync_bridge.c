@@ -66,6 +66,33 @@ print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
 #pragma GCC diagnostic pop
 }
 
+/* Guests that are named if a whole crowd is unwell for one reason. */
+#define NAMED_MAX 8
+
+/* Says which guests get no flooded frames, in one line; the number of them. */
+static size_t
+complain_of_floods(const struct nwf_plan *plan)
+{
+    char *names CLEANUP_FREE = nwf_strdup("");
+    char *where CLEANUP_FREE = nwf_asprintf("bridge %s", plan->name);
+    size_t n = 0;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if (nwf_plan_is_unreached(port) && n++ < NAMED_MAX) {
+            char *old CLEANUP_FREE = names;
+            names = nwf_asprintf("%s%s%s", old, *old ? ", " : "", port->name);
+        }
+    }
+    if (n) {
+        char *cause CLEANUP_FREE = nwf_asprintf(
+            "%zu guests get no flooded frames of some kind (see their status), the bridge's "
+            "filters have more stages than one frame can visit: %s%s",
+            n, names, n > NAMED_MAX ? ", ..." : "");
+        nwf_cli_complain_of(where, cause);
+    }
+    return n;
+}
+
 /* Says what is wrong with ports, or with sync->only one; the number of them. */
 static size_t
 complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
@@ -78,7 +105,7 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
             continue;
         }
         found = true;
-        if (port->error.text) {
+        if (port->error.text && (sync->only || !nwf_plan_is_unreached(port))) {
             nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
             n++;
         } else if (sync->must_be_guest && port->role == NWF_TRUSTED) {
@@ -90,15 +117,12 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
         nwf_cli_complain_of(sync->only, "not on the bridge any more");
         n++;
     }
-    if (plan->n_unreached) {
-        char *name CLEANUP_FREE = nwf_asprintf("bridge %s", plan->name);
-        char *cause CLEANUP_FREE =
-            nwf_asprintf("%zu guests get no flooded frames of some kind: more filters than one "
-                         "packet can visit tell such frames apart",
-                         plan->n_unreached);
-        nwf_cli_complain_of(name, cause);
+    if (plan->no_limits) {
+        char *cause CLEANUP_FREE = nwf_asprintf(
+            "one guest can fill the table of connections: it has no limits: %s", plan->no_limits);
+        nwf_cli_complain_of(plan->name, cause);
     }
-    return n;
+    return sync->only ? n : n + complain_of_floods(plan);
 }
 
 static void

@@ -13,15 +13,13 @@
 
 #include "actions.h"
 #include "flood.h"
+#include "learn.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "tag.h"
 
 #include "lib/packets.h"
-
-/* Addresses that NWF_TABLE_LEARNED holds, for each trusted port. */
-#define LEARNED_MAX 8192
 
 void
 nwf_bridge_finish(struct nwf_bridge *bridge)
@@ -40,25 +38,11 @@ static const struct eth_addr group_bit = ETH_ADDR_C(01, 00, 00, 00, 00, 00);
 
 /* What is done with every frame of a trusted port before it is forwarded. */
 static void
-put_arrival(const struct nwf_bridge *bridge, const struct nwf_port *port,
-            const struct nwf_admission *admission, struct ofpbuf *actions)
+put_arrival(const struct nwf_admission *admission, struct ofpbuf *actions)
 {
-    /* A NORMAL that puts nothing out, since the address it looks for was learned on
-     * the port the frame came from: it teaches NORMAL what a frame delivered to a guest
-     * would not.  Where NORMAL does not forward, it need not know. */
-    if (bridge->use_normal) {
-        nwf_put_text(actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
-    }
     nwf_put_admission(actions, admission);
     nwf_put_load(actions, MFF_REG4, 1);
-    nwf_put_text(
-        actions,
-        "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
-        "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
-        "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
-        NWF_TABLE_LEARNED, bridge->mac_aging,
-        (unsigned long long) nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, NWF_COOKIE_NO_RULE),
-        LEARNED_MAX);
+    nwf_put_resubmit(actions, NWF_TABLE_LEARN);
     nwf_put_outer_tag(actions, admission);
 }
 
@@ -81,8 +65,8 @@ add_trusted_flow(const struct nwf_port *port, uint8_t table, uint16_t priority,
 
 /* Frames for many that come in by a member of a bond: see flows/pipeline.flows. */
 static void
-add_bond_member(const struct nwf_bridge *bridge, const struct nwf_port *port,
-                const struct nwf_admission *admission, struct nwf_flow_set *flows)
+add_bond_member(const struct nwf_port *port, const struct nwf_admission *admission,
+                struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(arrival);
     NWF_ACTIONS(taken);
@@ -93,7 +77,7 @@ add_bond_member(const struct nwf_bridge *bridge, const struct nwf_port *port,
         char *old CLEANUP_FREE = members;
         members = nwf_asprintf("%s,%u", old, *member);
     }
-    put_arrival(bridge, port, admission, &arrival);
+    put_arrival(admission, &arrival);
     nwf_put_text(&arrival,
                  "bundle_load(eth_src,0,active_backup,ofport,NXM_NX_REG5[0..15],members:%s)",
                  members + 1);
@@ -110,8 +94,7 @@ add_bond_member(const struct nwf_bridge *bridge, const struct nwf_port *port,
 }
 
 static void
-add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
-               struct nwf_flow_set *flows)
+add_trusted_in(const struct nwf_port *port, struct nwf_flow_set *flows)
 {
     struct nwf_admissions list;
 
@@ -120,12 +103,12 @@ add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
         NWF_ACTIONS(actions);
 
         match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
-        put_arrival(bridge, port, admission, &actions);
+        put_arrival(admission, &actions);
         nwf_put_goto(&actions, NWF_TABLE_FORWARD);
         add_trusted_flow(port, NWF_TABLE_CLASSIFY, arrival_priority(admission), &admission->match,
                          &actions, flows);
         if (port->bond.n) {
-            add_bond_member(bridge, port, admission, flows);
+            add_bond_member(port, admission, flows);
         }
     }
     nwf_vec_clear(&list);
@@ -432,6 +415,25 @@ add_reserved(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     }
 }
 
+/* In these VLANs NORMAL does not learn, and looks for nobody (flood_vlans). */
+static void
+add_flooded_vlans(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+{
+    for (uint16_t vid = 0; vid < NWF_N_VLANS; vid++) {
+        if (nwf_vlan_set_has(&bridge->flooded, vid)) {
+            NWF_ACTIONS(actions);
+            struct match match;
+
+            match_init_catchall(&match);
+            nwf_match_vlan(&match, vid);
+            nwf_put_goto(&actions, NWF_TABLE_FLOOD);
+            nwf_flow_set_add(flows, NWF_TABLE_FORWARD, 350,
+                             nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match,
+                             actions.data, actions.size);
+        }
+    }
+}
+
 /* In audit mode a port that nobody has looked at yet passes too.  What VLANs keep out
  * of a known one stays out: no filter would have dropped it. */
 static void
@@ -458,12 +460,12 @@ add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
                      actions.size);
 }
 
-size_t
-nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+void
+nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     nwf_vec_foreach (port, &bridge->ports) {
         if (port->role == NWF_TRUSTED) {
-            add_trusted_in(bridge, port, flows);
+            add_trusted_in(port, flows);
             if (port->vlan.mode == NWF_VLAN_TUNNEL) {
                 add_tunnel_normal(port, flows);
             }
@@ -477,13 +479,15 @@ nwf_compile_bridge(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     if (bridge->use_normal) {
         add_normal(flows);
     }
+    nwf_compile_learning(bridge, flows);
     if (bridge->audit) {
         add_unknown_port(bridge, flows);
     }
     add_hidden_tags(bridge, flows);
     add_reserved(bridge, flows);
+    add_flooded_vlans(bridge, flows);
     add_deliveries(bridge, flows);
-    return nwf_compile_floods(bridge, flows);
+    nwf_compile_floods(bridge, flows);
 }
 
 /* ---- Fixed flows. ---- */

@@ -3,10 +3,13 @@
  * Flooding with a filter behind every copy.
  *
  * A copy for a guest runs through the guest's own stages (a resubmit).  One
- * packet's translation allows 4,096 of those in all, tables passed included, so
- * guests whose filters accept every frame of a kind get theirs by a plain output;
- * that leaves the odd ones.  Guests that drop the kind are visited only as far as
- * the budget goes: their counters tell who was spared what.
+ * packet's translation allows 4,096 tables in all, and a frame that needs one more is
+ * lost for everybody.  So guests whose filters accept every frame of a kind get theirs by
+ * a plain output, and the odd ones are visited as far as the budget goes, in the order of
+ * their numbers: who has room does not lose it to a guest that comes later.  Guests that
+ * drop the kind are visited with what is left: their counters tell who was spared what.
+ *
+ * Nesting is no matter (64 levels): all resubmits but that of a bond lead to later tables.
  *
  * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
  * that appears before anybody looked at it is in no list.  Where NORMAL is needed
@@ -21,11 +24,21 @@
 #include "actions.h"
 #include "match.h"
 #include "nwf/pipeline.h"
+#include "nwf/text.h"
 #include "tag.h"
 
-/* Guests whose stages one flooded packet may visit; each costs a few translations
- * of the 4,096 (ofproto/ofproto-dpif-xlate.c, MAX_RESUBMITS). */
-#define VISITS_MAX 1024
+/* Tables that visits of one flooded packet may go through: of 4,096 (ofproto/
+ * ofproto-dpif-xlate.c, MAX_RESUBMITS) those that the sender's filter needs, and some for
+ * the pipeline and the parts of the list. */
+#define TABLES_MAX (4096 - NWF_MAX_STAGES - 106)
+
+/* Bytes of datapath actions that a packet's translation may have so that it still visits
+ * somebody: less than 64 kB.  A trusted port's copy may come with a tag, and by a bond; a
+ * visit that tracks needs a ct and a recirculation. */
+#define DATAPATH_MAX 64000
+#define DATAPATH_TRUSTED 40
+#define DATAPATH_OUTPUT 8
+#define DATAPATH_VISIT 24
 
 /* Bytes of actions in one flow: a message ends at 64 kB, and encoding adds to it. */
 #define LIST_MAX 24000
@@ -46,6 +59,16 @@ static const uint16_t kind_types[] = {
 #define N_KIND_TYPES (sizeof kind_types / sizeof kind_types[0])
 
 _Static_assert(KIND_OTHER + 1 == NWF_N_FRAME_KINDS, "kinds of frames");
+
+const char *
+nwf_frame_kind_to_string(unsigned int kind)
+{
+    static const char *const names[NWF_N_FRAME_KINDS] = {
+        [KIND_ARP] = "ARP",   [KIND_IP] = "IPv4",     [KIND_IPV6] = "IPv6",
+        [KIND_RARP] = "RARP", [KIND_OTHER] = "other",
+    };
+    return names[kind];
+}
 
 /* ---- What a guest's filter says beforehand. ---- */
 
@@ -77,8 +100,8 @@ without_known_kinds(const struct nwf_stages *stages, struct nwf_stages *ret)
     }
 }
 
-static uint8_t
-judge(const struct nwf_stages *stages, enum kind kind, bool tagged)
+static void
+judge(const struct nwf_stages *stages, enum kind kind, bool tagged, struct nwf_flood_verdicts *ret)
 {
     enum nwf_verdict verdict;
     struct match frames;
@@ -88,10 +111,13 @@ judge(const struct nwf_stages *stages, enum kind kind, bool tagged)
     if (kind != KIND_OTHER) {
         match_set_dl_type(&frames, htons(kind_types[kind]));
     }
-    if (!nwf_stages_uniform(stages, &frames, &verdict)) {
-        return NWF_U_MIXED;
+    ret->of[tagged][kind] = !nwf_stages_uniform(stages, &frames, &verdict) ? NWF_U_MIXED
+                            : verdict == NWF_V_ACCEPT                      ? NWF_U_ACCEPT
+                                                                           : NWF_U_DROP;
+    uint8_t cost = nwf_stages_cost(stages, &frames);
+    if (cost > ret->cost[kind]) {
+        ret->cost[kind] = cost;
     }
-    return verdict == NWF_V_ACCEPT ? NWF_U_ACCEPT : NWF_U_DROP;
 }
 
 void
@@ -99,11 +125,11 @@ nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret)
 {
     struct nwf_stages others;
 
+    memset(ret, 0, sizeof *ret);
     without_known_kinds(to_vm, &others);
     for (int tagged = 0; tagged < 2; tagged++) {
         for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
-            ret->of[tagged][kind] =
-                judge(kind == KIND_OTHER ? &others : to_vm, (enum kind) kind, tagged);
+            judge(kind == KIND_OTHER ? &others : to_vm, (enum kind) kind, tagged, ret);
         }
     }
     nwf_stages_clear(&others);
@@ -126,17 +152,18 @@ nwf_flood_accepts_all(const struct nwf_flood_verdicts *verdicts)
 enum form { FORM_TRUNK, FORM_NATIVE, FORM_ACCESS, N_FORMS };
 
 struct flood {
-    const struct nwf_bridge *bridge;
+    struct nwf_bridge *bridge;
     struct nwf_flow_set *flows;
     uint16_t vid; /* Or ANY_VLAN, PRIORITY_TAGGED. */
     enum kind kind;
+    bool *visited; /* By a port's place on the bridge. */
 
     struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
     struct ofpbuf part;  /* The list being filled, of receivers of one form. */
     uint32_t n_parts;
     enum form form;
-    size_t n_visits;
-    size_t n_left_out;
+    size_t n_tables;   /* That visits go through. */
+    size_t n_datapath; /* Bytes of datapath actions. */
 };
 
 static bool
@@ -193,6 +220,20 @@ verdict_of(const struct flood *f, const struct nwf_port *port)
     return plain == NWF_U_DROP && tagged == NWF_U_DROP ? NWF_U_DROP : NWF_U_MIXED;
 }
 
+/* The most tables that a visit goes through.  Where a frame may be of another kind to the filter
+ * than it is here, that of any kind counts. */
+static uint8_t
+cost_of(const struct flood *f, const struct nwf_port *port)
+{
+    bool any = f->vid == PRIORITY_TAGGED || (form_of(f, port) != FORM_TRUNK && may_have_tag(f));
+    uint8_t cost = port->flood.cost[f->kind];
+
+    for (int kind = 0; any && kind < NWF_N_FRAME_KINDS; kind++) {
+        cost = port->flood.cost[kind] > cost ? port->flood.cost[kind] : cost;
+    }
+    return cost;
+}
+
 static uint32_t
 part_id(const struct flood *f)
 {
@@ -241,7 +282,6 @@ put_visit(struct flood *f, const struct nwf_port *port)
     put_form(f, form_of(f, port));
     nwf_put_load(&f->part, MFF_REG0, port->ofport);
     nwf_put_resubmit(&f->part, NWF_TABLE_TO_VM);
-    f->n_visits++;
 }
 
 /* Puts receivers that get frames in one form: outputs first. */
@@ -255,25 +295,55 @@ put_outputs(struct flood *f, enum form form)
         if (output && receives(f, port) && form_of(f, port) == form) {
             put_form(f, form);
             nwf_put_output(&f->part, port->ofport);
+            f->n_datapath += DATAPATH_OUTPUT;
+        }
+        if (port->role == NWF_TRUSTED && form == FORM_TRUNK) {
+            f->n_datapath += DATAPATH_TRUSTED;
         }
     }
 }
 
+/* Whether there is room for one more visit, which it takes.  What a packet does on another
+ * bridge counts as well. */
+static bool
+take_room(struct flood *f, size_t n_tables)
+{
+    size_t most = f->bridge->has_patch ? TABLES_MAX / 2 : TABLES_MAX;
+
+    if (f->n_tables + n_tables > most || f->n_datapath + DATAPATH_VISIT > DATAPATH_MAX) {
+        return false;
+    }
+    f->n_tables += n_tables;
+    f->n_datapath += DATAPATH_VISIT;
+    return true;
+}
+
+/* Chooses whom to visit of the guests whose filters say 'said' of the frames. */
 static void
-put_visits(struct flood *f, enum form form, enum nwf_uniform said)
+choose_visits(struct flood *f, enum nwf_uniform said)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
         bool audited = port->role == NWF_QUARANTINED && f->bridge->audit;
         uint8_t verdict = audited ? NWF_U_MIXED : verdict_of(f, port);
 
-        if ((port->role != NWF_GUEST && !audited) || verdict != said || !receives(f, port)
-            || form_of(f, port) != form) {
+        if ((port->role != NWF_GUEST && !audited) || verdict != said || !receives(f, port)) {
             continue;
         }
-        if (f->n_visits < VISITS_MAX) {
-            put_visit(f, port);
+        if (take_room(f, audited ? 1 : cost_of(f, port))) {
+            f->visited[port - f->bridge->ports.data] = true;
         } else if (said == NWF_U_MIXED || f->bridge->audit) {
-            f->n_left_out++;
+            port->unreached |= (uint8_t) (1u << f->kind);
+        }
+    }
+}
+
+static void
+put_visits(struct flood *f, enum form form)
+{
+    for (size_t i = 0; i < f->bridge->ports.n; i++) {
+        const struct nwf_port *port = &f->bridge->ports.data[i];
+        if (f->visited[i] && form_of(f, port) == form) {
+            put_visit(f, port);
         }
     }
 }
@@ -295,10 +365,11 @@ match_flood(const struct flood *f, struct match *match)
 }
 
 /* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames. */
-static size_t
-add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
+static void
+add_flood(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
 {
     struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind};
+    bool *visited CLEANUP_FREE = nwf_zalloc(bridge->ports.n + 1);
     uint16_t priority = (uint16_t) ((vid == ANY_VLAN ? 100 : 200) + (kind == KIND_OTHER ? 0 : 10));
     struct match match;
 
@@ -310,11 +381,11 @@ add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct 
     for (int form = N_FORMS - 1; form >= 0; form--) {
         put_outputs(&f, (enum form) form);
     }
+    f.visited = visited;
+    choose_visits(&f, NWF_U_MIXED);
+    choose_visits(&f, NWF_U_DROP);
     for (int form = 0; form < N_FORMS; form++) { /* The last goes on: one list less. */
-        put_visits(&f, (enum form) form, NWF_U_MIXED);
-    }
-    for (int form = N_FORMS - 1; form >= 0; form--) {
-        put_visits(&f, (enum form) form, NWF_U_DROP);
+        put_visits(&f, (enum form) form);
     }
     if (f.n_parts || f.form != FORM_TRUNK) {
         flush_part(&f);
@@ -326,13 +397,12 @@ add_flood(const struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct 
                      f.first.data, f.first.size);
     ofpbuf_uninit(&f.first);
     ofpbuf_uninit(&f.part);
-    return f.n_left_out;
 }
 
 /* ---- The VLANs that need flows of their own. ---- */
 
-static void
-note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS])
+void
+nwf_bridge_note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS])
 {
     memset(vids, 0, NWF_N_VLANS * sizeof vids[0]);
     vids[0] = true;
@@ -357,22 +427,19 @@ has_guests(const struct nwf_bridge *bridge, uint16_t vid)
     return false;
 }
 
-size_t
-nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
+void
+nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     bool vids[NWF_N_VLANS];
-    size_t n_left_out = 0;
 
-    note_vlans(bridge, vids);
+    nwf_bridge_note_vlans(bridge, vids);
     for (uint16_t vid = 0; vid <= PRIORITY_TAGGED; vid++) {
         if (vid < NWF_N_VLANS && !vids[vid]) {
             continue;
         }
         bool by_kind = has_guests(bridge, vid) && vid != PRIORITY_TAGGED;
         for (int kind = by_kind ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS; kind++) {
-            size_t n = add_flood(bridge, vid, (enum kind) kind, flows);
-            n_left_out = n > n_left_out ? n : n_left_out;
+            add_flood(bridge, vid, (enum kind) kind, flows);
         }
     }
-    return n_left_out;
 }

@@ -10,8 +10,11 @@
 /* Asks the stages towards a guest about each kind of frames. */
 void nwf_flood_judge(const struct nwf_stages *to_vm, struct nwf_flood_verdicts *ret);
 
-/* Adds the flows of NWF_TABLE_FLOOD and NWF_TABLE_RECEIVERS.  Returns the number of
- * guests left out; see nwf_compile_bridge(). */
-size_t nwf_compile_floods(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
+/* Sets in 'vids' the VLANs that ports name, and that of untagged frames. */
+void nwf_bridge_note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS]);
+
+/* Adds the flows of NWF_TABLE_FLOOD and NWF_TABLE_RECEIVERS, and notes on ports whom they
+ * do not reach; see nwf_compile_bridge(). */
+void nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 #endif

@@ -196,3 +196,28 @@ nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
         i = decisive->target;
     }
 }
+
+uint8_t
+nwf_stages_cost(const struct nwf_stages *stages, const struct match *frames)
+{
+    uint8_t costs[NWF_MAX_STAGES];
+
+    for (size_t i = stages->list.n; i-- > 0;) {
+        uint8_t most = 0;
+        nwf_vec_foreach (row, &stages->list.data[i].rows) {
+            struct match both = *frames;
+            if (!nwf_match_and(&both, &row->match)) {
+                continue;
+            }
+            if ((row->verdict == NWF_V_GOTO || row->verdict == NWF_V_SET)
+                && costs[row->target] > most) {
+                most = costs[row->target];
+            }
+            if (nwf_match_covers(&row->match, frames)) {
+                break;
+            }
+        }
+        costs[i] = (uint8_t) (1 + most);
+    }
+    return costs[0];
+}

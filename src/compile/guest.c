@@ -146,7 +146,8 @@ add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
     }
 }
 
-/* The port's way in: its frames' VLAN is noted, and they go to 'table'. */
+/* The port's way in: its frames' VLAN is noted, and they go to 'table'.  What has been added
+ * before is replaced. */
 static void
 add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t table,
                const struct nwf_stamp *stamp, struct nwf_flow_set *flows)
@@ -163,9 +164,9 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
         nwf_put_admission(&actions, admission);
         nwf_put_goto(&actions, table);
         match_port(&admission->match, NWF_OUT, port->ofport);
-        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
-                         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &admission->match,
-                         actions.data, actions.size);
+        nwf_flow_set_replace(flows, NWF_TABLE_CLASSIFY, 100,
+                             nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &admission->match,
+                             actions.data, actions.size);
     }
     nwf_vec_clear(&list);
 }
@@ -265,6 +266,13 @@ nwf_compile_unchanged(struct nwf_port *port, const struct nwf_stamp *stamp,
                       struct nwf_flow_set *flows)
 {
     port->flood = stamp->flood;
+    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
+}
+
+void
+nwf_compile_restamp(const struct nwf_port *port, const struct nwf_stamp *stamp,
+                    struct nwf_flow_set *flows)
+{
     add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
 }
 

@@ -13,7 +13,7 @@
 
 #include "lib/sha1.h"
 
-#define STAMP_VERSION 3
+#define STAMP_VERSION 4
 #define N_VERDICTS (2 * NWF_N_FRAME_KINDS)
 
 /* As it stands in the note.  The switch pads notes to 6 + 8 n bytes. */
@@ -24,9 +24,12 @@ struct encoded {
     uint8_t n_flows[4];
     uint8_t n_stages[NWF_N_DIRECTIONS];
     uint8_t verdicts[3]; /* Two bits each. */
+    uint8_t costs[NWF_N_FRAME_KINDS];
+    uint8_t unreached;
+    uint8_t zero[2];
 };
 
-_Static_assert(sizeof(struct encoded) == 38, "a note that needs no padding");
+_Static_assert(sizeof(struct encoded) == 46, "a note that needs no padding");
 _Static_assert(N_VERDICTS * 2 <= 3 * 8, "room for the verdicts");
 
 void
@@ -65,7 +68,7 @@ nwf_stamp_set_shared(struct nwf_stamp *stamp, const struct nwf_bridge *bridge,
     if (vlan->limited) {
         sha1_update(&ctx, vlan->trunks, sizeof vlan->trunks);
     }
-    sha1_update(&ctx, port->flood.of, sizeof port->flood.of);
+    sha1_update(&ctx, &port->flood, sizeof port->flood);
     nwf_vec_foreach (mac, &port->macs) {
         sha1_update(&ctx, mac->octets, sizeof mac->octets);
     }
@@ -88,6 +91,9 @@ nwf_stamp_put(const struct nwf_stamp *stamp, struct ofpbuf *actions)
     for (int i = 0; i < N_VERDICTS; i++) {
         e.verdicts[i / 4] |= (uint8_t) (verdicts[i] << (i % 4 * 2));
     }
+
+    memcpy(e.costs, stamp->flood.cost, sizeof e.costs);
+    e.unreached = stamp->unreached;
 
     ofpact_put_NOTE(actions);
     ofpbuf_put(actions, &e, sizeof e);
@@ -133,8 +139,15 @@ nwf_stamp_get(const struct nwf_flow *flow, struct nwf_stamp *ret)
             return false;
         }
     }
-    if (e.version != STAMP_VERSION || e.n_stages[NWF_OUT] > NWF_MAX_STAGES
-        || e.n_stages[NWF_IN] > NWF_MAX_STAGES) {
+    memcpy(stamp.flood.cost, e.costs, sizeof e.costs);
+    stamp.unreached = e.unreached;
+    for (int i = 0; i < NWF_N_FRAME_KINDS; i++) {
+        if (!e.costs[i] || e.costs[i] > NWF_MAX_STAGES) {
+            return false;
+        }
+    }
+    if (e.version != STAMP_VERSION || e.unreached >> NWF_N_FRAME_KINDS
+        || e.n_stages[NWF_OUT] > NWF_MAX_STAGES || e.n_stages[NWF_IN] > NWF_MAX_STAGES) {
         return false;
     }
     *ret = stamp;

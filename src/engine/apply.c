@@ -16,8 +16,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fdb.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
+#include "zone_limits.h"
 
 /* ---- Comparing. ---- */
 
@@ -102,6 +104,20 @@ flush_zones(struct nwf_switch *sw, const struct nwf_plan *plan, struct nwf_error
     return r || !any ? r : nwf_switch_barrier(sw, err);
 }
 
+/* What NORMAL would do behind the flows' back. */
+static int
+restrain_normal(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
+{
+    bool any;
+    int r;
+
+    if ((r = exclude_from_floods(plan, timeout_ms, err))
+        || (r = nwf_fdb_remove_static(plan, timeout_ms, &any, err))) {
+        return r;
+    }
+    return any ? nwf_vswitchd_flush_cache(plan->userspace, timeout_ms, err) : 0;
+}
+
 static int
 set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan,
               struct nwf_question frags, unsigned int timeout_ms, struct nwf_error *err)
@@ -113,7 +129,8 @@ set_up_switch(struct nwf_switch *sw, struct nwf_ovsdb *db, struct nwf_plan *plan
     }
     r = r ? r : flush_zones(sw, plan, err);
     r = r ? r : nwf_announce(db, plan, err);
-    return r || !plan->bridge.use_normal ? r : exclude_from_floods(plan, timeout_ms, err);
+    r = r ? r : nwf_zone_limits_apply(plan, !nwf_ovsdb_is_port(db), timeout_ms, err);
+    return r || !plan->bridge.use_normal ? r : restrain_normal(plan, timeout_ms, err);
 }
 
 /* Frames that NORMAL learned on a port while it was no guest's would still be

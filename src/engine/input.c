@@ -43,6 +43,7 @@ add_bridge(struct sha1_ctx *ctx, const struct nwf_ovs_bridge *bridge)
     add_text(ctx, bridge->name);
     add_text(ctx, bridge->owner);
     sha1_update(ctx, settings, sizeof settings);
+    sha1_update(ctx, bridge->flooded.bits, sizeof bridge->flooded.bits);
     nwf_vec_foreach (tag, &bridge->tags) {
         add_tag(ctx, tag);
     }
@@ -69,6 +70,7 @@ nwf_input_digest(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port 
         port->normal_only,
         port->bond != NULL,
         port->is_mirror_output,
+        port->is_patch,
     };
     uint8_t sha1[SHA1_DIGEST_SIZE];
     struct nwf_digest digest;

@@ -48,6 +48,8 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->holders);
     nwf_flow_set_finish(&plan->flows);
     free(plan->zones);
+    free(plan->datapath);
+    free(plan->no_limits);
     free(plan->name);
 }
 
@@ -305,6 +307,53 @@ nwf_plan_compute_port(struct nwf_plan *plan, struct nwf_store *store)
 }
 
 static void
+say_unreached(struct nwf_plan_port *port)
+{
+    char *list CLEANUP_FREE = nwf_strdup("");
+
+    for (unsigned int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
+        if (port->stamp.unreached >> kind & 1) {
+            char *old CLEANUP_FREE = list;
+            list = nwf_asprintf("%s%s%s", old, *old ? ", " : "", nwf_frame_kind_to_string(kind));
+        }
+    }
+    nwf_error_set(&port->error, -E2BIG,
+                  "gets no flooded frames (%s): the bridge's filters have more stages than one "
+                  "frame can visit",
+                  list);
+}
+
+bool
+nwf_plan_is_unreached(const struct nwf_plan_port *port)
+{
+    return port->role == NWF_GUEST && port->stamp.unreached && port->error.code == -E2BIG;
+}
+
+/* A guest that flooded frames do not reach is filtered, and not as its owner expects. */
+static void
+note_unreached(struct nwf_plan *plan)
+{
+    const struct nwf_port *compiled = plan->bridge.ports.data;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        const struct nwf_port *this = port->ofport ? compiled++ : NULL;
+
+        if (!this || port->role != NWF_GUEST) {
+            continue;
+        }
+        if (port->stamp.unreached != this->unreached) {
+            port->stamp.unreached = this->unreached;
+            nwf_compile_restamp(this, &port->stamp, &plan->flows);
+        }
+        if (this->unreached) {
+            say_unreached(port);
+        } else if (port->error.code == -E2BIG) {
+            nwf_error_clear(&port->error); /* What has been computed before. */
+        }
+    }
+}
+
+static void
 forget_computed(struct nwf_plan *plan)
 {
     nwf_bridge_finish(&plan->bridge);
@@ -334,6 +383,7 @@ nwf_plan_compute(struct nwf_plan *plan, struct nwf_store *store,
         compute_port(&c, port);
     }
     nwf_digests_clear(&c.digests);
-    plan->n_unreached = nwf_compile_bridge(&plan->bridge, &plan->flows);
+    nwf_compile_bridge(&plan->bridge, &plan->flows);
+    note_unreached(plan);
     return nwf_compile_fixed(file, text, c.n_stages, &plan->flows, err);
 }

@@ -136,6 +136,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
         nwf_plan_add_port(plan, from->name, from->is_mirror_output ? 0 : from->ofport,
                           trusted ? NWF_TRUSTED : NWF_GUEST, &binding);
 
+    plan->bridge.has_patch |= from->is_patch;
     read_notes(bridge, from, port);
     if (trusted) {
         plan->bridge.use_normal |= from->normal_only && port->ofport;
@@ -182,10 +183,12 @@ nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct
     plan->bridge.use_normal = bridge->normal_only;
     plan->bridge.inner_tags = bridge->two_tags;
     plan->bridge.blurred_tags = bridge->two_tags && bridge->userspace;
+    plan->bridge.flooded = bridge->flooded;
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;
     plan->userspace = bridge->userspace;
+    plan->datapath = nwf_asprintf("%s@ovs-%s", bridge->datapath_type, bridge->datapath_type);
     nwf_vec_foreach (port, &bridge->ports) {
         read_port(plan, bridge, port, store);
     }

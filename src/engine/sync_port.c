@@ -22,8 +22,8 @@ remove_deliveries(struct nwf_flow_set *installed)
     }
 }
 
-/* Whether what is installed is a guest's, and what it shares with other ports is what the
- * plan has. */
+/* Whether what is installed is a guest's that floods do reach, and what it shares with other
+ * ports is what the plan has. */
 static bool
 is_alone(const struct nwf_flow_set *installed, const struct nwf_plan_port *port)
 {
@@ -35,7 +35,7 @@ is_alone(const struct nwf_flow_set *installed, const struct nwf_plan_port *port)
         struct nwf_stamp stamp;
 
         if (kind == NWF_COOKIE_CLASSIFY) {
-            if (!nwf_stamp_get(flow, &stamp)
+            if (!nwf_stamp_get(flow, &stamp) || stamp.unreached
                 || memcmp(&stamp.shared, &port->stamp.shared, sizeof stamp.shared)) {
                 return false;
             }

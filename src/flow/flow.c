@@ -108,6 +108,20 @@ nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uin
     return flow;
 }
 
+struct nwf_flow *
+nwf_flow_set_replace(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
+                     const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
+{
+    struct nwf_flow *flow =
+        nwf_flow_set_add(set, table, priority, cookie, match, ofpacts, ofpacts_len);
+
+    if (!ofpacts_equal(flow->ofpacts, flow->ofpacts_len, ofpacts, ofpacts_len)) {
+        nwf_flow_set_remove(set, flow);
+        flow = nwf_flow_set_add(set, table, priority, cookie, match, ofpacts, ofpacts_len);
+    }
+    return flow;
+}
+
 void
 nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from)
 {

@@ -4,6 +4,18 @@
 #include "nwf/vlan.h"
 
 void
+nwf_vlan_set_add(struct nwf_vlan_set *set, uint16_t vid)
+{
+    set->bits[vid / 64] |= UINT64_C(1) << (vid % 64);
+}
+
+bool
+nwf_vlan_set_has(const struct nwf_vlan_set *set, uint16_t vid)
+{
+    return set->bits[vid / 64] >> (vid % 64) & 1;
+}
+
+void
 nwf_vlan_add_trunk(struct nwf_vlan *vlan, uint16_t vid)
 {
     vlan->limited = true;

@@ -356,6 +356,7 @@ read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *ro
     p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
                          && !strcmp(port->bond_active_slave, row->mac_in_use);
     p.is_mirror_output = is_mirror_output(bridge->row, port);
+    p.is_patch = row->type && !strcmp(row->type, "patch"); /* Not read for one port's sake. */
     p.bypass = find_bypass(bridge->row, port, row, &p.vlan);
     nwf_vec_push(&bridge->ports, p);
 }
@@ -440,11 +441,17 @@ read_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_brid
     for (size_t i = 0; i < row->n_mirrors; i++) {
         b->has_vlan_mirror |= row->mirrors[i]->n_output_vlan > 0;
     }
-    b->userspace = row->datapath_type && !strcmp(row->datapath_type, "netdev");
+    b->datapath_type = row->datapath_type && *row->datapath_type ? row->datapath_type : "system";
+    b->userspace = !strcmp(b->datapath_type, "netdev");
     b->n_controllers = row->n_controller;
     b->owner = find_owner(row);
     b->spanning_tree = row->stp_enable || row->rstp_enable;
     b->normal_only = b->spanning_tree || row->mcast_snooping_enable || row->n_flood_vlans;
+    for (size_t i = 0; i < row->n_flood_vlans; i++) {
+        if (row->flood_vlans[i] >= 0 && row->flood_vlans[i] < NWF_N_VLANS) {
+            nwf_vlan_set_add(&b->flooded, (uint16_t) row->flood_vlans[i]);
+        }
+    }
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
     b->two_tags = vlan_limit != 1;
     b->mac_aging = (uint16_t) (aging < 15 ? 15 : aging > 3600 ? 3600 : aging);

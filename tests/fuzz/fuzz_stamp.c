@@ -49,6 +49,7 @@ check(const struct nwf_stamp *stamp)
     FUZZ_CHECK(!memcmp(&again.shared, &stamp->shared, sizeof again.shared));
     FUZZ_CHECK(!memcmp(again.n_stages, stamp->n_stages, sizeof again.n_stages));
     FUZZ_CHECK(!memcmp(&again.flood, &stamp->flood, sizeof again.flood));
+    FUZZ_CHECK(again.unreached == stamp->unreached);
     ofpbuf_uninit(&actions);
 }
 

@@ -31,7 +31,7 @@ UNKNOWN, STRANGE = "52:54:00:00:99:99", 0x88b5
 
 # Flows whose loss no frame notices, by a regular expression that what shape() says matches.
 INVISIBLE = {
-    r"fixed 10[135679] \S* (drop|resubmit)":
+    r"fixed 10[1345679] \S* (drop|resubmit)":
         "a table's end: a table miss is dropped as well, from OpenFlow 1.3 on; 106 is for bonds",
     r"fixed (10|110)  drop": "likewise, the end of a table of stages",
     r"fixed 0 vlan_tci,dl_type drop": "of frames that end inside of a tag, shorter than these: see "
@@ -79,6 +79,16 @@ class Switch:
     def delete(self, flow):
         self.world.ovs.ofctl("--strict", "del-flows", "br0", key(flow))
         self.world.ovs.appctl("revalidator/purge")
+
+
+    def forget(self, flow):
+        """Delete what this flow has learned; return that."""
+        cookie = re.search(r"learn\(.*cookie=(0x\w+)", flow)
+        if not cookie:
+            return []
+        learned = [other for other in self.dump() if f" cookie={cookie[1]}," in other]
+        self.world.ovs.ofctl("del-flows", "br0", f"cookie={cookie[1]}/-1")
+        return learned
 
 
 def key(flow):
@@ -209,7 +219,8 @@ def frames(world):
     senders = list(world.ports)
     known = [(sender, world.ip(sender, to, tags=tags))
              for sender, tags in (("trunk", ()), ("trunk", (5,)), ("trunk", (6,)), ("native", ()),
-                                  ("limited", (6,)), ("limited", (7,)), ("trunk", (7,)))
+                                  ("limited", (6,)), ("limited", (7,)), ("trunk", (7,)),
+                                  ("trunk", (9,)))
              for to in ("uplink", "eth5", "eth6", "eth8")]
     lot = [(sender, world.ip(sender, to, tags=tags)) for sender in senders
            for tags in ((), (0,), (1,), (5,), (6,), (7,), (9,), (5, 7), (5, (7, 0, f.QINQ)))
@@ -274,11 +285,13 @@ def mutate(world, switch, lots, choose, teach=False):
 
 def mutant(world, switch, flow, lots, intact):
     """Whether the flow's loss shows; or what is wrong with how it is found and mended."""
+    learned = switch.forget(flow)
     switch.delete(flow)
     noticed = send(world, lots) != intact
-    if kind(flow)[0] == "learned":
-        world.ovs.ofctl("add-flow", "br0", flow.strip().replace(", ", ","))
-    else:
+    is_learned = kind(flow)[0] == "learned"
+    for lost in learned + [flow] * is_learned:
+        world.ovs.ofctl("add-flow", "br0", lost.strip().replace(", ", ","))
+    if not is_learned:
         if not noticed and nwfilter("diff").status != 2:
             return f"diff does not find the loss of {flow}"
         result = nwfilter("sync", *([] if noticed else ["--full"]))

@@ -33,6 +33,7 @@ def test(world):
     test_bond(world)
     test_bypasses(world)
     test_groups(world)
+    test_static_addresses(world)
 
 
 def test_audit(world):
@@ -142,6 +143,30 @@ def test_groups(world):
     world.expect("managed, its filter drops them", "uplink", group, [active(world), "vnet1"])
     world.check("    and the group has no member", "239.1.1.1" not in
                 world.ovs.appctl("mdb/show", "br0"), world.ovs.appctl("mdb/show", "br0"))
+    world.ovs.vsctl("set", "Bridge", "br0", "mcast_snooping_enable=false")
+    world.sync(status=1)
+
+
+def test_static_addresses(world):
+    """An address that somebody has nailed to a guest's port draws no frames past its filter."""
+    define("shut-in", "<rule action='drop' direction='in'/>")
+    world.bind("vnet0", "shut-in")
+    world.ovs.vsctl("set", "Bridge", "br0", "mcast_snooping_enable=true")
+    world.sync(status=1)
+    elsewhere = "02:00:00:00:00:99"
+    for mac in (world.mac("vnet0"), elsewhere):
+        world.ovs.appctl("fdb/add", "br0", "vnet0", "0", mac)
+    world.sync(status=1)
+    table = world.ovs.appctl("fdb/show", "br0")
+    world.check("sync removes static addresses from a guest's port", "static" not in table, table)
+    others = ["vnet1", active(world)]
+    world.expect_all("    and none of its frames passes its filter", [
+        ("uplink", world.ip("uplink", elsewhere), others),
+        ("uplink", world.ip("uplink", "vnet1", mac=world.mac("vnet0")), ["vnet1"])])
+    world.ovs.appctl("fdb/add", "br0", "uplink", "0", elsewhere)
+    world.sync(status=1)
+    table = world.ovs.appctl("fdb/show", "br0")
+    world.check("    a trusted port's stay", "static" in table, table)
     world.ovs.vsctl("set", "Bridge", "br0", "mcast_snooping_enable=false")
     world.sync(status=1)
 

@@ -8,6 +8,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "nwf/compile.h"
 #include "nwf/flow.h"
@@ -23,6 +24,11 @@
 
 /* ---- Bridges to compile. ---- */
 
+/* Tables that ARP meets there, of 3,900; it meets one of "some". */
+#define LONG_COST 60
+
+static char long_filter[LONG_COST * 256];
+
 static const struct text_filter filters[] = {
     {"open", "<filter name='open'/>"},
     {"shut", "<filter name='shut'><rule action='drop' direction='inout'/></filter>"},
@@ -33,13 +39,32 @@ static const struct text_filter filters[] = {
              "<rule action='accept' direction='in'><mac match='no' protocolid='ipv4'/></rule>"
              "</filter>"},
     {"no-arp", "<filter name='no-arp'><rule action='drop' direction='in'><arp/></rule></filter>"},
+    {"long", long_filter},
     {NULL, NULL},
 };
+
+/* Rules that cannot be folded into fewer tables. */
+static void
+write_long_filter(void)
+{
+    size_t n = (size_t) sprintf(long_filter, "<filter name='long'>");
+
+    for (unsigned int i = 0; i < LONG_COST; i++) {
+        n += (size_t) sprintf(long_filter + n,
+                              "<rule action='drop' direction='in'><arp match='no' "
+                              "arpsrcipaddr='10.0.%u.0' arpsrcipmask='24' "
+                              "arpdstipaddr='10.1.%u.0' arpdstipmask='24' "
+                              "arpsrcmacaddr='02:00:00:00:00:%02x' "
+                              "arpdstmacaddr='02:00:00:00:00:01'/></rule>",
+                              i, i, i);
+    }
+    sprintf(long_filter + n, "</filter>");
+}
 
 struct built {
     struct nwf_bridge bridge;
     struct nwf_flow_set flows;
-    size_t n_unreached;
+    size_t n_unreached; /* Guests that flooded ARP does not reach. */
 };
 
 static void
@@ -78,7 +103,10 @@ start(struct built *b)
 static void
 finish(struct built *b)
 {
-    b->n_unreached = nwf_compile_bridge(&b->bridge, &b->flows);
+    nwf_compile_bridge(&b->bridge, &b->flows);
+    nwf_vec_foreach (port, &b->bridge.ports) {
+        b->n_unreached += port->unreached & 1;
+    }
 }
 
 static void
@@ -279,12 +307,12 @@ test_many_guests(void **state)
     static const struct {
         const char *filter;
         uint16_t n;
-        size_t n_unreached;
+        size_t n_reached;
         uint16_t vid; /* Of access ports; 0: trunks. */
     } rows[] = {
-        {"open", 3000, 0, 0},           {"some", 1000, 0, 0}, {"some", 1024, 0, 0},
-        {"some", 1500, 1500 - 1024, 0}, /* And that is said. */
-        {"shut", 3000, 0, 0},           {"open", 3000, 0, 5}, {"some", 1024, 0, 5},
+        {"open", 3000, 3000, 0}, {"some", 1000, 1000, 0}, {"some", 3000, 2664, 0},
+        {"long", 60, 60, 0},     {"long", 75, 65, 0},     {"shut", 3000, 2664, 0},
+        {"open", 3000, 3000, 5}, {"some", 1024, 1024, 5},
     };
 
     (void) state;
@@ -298,7 +326,8 @@ test_many_guests(void **state)
                      rows[i].vid ? access_vlan(rows[i].vid) : any_vlan, rows[i].filter);
         }
         finish(&b);
-        assert_int_equal(b.n_unreached, rows[i].n_unreached);
+        bool shut = !strcmp(rows[i].filter, "shut"); /* They are visited to be counted. */
+        assert_int_equal(b.n_unreached, shut ? 0 : rows[i].n - rows[i].n_reached);
         struct reached reached = flood(&b, rows[i].vid, 0x0806);
         size_t n = 0;
         for (uint16_t port = 0; port < rows[i].n; port++) {
@@ -307,8 +336,48 @@ test_many_guests(void **state)
             n += times;
         }
         assert_int_equal(reached.outputs[1], 1);
-        assert_int_equal(n, !strcmp(rows[i].filter, "shut") ? 1024 : rows[i].n - b.n_unreached);
+        assert_int_equal(n, rows[i].n_reached);
         check_encoding(&b);
+        built_free(&b);
+    }
+}
+
+/* The first by number have room, and keep it whoever comes. */
+static void
+test_room(void **state)
+{
+    static const struct {
+        uint16_t n_long, n_some; /* Guests, in this order. */
+        bool patch;
+        size_t n_long_reached, n_some_reached;
+    } rows[] = {
+        {75, 0, false, 65, 0},  {65, 0, false, 65, 0},   {64, 60, false, 64, 60},
+        {75, 2, false, 65, 0},  {64, 70, false, 64, 60}, {75, 0, true, 32, 0},
+        {33, 40, true, 32, 30},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct built b;
+        uint16_t n = 0;
+
+        start(&b);
+        b.bridge.has_patch = rows[i].patch;
+        for (; n < rows[i].n_long + rows[i].n_some; n++) {
+            add_port(&b, (uint16_t) (100 + n), NWF_GUEST, n % 2 ? any_vlan : access_vlan(0),
+                     n < rows[i].n_long ? "long" : "some");
+        }
+        finish(&b);
+        struct reached reached = flood(&b, 0, 0x0806);
+        for (n = 0; n < rows[i].n_long + rows[i].n_some; n++) {
+            bool wanted = n < rows[i].n_long
+                              ? n < rows[i].n_long_reached
+                              : n - rows[i].n_long < (uint16_t) rows[i].n_some_reached;
+            expect(reached.visits[100 + n] == wanted, "row %zu: guest %u is visited %u times", i, n,
+                   reached.visits[100 + n]);
+            expect(!(b.bridge.ports.data[n].unreached & 1) == wanted, "row %zu: guest %u: %x", i, n,
+                   b.bridge.ports.data[n].unreached);
+        }
         built_free(&b);
     }
 }
@@ -541,6 +610,43 @@ test_trunk_sets(void **state)
     }
 }
 
+/* What is learned has room by port, VLAN and last bits; not more than so many VLANs have their
+ * own. */
+static void
+test_learning(void **state)
+{
+    static const struct {
+        uint16_t n_vlans; /* That a guest's port names. */
+        size_t n_trunk, n_access;
+    } rows[] = {{0, 8, 4}, {3, 20, 4}, {31, 132, 4}, {32, 132, 4}, {4000, 132, 4}};
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_vlan vlan = {.mode = NWF_VLAN_TRUNK, .limited = true};
+        size_t n[2] = {0, 0};
+        const struct nwf_flow *flow;
+        struct built b;
+
+        start(&b);
+        add_port(&b, 1, NWF_TRUSTED, any_vlan, NULL);
+        add_port(&b, 2, NWF_TRUSTED, access_vlan(0), NULL);
+        for (uint16_t vid = 1; vid <= rows[i].n_vlans; vid++) {
+            nwf_vlan_add_trunk(&vlan, vid);
+        }
+        add_port(&b, 3, NWF_GUEST, vlan, "open");
+        finish(&b);
+        HMAP_FOR_EACH (flow, node, &b.flows.flows) {
+            if (flow->table == NWF_TABLE_LEARN) {
+                n[nwf_cookie_port(flow->cookie) - 1]++;
+            }
+        }
+        expect(n[0] == rows[i].n_trunk && n[1] == rows[i].n_access, "row %zu: %zu and %zu", i, n[0],
+               n[1]);
+        check_encoding(&b);
+        built_free(&b);
+    }
+}
+
 /* ---- Stamps. ---- */
 
 static void
@@ -561,6 +667,7 @@ test_stamps(void **state)
     for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
         stamp.flood.of[0][kind] = (uint8_t) (kind % 3);
         stamp.flood.of[1][kind] = (uint8_t) ((kind + 1) % 3);
+        stamp.flood.cost[kind] = (uint8_t) (NWF_MAX_STAGES - kind);
     }
     ofpbuf_init(&actions, 0);
     nwf_stamp_put(&stamp, &actions);
@@ -576,6 +683,17 @@ test_stamps(void **state)
     note->data[33] = NWF_MAX_STAGES + 1;
     assert_false(nwf_stamp_get(&flow, &read));
     note->data[33] = 1;
+    note->data[38] = NWF_MAX_STAGES + 1;
+    assert_false(nwf_stamp_get(&flow, &read));
+    note->data[38] = 0;
+    assert_false(nwf_stamp_get(&flow, &read));
+    note->data[38] = 1;
+    assert_true(nwf_stamp_get(&flow, &read));
+    note->data[43] = 1 << NWF_N_FRAME_KINDS;
+    assert_false(nwf_stamp_get(&flow, &read));
+    note->data[43] = 1;
+    assert_true(nwf_stamp_get(&flow, &read));
+    assert_int_equal(read.unreached, 1);
     note->data[35] = 0xff;
     assert_false(nwf_stamp_get(&flow, &read));
     note->length--;
@@ -601,7 +719,7 @@ test_shared_digest(void **state)
                       blurred = {.blurred_tags = true};
     struct nwf_mac macs[] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
     struct nwf_port guest = {.ofport = 1, .macs = {.data = macs, .n = 1}}, other;
-    struct nwf_shared_digest digests[15];
+    struct nwf_shared_digest digests[16];
     size_t n = 0;
 
     (void) state;
@@ -635,6 +753,8 @@ test_shared_digest(void **state)
     digests[n++] = shared_of(&bridge, &other, 1);
     other.flood.of[1][0] = NWF_U_ACCEPT;
     digests[n++] = shared_of(&bridge, &other, 1);
+    other.flood.cost[0] = 2;
+    digests[n++] = shared_of(&bridge, &other, 1);
     assert_int_equal(n, sizeof digests / sizeof digests[0]);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < i; j++) {
@@ -652,14 +772,17 @@ main(void)
         cmocka_unit_test(test_flows_are_a_ports_own),
         cmocka_unit_test(test_flood_reaches),
         cmocka_unit_test(test_many_guests),
+        cmocka_unit_test(test_room),
         cmocka_unit_test(test_shared_address),
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_hidden_tags),
         cmocka_unit_test(test_trunk_sets),
+        cmocka_unit_test(test_learning),
         cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_shared_digest),
     };
 
+    write_long_filter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
