@@ -95,6 +95,9 @@ void nwf_prule_clear(struct nwf_prule *prule);
 void nwf_program_free(struct nwf_program *program);
 DEFINE_CLEANUP(struct nwf_program, nwf_program, nwf_program_free)
 
+/* Whether it drops what it matches. */
+bool nwf_prule_drops(const struct nwf_prule *prule);
+
 /* Whether a rule asks for the state of a packet's connection: then the packets of the
  * port are to be tracked. */
 bool nwf_prule_is_stateful(const struct nwf_prule *prule);

@@ -22,7 +22,7 @@ enum nwf_verdict {
     NWF_V_GOTO,   /* Goes on in stage 'target'. */
     NWF_V_SET,    /* The same, with a register set. */
     NWF_V_TRACK,  /* The same, behind conntrack in the port's zone. */
-    NWF_V_MARK,   /* The same, with the connection marked as answered. */
+    NWF_V_MARK,   /* The same, with the connection marked. */
     NWF_V_COMMIT, /* The same, with the connection begun. */
     NWF_V_JOIN,   /* The same, once all fragments of the packet have come so far. */
 };
@@ -47,6 +47,9 @@ struct nwf_row {
         uint32_t value;
         unsigned int level; /* Rows of one level need no order among them. */
     } set;                  /* If NWF_V_SET. */
+    struct {
+        uint32_t value, mask;
+    } mark; /* Bits of the connection's mark, if NWF_V_MARK or NWF_V_COMMIT. */
 };
 
 /* Every stage ends in a row that matches all. */
@@ -58,8 +61,10 @@ struct nwf_stages {
     NWF_VEC(struct nwf_stage) list;
 };
 
-/* The connection mark's bit for "an answer was seen". */
-#define NWF_CT_MARK_ANSWERED 1
+/* Bits of a connection's mark. */
+#define NWF_CT_MARK_ANSWERED 1 /* An answer was seen. */
+#define NWF_CT_MARK_OPEN 2     /* TCP: a SYN was seen, and no SYN,ACK yet. */
+#define NWF_CT_MARK_REFUSED 4  /* TCP: instead of that, a reset. */
 
 /* Compiles one direction of a program.  Errors (what OpenFlow cannot express, or too
  * much of it) name file, line and cause; *stages is empty then. */

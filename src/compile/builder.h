@@ -49,6 +49,12 @@ int nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint
 int nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err);
 bool nwf_builder_has_ip(const struct nwf_builder *b);
 
+/* Adds the rows of a stage that sets NWF_REG_STRAY; behind conntrack. */
+void nwf_builder_emit_stray(struct nwf_builder *b, enum nwf_family family, uint16_t eth_type);
+
+/* Whether TCP of the family has states to any rule. */
+bool nwf_builder_tracks_tcp(const struct nwf_builder *b, enum nwf_family family);
+
 /* Removes rows that no frame reaches, and folds stages into the ones before them. */
 void nwf_stages_shrink(struct nwf_stages *stages);
 

@@ -53,6 +53,12 @@ nwf_element_find(const struct nwf_element *element, enum nwf_field field, enum n
 }
 
 bool
+nwf_prule_drops(const struct nwf_prule *prule)
+{
+    return prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+}
+
+bool
 nwf_prule_is_stateful(const struct nwf_prule *prule)
 {
     bool is = prule->states != 0;
