@@ -74,7 +74,7 @@ static const struct nwf_attr_def mac_attrs[] = {
 static const struct nwf_attr_def vlan_attrs[] = {
     MAC_SRC,
     MAC_DST,
-    NUMBER("vlanid", U16, NWF_F_VLAN_ID, 0, 4095, NULL),
+    NUMBER("vlanid", U16, NWF_F_VLAN_ID, 0, 4094, NULL),
     NUMBER("encap-protocol", U16, NWF_F_VLAN_ENCAP, 0x3c, 0xffff, ethertype_names),
     COMMENT,
     END,

@@ -33,7 +33,7 @@ const char *const pool_ip6s[] = {
 };
 const char *const pool_ports[] = {"0", "22", "67", "68", "80", "1023", "1024", "65535", NULL};
 const char *const pool_protos[] = {"6", "17", "132", "1", "58", "2", "136", "59", "255", NULL};
-const char *const pool_vids[] = {"0", "1", "5", "4095", NULL};
+const char *const pool_vids[] = {"0", "1", "5", "4094", NULL};
 const char *const pool_types[] = {
     "0x800", "0x806", "0x8035", "0x86dd", "0x8100", "0x835", "0x600", NULL,
 };
