@@ -72,6 +72,13 @@ int nwf_stages_build(const struct nwf_program *program, enum nwf_direction direc
                      struct nwf_stages *stages, struct nwf_error *err);
 void nwf_stages_clear(struct nwf_stages *stages);
 
+/* The same with rows that no frame reaches still there, and nothing folded. */
+int nwf_stages_build_whole(const struct nwf_program *program, enum nwf_direction direction,
+                           struct nwf_stages *stages, struct nwf_error *err);
+
+/* Whether the row goes on in its 'target'. */
+bool nwf_row_has_target(const struct nwf_row *row);
+
 /* What the stages say of all frames that match 'frames': true and the verdict
  * (ACCEPT or DROP) when they agree, false when it depends on the frame. */
 bool nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,

@@ -25,8 +25,6 @@ struct nwf_builder {
 #define NWF_TARGET_TRACKED (SIZE_MAX - 2)
 #define NWF_TARGET_UNTRACKED (SIZE_MAX - 3)
 
-bool nwf_row_has_target(const struct nwf_row *row);
-
 struct nwf_stage *nwf_builder_last(struct nwf_builder *b);
 void nwf_builder_new_stage(struct nwf_builder *b);
 

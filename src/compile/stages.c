@@ -237,29 +237,9 @@ emit_root(struct nwf_builder *b, struct nwf_error *err)
 
 /* ---- All of it. ---- */
 
-static int
-build(struct nwf_builder *b, struct nwf_error *err)
-{
-    int r = emit_root(b, err);
-
-    if (!r && nwf_builder_has_ip(b)) {
-        r = nwf_builder_emit_ip(b, err);
-    }
-    if (r) {
-        return r;
-    }
-    nwf_stages_shrink(b->stages);
-    return b->stages->list.n > NWF_MAX_STAGES
-               ? nwf_error_set(err, -E2BIG,
-                               "the filter needs %zu tables, %d are there: it has too many negated "
-                               "rules or returns",
-                               b->stages->list.n, NWF_MAX_STAGES)
-               : 0;
-}
-
 int
-nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
-                 struct nwf_stages *stages, struct nwf_error *err)
+nwf_stages_build_whole(const struct nwf_program *program, enum nwf_direction direction,
+                       struct nwf_stages *stages, struct nwf_error *err)
 {
     struct nwf_builder b = {
         .program = program,
@@ -270,9 +250,32 @@ nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction
 
     memset(stages, 0, sizeof *stages);
     nwf_sets_init(&b.sets, b.side);
-    int r = build(&b, err);
+    int r = emit_root(&b, err);
+    if (!r && nwf_builder_has_ip(&b)) {
+        r = nwf_builder_emit_ip(&b, err);
+    }
     nwf_sets_finish(&b.sets);
     if (r) {
+        nwf_stages_clear(stages);
+    }
+    return r;
+}
+
+int
+nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
+                 struct nwf_stages *stages, struct nwf_error *err)
+{
+    int r = nwf_stages_build_whole(program, direction, stages, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_stages_shrink(stages);
+    if (stages->list.n > NWF_MAX_STAGES) {
+        r = nwf_error_set(err, -E2BIG,
+                          "the filter needs %zu tables, %d are there: it has too many negated "
+                          "rules or returns",
+                          stages->list.n, NWF_MAX_STAGES);
         nwf_stages_clear(stages);
     }
     return r;

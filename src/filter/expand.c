@@ -49,7 +49,13 @@ note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, stru
     const struct nwf_param *param = nwf_params_find(e->params, var->name);
 
     if (!param) {
-        return FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
+        bool is_address = !strcmp(var->name, "IP") || !strcmp(var->name, "IPV6");
+        return is_address
+                   ? FAIL(line, err, -ENOENT,
+                          "unknown variable $%s: the binding has no value for it, and addresses "
+                          "are not learned: bind with %s=ADDRESS",
+                          var->name, var->name)
+                   : FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
     }
     if (var->fixed) {
         return var->n < param->values.n

@@ -64,11 +64,10 @@ read_and_parse(struct nwf_store *store, const char *name, struct stored *ret, st
     char *path CLEANUP_FREE = NULL, *data CLEANUP_FREE = NULL;
     size_t size = 0;
 
-    if (!nwf_text_is_name(name, "_.-", NWF_NAME_MAX)) {
-        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a filter's name", name);
-    }
-    int r = store->read(store->aux, name, &path, &data, &size, err);
-    if (r) {
+    int r;
+
+    if ((r = nwf_filter_check_name(name, err))
+        || (r = store->read(store->aux, name, &path, &data, &size, err))) {
         return r;
     }
     struct nwf_filter *filter CLEANUP(nwf_filter_cleanup) = NULL;
