@@ -203,12 +203,21 @@ def gather(asked, linux, raw, drops, accepts):
 
 def table(rows):
     lines = ["| packet | over | Linux | Open vSwitch | rules here |", "|---|---|---|---|---|"]
-    for row in sorted(rows, key=lambda row: row.about):
-        values = words(row)
-        lines.append(f"| {row.about}{' ' if values else ''}{values} "
+    longest = {}
+    for row in rows:
+        longest[row.about] = max(longest.get(row.about, 0), len(row.values))
+    for row in sorted(rows, key=lambda row: (row.about, is_rest(row, longest))):
+        values = "all others" if is_rest(row, longest) else words(row)
+        lines.append(f"| {row.about}{': ' if values else ''}{values} "
                      f"| {', '.join(f'IPv{family}' for family in row.family)} "
                      f"| {row.linux} | {row.raw} | {meaning(row)} |")
     return "\n".join(lines) + "\n"
+
+
+def is_rest(row, longest):
+    """Of the 64 sets of flags, most are invalid."""
+    return row.about.startswith("TCP, ") and len(row.values) > 9 and \
+        len(row.values) == longest[row.about]
 
 
 def words(row):
@@ -231,6 +240,8 @@ def to_rules(row):
 
 
 def meaning(row):
+    if row.drops == STATES and not row.accepts:
+        return "in doubt"
     if row.drops == row.accepts:
         return row.drops[0] if row.drops else "no state"
     return f"drop {', '.join(row.drops) or 'none'}; accept {', '.join(row.accepts) or 'none'}"
