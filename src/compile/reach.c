@@ -9,6 +9,8 @@
 
 #include "nwf/reach.h"
 
+#include <stdlib.h>
+
 #include "nwf/cleanup.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
@@ -18,28 +20,53 @@
 
 /* The search looks at every pair of rows. */
 #define ROWS_MAX 2000
+/* More rules than these are not told of. */
+#define NOTES_MAX 100
 
 struct reach {
-    NWF_VEC(const struct nwf_rule *) reached;
+    NWF_VEC(const struct nwf_rule *) reached; /* In the end sorted by address. */
+    const struct nwf_rule *noted[NOTES_MAX];
+    size_t n_noted;
 };
+
+static int
+compare_addresses(const void *a_, const void *b_)
+{
+    const struct nwf_rule *const *a = a_, *const *b = b_;
+
+    return *a < *b ? -1 : *a > *b;
+}
 
 static bool
 is_reached(const struct reach *r, const struct nwf_rule *rule)
 {
-    nwf_vec_foreach (other, &r->reached) {
-        if (*other == rule) {
-            return true;
-        }
-    }
-    return false;
+    return r->reached.n
+           && bsearch(&rule, r->reached.data, r->reached.n, sizeof r->reached.data[0],
+                      compare_addresses);
 }
 
 static void
 add_reached(struct reach *r, const struct nwf_rule *rule)
 {
-    if (!is_reached(r, rule)) {
+    if (!r->reached.n || r->reached.data[r->reached.n - 1] != rule) {
         nwf_vec_push(&r->reached, rule);
     }
+}
+
+/* Whether the rule is one to tell of; each is told of once. */
+static bool
+is_news(struct reach *r, const struct nwf_rule *rule)
+{
+    for (size_t i = 0; i < r->n_noted; i++) {
+        if (r->noted[i] == rule) {
+            return false;
+        }
+    }
+    if (rule->action == NWF_CONTINUE || r->n_noted == NOTES_MAX || is_reached(r, rule)) {
+        return false;
+    }
+    r->noted[r->n_noted++] = rule;
+    return true;
 }
 
 static bool
@@ -102,6 +129,9 @@ look(struct reach *r, struct nwf_program *program)
         look_at_stages(r, &stages, &program->side[d]);
         nwf_stages_clear(&stages);
     }
+    if (r->reached.n) {
+        qsort(r->reached.data, r->reached.n, sizeof r->reached.data[0], compare_addresses);
+    }
     return 0;
 }
 
@@ -117,8 +147,7 @@ nwf_filter_unreached(struct nwf_store *store, const struct nwf_filter *filter,
         for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
             nwf_vec_foreach (prule, &program->side[d].rules) {
                 const struct nwf_rule *rule = prule->rule;
-                if (rule->action != NWF_CONTINUE && !is_reached(&r, rule)) {
-                    add_reached(&r, rule); /* It is said once. */
+                if (is_news(&r, rule)) {
                     note(aux, rule->filter->file, rule->line,
                          "nothing reaches this rule: others before it decide, or its chain never "
                          "has such frames");

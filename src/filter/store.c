@@ -168,7 +168,8 @@ nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_
     struct stored *s = find(store, filter->name);
     if (s) {
         nwf_filter_free(filter);
-        return nwf_error_set(err, -EEXIST, "%s: filter %s is already in use", file, s->name);
+        return nwf_error_set(err, -EEXIST, "%s: the filter %s is there already%s%s", file, s->name,
+                             s->filter ? ", out of " : "", s->filter ? s->filter->file : "");
     }
     nwf_vec_push(&store->filters, (struct stored){.name = nwf_strdup(filter->name),
                                                   .filter = filter,

@@ -125,7 +125,7 @@ ROWS = [
         error="ovs-nwfilter: empty.xml:[^\n]*\n"),
     Row("check: two files with one filter", [OWN, "filter", "check", "again.xml", "good.xml"],
         out="new: good\n" + MISNAMED.format("again.xml"), status=1,
-        error="ovs-nwfilter: good.xml: filter new is already in use\n"),
+        error="ovs-nwfilter: good.xml: the filter new is there already, out of again.xml\n"),
     Row("check: what nothing reaches", [OWN, "filter", "check", "-"], stdin=HIDDEN,
         out=f"hidden: good; needs P\n  -:4: {UNREACHED}  -:6: {UNREACHED}  -:10: {UNREACHED}"),
     Row("check: a negated list", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
