@@ -30,6 +30,7 @@ struct nwf_plan_port {
     uint16_t zone;          /* Of conntrack; 0: none. */
     bool new_zone;          /* Another one used it, or may have. */
     bool changed;           /* Flows of its own are to be changed. */
+    bool is_mirror_output;  /* Trusted, and without flows. */
     bool stale;             /* Somebody has changed its rows since they were read. */
     bool unchanged;         /* Its filter's flows are on the switch, and not in the plan's set. */
     struct nwf_stamp stamp; /* If a guest. */

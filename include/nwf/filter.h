@@ -101,6 +101,9 @@ int nwf_filter_parse(const char *file, const char *data, size_t size,
 void nwf_filter_free(struct nwf_filter *filter);
 DEFINE_CLEANUP(struct nwf_filter, nwf_filter, nwf_filter_free)
 
+/* Whether a filter may be called 'name'; the error says which characters it may have. */
+int nwf_filter_check_name(const char *name, struct nwf_error *err);
+
 /* Reads <parameter> children of 'node' into *params (added to what is there). */
 struct _xmlNode;
 int nwf_filter_parse_params(const char *file, const struct _xmlNode *node,

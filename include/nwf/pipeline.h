@@ -34,8 +34,16 @@ enum nwf_table {
  *   reg4  1 for a frame from a trusted port, else 0
  *   reg5  the member of its bond that a frame for many is taken from
  *   reg6 to reg9  sets that the frame's addresses are in, a bit a set (src/compile/sets.h)
- *   reg10  1 for a TCP segment that begins no connection (src/compile/stages_ip.c) */
+ *   reg10  what conntrack does not tell of the packet: an enum nwf_stray */
 #define NWF_REG_STRAY 10
+
+/* See src/compile/stray.c. */
+enum nwf_stray {
+    NWF_STRAY_NONE,
+    NWF_STRAY_INVALID, /* To Linux it is invalid. */
+    NWF_STRAY_DOUBT,   /* It may be in any state. */
+    NWF_STRAY_ERROR,   /* An invalid error of ICMP that may be related. */
+};
 
 /* In the first table towards guests: a guest's rows, frames with a tag that is not seen, and
  * the rows of a guest that gets every frame. */

@@ -108,6 +108,13 @@ void nwf_prule_clear(struct nwf_prule *prule);
 void nwf_program_free(struct nwf_program *program);
 DEFINE_CLEANUP(struct nwf_program, nwf_program, nwf_program_free)
 
+bool nwf_rule_has_variables(const struct nwf_rule *rule);
+/* Takes out what the rule asks by variables: it matches what it may match with any values. */
+void nwf_prule_widen(struct nwf_prule *prule);
+
+/* Whether it drops what it matches. */
+bool nwf_prule_drops(const struct nwf_prule *prule);
+
 /* Whether a rule asks for the state of a packet's connection: then the packets of the
  * port are to be tracked. */
 bool nwf_prule_is_stateful(const struct nwf_prule *prule);

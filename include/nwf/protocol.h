@@ -91,6 +91,10 @@ const struct nwf_protocol *nwf_protocol_find(const char *name);
 const struct nwf_protocol *nwf_protocol_get(size_t i);
 const struct nwf_attr_def *nwf_attr_find(const struct nwf_protocol *protocol, const char *name);
 
+/* The element, or the element's attribute, that 'name' may be a slip for; NULL: none. */
+const char *nwf_protocol_near(const char *name);
+const char *nwf_attr_near(const struct nwf_protocol *protocol, const char *name);
+
 /* The element that takes a match in Open vSwitch's words: ours, unknown to libvirt. */
 bool nwf_protocol_is_flow(const struct nwf_protocol *protocol);
 

@@ -24,7 +24,7 @@ enum nwf_verdict {
     NWF_V_GOTO,   /* Goes on in stage 'target'. */
     NWF_V_SET,    /* The same, with a register set. */
     NWF_V_TRACK,  /* The same, behind conntrack in the port's zone. */
-    NWF_V_MARK,   /* The same, with the connection marked as answered. */
+    NWF_V_MARK,   /* The same, with the connection marked. */
     NWF_V_COMMIT, /* The same, with the connection begun. */
     NWF_V_JOIN,   /* The same, once all fragments of the packet have come so far. */
 };
@@ -49,6 +49,9 @@ struct nwf_row {
         uint32_t value;
         unsigned int level; /* Rows of one level need no order among them. */
     } set;                  /* If NWF_V_SET. */
+    struct {
+        uint32_t value, mask;
+    } mark; /* Bits of the connection's mark, if NWF_V_MARK or NWF_V_COMMIT. */
 };
 
 /* Every stage ends in a row that matches all. */
@@ -60,14 +63,23 @@ struct nwf_stages {
     NWF_VEC(struct nwf_stage) list;
 };
 
-/* The connection mark's bit for "an answer was seen". */
-#define NWF_CT_MARK_ANSWERED 1
+/* Bits of a connection's mark. */
+#define NWF_CT_MARK_ANSWERED 1 /* An answer was seen. */
+#define NWF_CT_MARK_OPEN 2     /* TCP: a SYN was seen, and no SYN,ACK yet. */
+#define NWF_CT_MARK_REFUSED 4  /* TCP: instead of that, a reset. */
 
 /* Compiles one direction of a program.  Errors (what OpenFlow cannot express, or too
  * much of it) name file, line and cause; *stages is empty then. */
 int nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
                      struct nwf_stages *stages, struct nwf_error *err);
 void nwf_stages_clear(struct nwf_stages *stages);
+
+/* The same with rows that no frame reaches still there, and nothing folded. */
+int nwf_stages_build_whole(const struct nwf_program *program, enum nwf_direction direction,
+                           struct nwf_stages *stages, struct nwf_error *err);
+
+/* Whether the row goes on in its 'target'. */
+bool nwf_row_has_target(const struct nwf_row *row);
 
 /* What the stages say of all frames that match 'frames': true and the verdict
  * (ACCEPT or DROP) when they agree, false when it depends on the frame. */

@@ -21,7 +21,9 @@ add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
     }
     nwf_rows_add(rows, port->name);
     nwf_rows_add(rows, bridge->name);
-    nwf_rows_add(rows, managed ? nwf_port_role_to_string(port->role) : "unmanaged");
+    nwf_rows_add(rows, !managed                 ? "unmanaged"
+                       : port->is_mirror_output ? "mirror output"
+                                                : nwf_port_role_to_string(port->role));
     nwf_rows_add(rows, port->binding.filter ? port->binding.filter : "");
     nwf_rows_add(rows, variables);
     nwf_rows_add(rows, !managed ? unmanaged : port->old_status ? port->old_status : "");

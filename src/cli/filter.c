@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "nwf/file.h"
+#include "nwf/reach.h"
 #include "nwf/text.h"
 #include "nwf/xml.h"
 
@@ -131,20 +132,23 @@ check_filter(struct nwf_cli *cli, const struct nwf_filter *filter, struct nwf_pa
     return r;
 }
 
-/* Reads a filter out of a file.  It stands for its name from here on, whatever the
- * search path has, so the store starts anew. */
+/* A store that knows what is read into it by another name than the search path's. */
+static void
+start_store(struct nwf_cli *cli)
+{
+    nwf_store_free(cli->store);
+    cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
+}
+
+/* Reads a filter out of a file.  It stands for its name from here on, whatever the search
+ * path has. */
 static int
 load(struct nwf_cli *cli, const char *word, const struct nwf_filter **ret, char **ret_data,
      size_t *ret_size, struct nwf_error *err)
 {
     int r = nwf_file_read(word, NWF_XML_MAX, ret_data, ret_size, err);
 
-    if (r) {
-        return r;
-    }
-    nwf_store_free(cli->store);
-    cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
-    return nwf_store_put(cli->store, word, *ret_data, *ret_size, ret, err);
+    return r ? r : nwf_store_put(cli->store, word, *ret_data, *ret_size, ret, err);
 }
 
 static void
@@ -156,23 +160,33 @@ print_note(void *aux, const char *file, unsigned int line, const char *text)
     printf("  %s:%u: note: %s\n", clean, line, text);
 }
 
+/* A word that could be a path is one. */
+static bool
+is_file(const char *word)
+{
+    return strchr(word, '/') || !strcmp(word, "-") || strstr(word, ".xml");
+}
+
+/* Whoever looks for the filter looks for a file of its name. */
+static void
+note_misnamed(const char *file, const struct nwf_filter *filter)
+{
+    char *name CLEANUP_FREE = nwf_asprintf("%s.xml", filter->name);
+    const char *slash = strrchr(file, '/');
+
+    if (strcmp(file, "-") && strcmp(slash ? slash + 1 : file, name)) {
+        printf("  %s: note: only a file called %s is found as the filter %s\n", file, name,
+               filter->name);
+    }
+}
+
 static int
-check_one(struct nwf_cli *cli, const char *word, struct nwf_error *err)
+check_one(struct nwf_cli *cli, const struct nwf_filter *filter, const char *file,
+          struct nwf_error *err)
 {
     struct nwf_params needed CLEANUP(nwf_params_clear) = {.list.data = NULL};
-    char *data CLEANUP_FREE = NULL;
-    const struct nwf_filter *filter;
-    size_t size;
-    /* A word that could be a path is one. */
-    bool is_file = strchr(word, '/') || !strcmp(word, "-") || strstr(word, ".xml");
-    int r = is_file ? load(cli, word, &filter, &data, &size, err)
-                    : nwf_store_get(cli->store, word, &filter, err);
+    int r = check_filter(cli, filter, &needed, err);
 
-    if (!r) {
-        r = check_filter(cli, filter, &needed, err);
-    } else if (!is_file) {
-        nwf_error_wrap(err, "filter %.80s", word);
-    }
     if (r) {
         return r;
     }
@@ -181,22 +195,57 @@ check_one(struct nwf_cli *cli, const char *word, struct nwf_error *err)
         printf("%s%s", param == needed.list.data ? "; needs " : ", ", param->name);
     }
     putchar('\n');
+    if (file) {
+        note_misnamed(file, filter);
+    }
     nwf_filter_notes(cli->store, filter, print_note, NULL);
+    nwf_filter_unreached(cli->store, filter, &needed, print_note, NULL);
     return NWF_EXIT_OK;
 }
 
+/* Gets the filter that 'word' names, or that is in the file of that name. */
+static int
+find_word(struct nwf_cli *cli, const char *word, const struct nwf_filter **ret,
+          struct nwf_error *err)
+{
+    char *data CLEANUP_FREE = NULL;
+    size_t size;
+
+    if (is_file(word)) {
+        return load(cli, word, ret, &data, &size, err);
+    }
+    int r = nwf_store_get(cli->store, word, ret, err);
+    if (r) {
+        nwf_error_wrap(err, "filter %.80s", word);
+    }
+    return r;
+}
+
+/* Files that are named together are there before any filter that may refer to them. */
 static int
 check(struct nwf_cli *cli, struct nwf_error *err)
 {
+    size_t n = (size_t) cli->argc;
+    const struct nwf_filter **filters CLEANUP_FREE = nwf_zalloc(n * sizeof(struct nwf_filter *));
+    struct nwf_error *errors CLEANUP_FREE = nwf_zalloc(n * sizeof *errors);
     int worst = NWF_EXIT_OK;
 
-    for (int i = 1; i < cli->argc; i++) {
-        int r = check_one(cli, cli->argv[i], err);
-        if (r < 0) {
-            nwf_cli_complain(err);
-            nwf_error_clear(err);
+    (void) err;
+    start_store(cli);
+    for (int files = 1; files >= 0; files--) {
+        for (size_t i = 1; i < n; i++) {
+            if (is_file(cli->argv[i]) == files) {
+                find_word(cli, cli->argv[i], &filters[i], &errors[i]);
+            }
+        }
+    }
+    for (size_t i = 1; i < n; i++) {
+        const char *word = cli->argv[i];
+        if (!filters[i] || check_one(cli, filters[i], is_file(word) ? word : NULL, &errors[i])) {
+            nwf_cli_complain(&errors[i]);
             worst = NWF_EXIT_ERROR;
         }
+        nwf_error_clear(&errors[i]);
     }
     return worst;
 }
@@ -232,8 +281,9 @@ define(struct nwf_cli *cli, struct nwf_error *err)
     char *dir CLEANUP_FREE = nwf_filter_path_own();
     const struct nwf_filter *filter;
     size_t size;
-    int r = load(cli, cli->argv[1], &filter, &data, &size, err);
 
+    start_store(cli);
+    int r = load(cli, cli->argv[1], &filter, &data, &size, err);
     if (!r) {
         r = check_filter(cli, filter, &needed, err);
     }
@@ -315,13 +365,14 @@ undefine(struct nwf_cli *cli, struct nwf_error *err)
     char *dir CLEANUP_FREE = nwf_filter_path_own();
     char *path CLEANUP_FREE = nwf_asprintf("%s/%s.xml", dir, name);
 
-    if (!nwf_text_is_name(name, "_.-", NWF_NAME_MAX)) {
-        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a filter's name", name);
+    int r = nwf_filter_check_name(name, err);
+    if (r) {
+        return r;
     }
     if (access(path, F_OK) < 0) {
         return nwf_error_set(err, -ENOENT, "filter %s: not defined in %s", name, dir);
     }
-    int r = check_unused(cli, name, err);
+    r = check_unused(cli, name, err);
     if (!r && unlink(path) < 0) {
         r = nwf_error_set(err, -errno, "%s: %s", path, strerror(errno));
     }

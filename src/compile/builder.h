@@ -27,8 +27,6 @@ struct nwf_builder {
 #define NWF_TARGET_TRACKED (SIZE_MAX - 2)
 #define NWF_TARGET_UNTRACKED (SIZE_MAX - 3)
 
-bool nwf_row_has_target(const struct nwf_row *row);
-
 struct nwf_stage *nwf_builder_last(struct nwf_builder *b);
 void nwf_builder_new_stage(struct nwf_builder *b);
 
@@ -50,6 +48,12 @@ int nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint
 /* Adds the stages of the IP layers, behind those of the Ethernet layer. */
 int nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err);
 bool nwf_builder_has_ip(const struct nwf_builder *b);
+
+/* Adds the rows of a stage that sets NWF_REG_STRAY; behind conntrack. */
+void nwf_builder_emit_stray(struct nwf_builder *b, enum nwf_family family, uint16_t eth_type);
+
+/* Whether TCP of the family has states to any rule. */
+bool nwf_builder_tracks_tcp(const struct nwf_builder *b, enum nwf_family family);
 
 /* Removes rows that no frame reaches, and folds stages into the ones before them.
  * 'has_flow_text': what two rows ask for together may have no place in OpenFlow. */

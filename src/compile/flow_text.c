@@ -12,6 +12,8 @@
 
 #include "nwf/text.h"
 #include "openvswitch/meta-flow.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-match.h"
 #include "openvswitch/ofp-parse.h"
 #include "rule.h"
 
@@ -133,10 +135,56 @@ set_field(struct parse *p, const struct mf_field *mf, const char *text)
     return cause ? fail(p, cause) : 0;
 }
 
+/* Whether both say the same of the field. */
+static bool
+is_same(const struct mf_field *mf, const struct match *a, const struct match *b)
+{
+    union mf_value value[2], mask[2];
+
+    mf_get(mf, a, &value[0], &mask[0]);
+    mf_get(mf, b, &value[1], &mask[1]);
+    return !memcmp(&value[0], &value[1], mf->n_bytes) && !memcmp(&mask[0], &mask[1], mf->n_bytes);
+}
+
+/* A field as a whole.  A second time, it must say the same. */
+static int
+parse_whole(struct parse *p, const struct mf_field *mf, const char *value)
+{
+    struct match before = p->match;
+    bool is_first = mf_is_all_wild(mf, &before.wc);
+    int r = set_field(p, mf, value);
+
+    nwf_vec_push(&p->fields, mf);
+    if (r) {
+        return r;
+    }
+    return is_first || is_same(mf, &before, &p->match) ? 0 : FAIL(p, "%s is there twice", mf->name);
+}
+
+/* Some bits of a field: "tp_dst[0..7]=5". */
+static int
+parse_bits(struct parse *p, const struct mf_field *mf, const char *name, const char *value)
+{
+    char *text CLEANUP_FREE = nwf_asprintf("%s=%s", name, value);
+    enum ofputil_protocol usable;
+    struct ofputil_flow_mod fm;
+    struct match match;
+    char *cause CLEANUP_FREE = parse_ofp_str(&fm, -1, text, NULL, NULL, &usable);
+
+    if (cause) {
+        return fail(p, cause);
+    }
+    minimatch_expand(&fm.match, &match);
+    minimatch_destroy(&fm.match);
+    nwf_vec_push(&p->fields, mf);
+    return nwf_match_and(&p->match, &match) ? 0 : FAIL(p, "%s is there twice", mf->name);
+}
+
 static int
 parse_field(struct parse *p, const char *name, const char *value)
 {
-    const struct mf_field *mf = mf_from_name(name);
+    char *field CLEANUP_FREE = nwf_strndup(name, strcspn(name, "["));
+    const struct mf_field *mf = mf_from_name(field);
 
     if (!mf) {
         return FAIL(p, "Open vSwitch knows no field \"%.80s\"", name);
@@ -152,37 +200,76 @@ parse_field(struct parse *p, const char *name, const char *value)
         return FAIL(p, "%s: \"%.80s\" is neither an address nor a network: %s", mf->name, value,
                     "write the address alone, or clear the bits that its mask does not have");
     }
-    if (!mf_is_all_wild(mf, &p->match.wc)) {
-        return FAIL(p, "%s is there twice", mf->name);
-    }
     /* ovs-ofctl(8) would take it for "whatever it is". */
     if (!*value) {
         return FAIL(p, "%s needs a value", name);
     }
-    nwf_vec_push(&p->fields, mf);
-    return set_field(p, mf, value);
+    return strchr(name, '[') ? parse_bits(p, mf, name, value) : parse_whole(p, mf, value);
 }
 
-/* A word without a value, such as "arp" or "icmp6". */
+static int
+add_protocol(struct parse *p, const struct ofp_protocol *protocol, const char *name)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(protocol->dl_type));
+    if (protocol->nw_proto) {
+        match_set_nw_proto(&match, protocol->nw_proto);
+    }
+    return nwf_match_and(&p->match, &match)
+               ? 0
+               : FAIL(p, "%s: there is another protocol already", name);
+}
+
 static int
 parse_word(struct parse *p, const char *name, const char *value)
 {
     const struct ofp_protocol *protocol;
+    bool is_protocol = ofp_parse_protocol(name, &protocol);
 
-    if (!ofp_parse_protocol(name, &protocol)) {
+    if (!is_protocol && strcmp(name, "eth")) {
         return parse_field(p, name, value);
     }
     if (*value) {
         return FAIL(p, "%s takes no value", name);
     }
-    if (p->match.wc.masks.dl_type) {
-        return FAIL(p, "%s: there is a protocol already", name);
+    return is_protocol ? add_protocol(p, protocol, name) : 0; /* All frames are Ethernet's. */
+}
+
+/* Whether the field is one of those that packets of several protocols have in one place, and
+ * that ovs-ofctl takes for whichever is meant: tp_src is UDP's port too, nw_src ARP's sender. */
+static bool
+is_shared(const struct mf_field *mf)
+{
+    switch ((int) mf->id) {
+    case MFF_IPV4_SRC:
+    case MFF_IPV4_DST:
+    case MFF_IP_PROTO:
+    case MFF_TCP_SRC:
+    case MFF_TCP_DST:
+    case MFF_UDP_SRC:
+    case MFF_UDP_DST:
+    case MFF_SCTP_SRC:
+    case MFF_SCTP_DST:
+        return true;
+    default:
+        return false;
     }
-    match_set_dl_type(&p->match, htons(protocol->dl_type));
-    if (protocol->nw_proto) {
-        match_set_nw_proto(&p->match, protocol->nw_proto);
-    }
-    return 0;
+}
+
+/* Whether libopenvswitch keeps the field in a match such as 'all'.  What it cannot say, it
+ * leaves out. */
+static bool
+is_kept(const struct mf_field *mf, const struct match *all)
+{
+    struct match normal = *all;
+    bool is_icmp = all->flow.nw_proto == IPPROTO_ICMP || all->flow.nw_proto == IPPROTO_ICMPV6;
+    /* Types and codes have eight bits, ports more. */
+    bool fits = !is_icmp || !((all->flow.tp_src | all->flow.tp_dst) & htons(0xff00));
+
+    ofputil_normalize_match_quiet(&normal);
+    return fits && is_same(mf, all, &normal);
 }
 
 /* As to ovs-ofctl, "icmp_type" can be that of ICMPv6. */
@@ -193,7 +280,8 @@ has_prerequisites(const struct mf_field *mf, const struct match *all)
                              : mf->id == MFF_ICMPV4_CODE ? MFF_ICMPV6_CODE
                                                          : mf->id;
 
-    return mf_are_match_prereqs_ok(mf, all) || mf_are_match_prereqs_ok(mf_from_id(other), all);
+    return mf_are_match_prereqs_ok(mf, all) || mf_are_match_prereqs_ok(mf_from_id(other), all)
+           || (is_shared(mf) && is_kept(mf, all));
 }
 
 /* The match as a whole does not tell: ofp_parse_field() adds that it is of an Ethernet

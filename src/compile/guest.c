@@ -63,7 +63,8 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
     /* Behind a ct() that does not go on in a table, nothing is known of the connection
      * any more (ovs-actions(7)). */
     char *join CLEANUP_FREE = nwf_asprintf("%s,commit", track);
-    char *mark CLEANUP_FREE = nwf_asprintf("%s,commit,exec(set_field:0x1/0x1->ct_mark)", track);
+    char *mark CLEANUP_FREE = nwf_asprintf("%s,exec(set_field:0x%x/0x%x->ct_mark)", join,
+                                           row->mark.value, row->mark.mask);
 
     switch (row->verdict) {
     case NWF_V_TRACK:
@@ -73,6 +74,8 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_ct(actions, port, mark);
         break;
     case NWF_V_COMMIT:
+        put_ct(actions, port, row->mark.mask ? mark : join);
+        break;
     case NWF_V_JOIN:
         put_ct(actions, port, join);
         break;

@@ -307,7 +307,7 @@ add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracke
           struct nwf_error *err)
 {
     struct nwf_matches later = {.data = NULL};
-    bool drops = prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+    bool drops = nwf_prule_drops(prule);
     struct match frames;
     bool asked = false;
 
@@ -357,6 +357,24 @@ push_state(struct nwf_matches *list, uint32_t state, uint32_t mask, int answered
 /* Packets of connections that are valid and not merely related. */
 #define PLAIN (CS_INVALID | CS_RELATED)
 
+/* What is in doubt is dropped by every rule that drops something of a state. */
+static void
+push_doubt(const struct nwf_prule *prule, struct nwf_matches *list)
+{
+    push_state(list, 0, 0, -1, NWF_STRAY_DOUBT);
+    if (prule->states & NWF_STATE_RELATED) {
+        push_state(list, 0, 0, -1, NWF_STRAY_ERROR);
+    }
+}
+
+static void
+push_invalid(struct nwf_matches *list)
+{
+    push_state(list, CS_INVALID, CS_INVALID, -1, NWF_STRAY_NONE);
+    push_state(list, CS_INVALID, CS_INVALID, -1, NWF_STRAY_ERROR);
+    push_state(list, 0, CS_INVALID, -1, NWF_STRAY_INVALID);
+}
+
 static void
 state_matches(const struct nwf_prule *prule, struct nwf_matches *list)
 {
@@ -364,23 +382,25 @@ state_matches(const struct nwf_prule *prule, struct nwf_matches *list)
     bool established = prule->states & NWF_STATE_ESTABLISHED;
 
     if (prule->ct_direction == NWF_CT_ORIGINAL) {
-        push_state(list, 0, PLAIN | CS_REPLY_DIR, -1, 0);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, -1, NWF_STRAY_NONE);
     } else if (prule->ct_direction == NWF_CT_REPLY) {
-        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, -1);
+        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, NWF_STRAY_NONE);
     } else if (is_new && established) {
-        push_state(list, 0, PLAIN, -1, 0);
+        push_state(list, 0, PLAIN, -1, NWF_STRAY_NONE);
     } else if (is_new) {
-        push_state(list, 0, PLAIN | CS_REPLY_DIR, 0, 0);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, 0, NWF_STRAY_NONE);
     } else if (established) {
-        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, -1);
-        push_state(list, 0, PLAIN | CS_REPLY_DIR, 1, -1);
+        push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, NWF_STRAY_NONE);
+        push_state(list, 0, PLAIN | CS_REPLY_DIR, 1, NWF_STRAY_NONE);
     }
     if (prule->states & NWF_STATE_RELATED) {
         push_state(list, CS_RELATED, PLAIN, -1, -1);
     }
     if (prule->states & NWF_STATE_INVALID) {
-        push_state(list, CS_INVALID, CS_INVALID, -1, -1);
-        push_state(list, CS_NEW, CS_NEW | CS_INVALID, -1, 1);
+        push_invalid(list);
+    }
+    if (nwf_prule_drops(prule)) {
+        push_doubt(prule, list);
     }
 }
 

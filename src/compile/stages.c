@@ -269,29 +269,20 @@ emit_root(struct nwf_builder *b, struct nwf_error *err)
 
 /* ---- All of it. ---- */
 
-static int
-build(struct nwf_builder *b, struct nwf_error *err)
+static bool
+has_flow_text(const struct nwf_side *side)
 {
-    int r = emit_root(b, err);
-
-    if (!r && nwf_builder_has_ip(b)) {
-        r = nwf_builder_emit_ip(b, err);
+    nwf_vec_foreach (prule, &side->rules) {
+        if (nwf_rule_flow_text(prule)) {
+            return true;
+        }
     }
-    if (r) {
-        return r;
-    }
-    nwf_stages_shrink(b->stages, b->has_flow_text);
-    return b->stages->list.n > NWF_MAX_STAGES
-               ? nwf_error_set(err, -E2BIG,
-                               "the filter needs %zu tables, %d are there: it has too many negated "
-                               "rules or returns",
-                               b->stages->list.n, NWF_MAX_STAGES)
-               : 0;
+    return false;
 }
 
 int
-nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
-                 struct nwf_stages *stages, struct nwf_error *err)
+nwf_stages_build_whole(const struct nwf_program *program, enum nwf_direction direction,
+                       struct nwf_stages *stages, struct nwf_error *err)
 {
     struct nwf_builder b = {
         .program = program,
@@ -301,13 +292,34 @@ nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction
     };
 
     memset(stages, 0, sizeof *stages);
-    nwf_vec_foreach (prule, &b.side->rules) {
-        b.has_flow_text |= nwf_rule_flow_text(prule) != NULL;
-    }
+    b.has_flow_text = has_flow_text(b.side);
     nwf_sets_init(&b.sets, b.side);
-    int r = build(&b, err);
+    int r = emit_root(&b, err);
+    if (!r && nwf_builder_has_ip(&b)) {
+        r = nwf_builder_emit_ip(&b, err);
+    }
     nwf_sets_finish(&b.sets);
     if (r) {
+        nwf_stages_clear(stages);
+    }
+    return r;
+}
+
+int
+nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction,
+                 struct nwf_stages *stages, struct nwf_error *err)
+{
+    int r = nwf_stages_build_whole(program, direction, stages, err);
+
+    if (r) {
+        return r;
+    }
+    nwf_stages_shrink(stages, has_flow_text(&program->side[direction]));
+    if (stages->list.n > NWF_MAX_STAGES) {
+        r = nwf_error_set(err, -E2BIG,
+                          "the filter needs %zu tables, %d are there: it has too many negated "
+                          "rules or returns",
+                          stages->list.n, NWF_MAX_STAGES);
         nwf_stages_clear(stages);
     }
     return r;

@@ -5,7 +5,8 @@
  *   by family     untagged IPv4, untagged IPv6; all else is accepted
  *   (conntrack)   if a rule of the family, in either direction, asks for a state
  *   (mark)        an answer marks its connection, if a rule tells "new" from "established"
- *   (stray)       TCP that begins no connection is told from what does
+ *                 or asks for a state of TCP
+ *   (stray)       what conntrack does not tell, or not as Linux does (stray.c)
  *   the rules     first match; in the end accept
  *   (commit)      what is accepted and new begins a connection; fragments wait until all
  *                 of their packet have been accepted
@@ -141,58 +142,63 @@ emit_by_family(struct nwf_builder *b, struct nwf_error *err)
     return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
 
+/* Packets of a tracked family. */
+static void
+match_tracked(int family, uint32_t state, uint32_t mask, struct match *match)
+{
+    match_init_catchall(match);
+    nwf_match_set_eth_type(match, eth_types[family]);
+    match_set_ct_state_masked(match, CS_TRACKED | state, CS_TRACKED | mask);
+}
+
+/* Of a TCP segment that is not a later fragment. */
+static void
+match_tcp(uint16_t flags, uint16_t mask, struct match *match)
+{
+    match_set_nw_proto(match, IPPROTO_TCP);
+    match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
+    match_set_tcp_flags_masked(match, htons(flags), htons(mask));
+}
+
+static int
+emit_mark_row(struct nwf_builder *b, const struct match *match, enum nwf_verdict verdict,
+              uint32_t mark, uint32_t mask, struct nwf_error *err)
+{
+    int r = emit(b, match, verdict, b->stages->list.n, err);
+
+    if (!r) {
+        struct nwf_stage *stage = nwf_builder_last(b);
+        stage->rows.data[stage->rows.n - 1].mark.value = mark;
+        stage->rows.data[stage->rows.n - 1].mark.mask = mask;
+    }
+    return r;
+}
+
 static int
 emit_mark(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
 {
-    struct match match;
+    const uint32_t both = NWF_CT_MARK_ANSWERED | NWF_CT_MARK_OPEN;
+    struct match answer, handshake;
+    int r;
 
-    match_init_catchall(&match);
-    nwf_match_set_eth_type(&match, eth_types[family]);
-    match_set_ct_state_masked(&match, CS_TRACKED | CS_REPLY_DIR,
-                              CS_TRACKED | CS_REPLY_DIR | CS_INVALID | CS_RELATED);
-    match_set_ct_mark_masked(&match, 0, NWF_CT_MARK_ANSWERED);
-    int r = emit(b, &match, NWF_V_MARK, b->stages->list.n, err);
-    return r ? r : emit_rest(b, NWF_V_GOTO, b->stages->list.n, err);
-}
-
-static void
-emit_stray_row(struct nwf_builder *b, const struct match *match, uint32_t value, unsigned int level)
-{
-    struct nwf_row row = {
-        .match = *match,
-        .verdict = NWF_V_SET,
-        .target = b->stages->list.n,
-        .rule = NWF_RULE_END,
-        .set = {.reg = NWF_REG_STRAY, .value = value, .level = level},
-    };
-
-    nwf_vec_push(&nwf_builder_last(b)->rows, row);
-    b->n_rows++;
-}
-
-/* A reset, an end, and a segment without any flag begin no connection (Linux, net/
- * netfilter/nf_conntrack_proto_tcp.c); Open vSwitch would have them do so.  A first
- * fragment may end before its flags, which then read as none. */
-static void
-emit_stray(struct nwf_builder *b, enum nwf_family family)
-{
-    static const struct {
-        uint16_t flags, mask;
-    } strays[] = {{TCP_RST, TCP_RST}, {TCP_FIN, TCP_FIN}, {0, TCP_SYN | TCP_ACK}};
-    struct match match;
-
-    for (size_t i = 0; i < sizeof strays / sizeof strays[0]; i++) {
-        match_init_catchall(&match);
-        nwf_match_set_eth_type(&match, eth_types[family]);
-        match_set_nw_proto(&match, IPPROTO_TCP);
-        match_set_nw_frag_masked(&match, 0,
-                                 strays[i].flags ? FLOW_NW_FRAG_LATER : FLOW_NW_FRAG_MASK);
-        match_set_ct_state_masked(&match, CS_TRACKED | CS_NEW, CS_TRACKED | CS_NEW);
-        match_set_tcp_flags_masked(&match, htons(strays[i].flags), htons(strays[i].mask));
-        emit_stray_row(b, &match, 1, (unsigned int) i + 1);
+    match_tracked(family, CS_REPLY_DIR, CS_REPLY_DIR | CS_INVALID | CS_RELATED, &answer);
+    if (nwf_builder_tracks_tcp(b, family)) {
+        handshake = answer;
+        match_tcp(TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK, &handshake);
+        match_set_ct_mark_masked(&handshake, NWF_CT_MARK_OPEN, NWF_CT_MARK_OPEN);
+        if ((r = emit_mark_row(b, &handshake, NWF_V_MARK, NWF_CT_MARK_ANSWERED, both, err))) {
+            return r;
+        }
     }
-    match_init_catchall(&match);
-    emit_stray_row(b, &match, 0, 0);
+    if (!any_rule(b->program, family, asks_for_answer)) {
+        match_set_nw_proto(&answer, IPPROTO_TCP); /* Only its handshakes matter. */
+    }
+    match_set_ct_mark_masked(&answer, 0, NWF_CT_MARK_ANSWERED);
+    if ((r = emit_mark_row(b, &answer, NWF_V_MARK, NWF_CT_MARK_ANSWERED, NWF_CT_MARK_ANSWERED,
+                           err))) {
+        return r;
+    }
+    return emit_rest(b, NWF_V_GOTO, b->stages->list.n, err);
 }
 
 static int
@@ -222,27 +228,19 @@ emit_family(struct nwf_builder *b, size_t first, enum nwf_family family, struct 
 
     b->tracked = is_tracked(b, family);
     nwf_builder_new_stage(b);
-    if (b->tracked && any_rule(b->program, family, asks_for_answer)) {
+    if (b->tracked
+        && (any_rule(b->program, family, asks_for_answer) || nwf_builder_tracks_tcp(b, family))) {
         nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
         r = emit_mark(b, family, err);
         nwf_builder_new_stage(b);
     }
     nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
     if (b->tracked) {
-        emit_stray(b, family);
+        nwf_builder_emit_stray(b, family, eth_types[family]);
         nwf_builder_new_stage(b);
     }
     nwf_builder_resolve(b, first, NWF_TARGET_UNTRACKED - shift);
     return r ? r : emit_rules(b, family, err);
-}
-
-/* Packets of a tracked family. */
-static void
-match_tracked(int family, uint32_t state, uint32_t mask, struct match *match)
-{
-    match_init_catchall(match);
-    nwf_match_set_eth_type(match, eth_types[family]);
-    match_set_ct_state_masked(match, CS_TRACKED | state, CS_TRACKED | mask);
 }
 
 /* Fragments that conntrack has put together, and all others. */
@@ -262,6 +260,35 @@ emit_fragments(struct nwf_builder *b, int family, enum nwf_verdict verdict, size
     return r ? r : emit(b, &match, NWF_V_DROP, 0, err);
 }
 
+/* What is accepted and new. */
+static void
+match_new(int family, struct match *match)
+{
+    match_tracked(family, CS_NEW, CS_NEW | CS_INVALID | CS_RELATED, match);
+    match_set_reg(match, NWF_REG_STRAY, NWF_STRAY_NONE);
+}
+
+/* A connection that a SYN begins is marked until it is answered, or refused. */
+static int
+emit_handshake(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
+{
+    struct match match;
+    int r;
+
+    if (!nwf_builder_tracks_tcp(b, family)) {
+        return 0;
+    }
+    match_new(family, &match);
+    match_tcp(TCP_SYN, TCP_SYN | TCP_ACK, &match);
+    if ((r = emit_mark_row(b, &match, NWF_V_COMMIT, NWF_CT_MARK_OPEN, NWF_CT_MARK_OPEN, err))) {
+        return r;
+    }
+    match_tracked(family, 0, CS_INVALID, &match);
+    match_tcp(TCP_RST, TCP_RST, &match);
+    match_set_ct_mark_masked(&match, NWF_CT_MARK_OPEN, NWF_CT_MARK_OPEN | NWF_CT_MARK_REFUSED);
+    return emit_mark_row(b, &match, NWF_V_MARK, NWF_CT_MARK_REFUSED, NWF_CT_MARK_REFUSED, err);
+}
+
 /* Fragments whose packet never came together leave the userspace datapath's conntrack with
  * the next packet that goes through it, anybody's, "invalid" and untracked (lib/ipf.c,
  * ipf_send_expired_frags()), and go where that one goes.  So every ct() goes on in a table,
@@ -277,10 +304,12 @@ emit_commit(struct nwf_builder *b, struct nwf_error *err)
         if (!is_tracked(b, (enum nwf_family) f)) {
             continue;
         }
-        r = emit_fragments(b, f, NWF_V_JOIN, b->stages->list.n, err);
-        match_tracked(f, CS_NEW, CS_NEW | CS_INVALID | CS_RELATED, &match);
-        match_set_reg(&match, NWF_REG_STRAY, 0);
-        r = r ? r : emit(b, &match, NWF_V_COMMIT, b->stages->list.n, err);
+        if ((r = emit_fragments(b, f, NWF_V_JOIN, b->stages->list.n, err))
+            || (r = emit_handshake(b, (enum nwf_family) f, err))) {
+            return r;
+        }
+        match_new(f, &match);
+        r = emit(b, &match, NWF_V_COMMIT, b->stages->list.n, err);
     }
     return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
 }

@@ -170,7 +170,7 @@ handle_later_ipv6(struct nwf_rule_matches *m, const struct nwf_prule *prule,
                   const struct nwf_sets *sets, struct nwf_error *err)
 {
     const struct nwf_protocol *protocol = prule->rule->protocol;
-    bool drops = prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+    bool drops = nwf_prule_drops(prule);
     struct nwf_matches outside = {.data = NULL};
 
     if (!protocol || protocol->layer != NWF_IPV6 || !protocol->has_ip_proto || !drops

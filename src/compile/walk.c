@@ -62,7 +62,7 @@ nwf_walk(const struct nwf_stages *stages, const struct flow *packet, const struc
             track(&at, ct);
             break;
         case NWF_V_MARK:
-            at.ct_mark |= NWF_CT_MARK_ANSWERED;
+            at.ct_mark = (at.ct_mark & ~row->mark.mask) | row->mark.value;
             break;
         case NWF_V_JOIN:
         case NWF_V_COMMIT:

@@ -28,6 +28,21 @@ nwf_explanation_clear(struct nwf_explanation *explanation)
 }
 
 static char *
+set_text(const struct nwf_row *row, int next)
+{
+    static const char *const strays[] = {
+        [NWF_STRAY_NONE] = "",
+        [NWF_STRAY_INVALID] = "to Linux it is INVALID, ",
+        [NWF_STRAY_DOUBT] = "its state is in doubt, ",
+        [NWF_STRAY_ERROR] = "it may be RELATED, ",
+    };
+
+    return row->set.reg == NWF_REG_STRAY
+               ? nwf_asprintf("%son to table %d", strays[row->set.value], next)
+               : nwf_asprintf("address is in sets 0x%x, on to table %d", row->set.value, next);
+}
+
+static char *
 result_text(const struct nwf_row *row, enum nwf_direction direction)
 {
     uint8_t first = direction == NWF_OUT ? NWF_TABLE_FROM_VM : NWF_TABLE_TO_VM;
@@ -41,11 +56,12 @@ result_text(const struct nwf_row *row, enum nwf_direction direction)
                               ? "dropped: Open vSwitch does not see whether the rule matches"
                               : "dropped");
     case NWF_V_SET:
-        return nwf_asprintf("address is in sets 0x%x, on to table %d", row->set.value, next);
+        return set_text(row, next);
     case NWF_V_TRACK:
         return nwf_asprintf("tracked, on to table %d", next);
     case NWF_V_MARK:
-        return nwf_asprintf("connection is answered, on to table %d", next);
+        return nwf_asprintf("connection is %s, on to table %d",
+                            row->mark.value & NWF_CT_MARK_REFUSED ? "refused" : "answered", next);
     case NWF_V_COMMIT:
         return nwf_asprintf("begins a connection, on to table %d", next);
     case NWF_V_JOIN:

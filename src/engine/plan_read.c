@@ -58,6 +58,7 @@ read_notes(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
            struct nwf_plan_port *port)
 {
     port->vlan = from->vlan;
+    port->is_mirror_output = from->is_mirror_output;
     port->uuid = from->uuid;
     port->port_uuid = from->port_uuid;
     port->input = nwf_input_digest(bridge, from);

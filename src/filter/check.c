@@ -7,6 +7,7 @@
 
 #include "nwf/program.h"
 #include "nwf/text.h"
+#include "stand_in.h"
 
 static bool
 asks_for_icmp(const struct nwf_element *element)
@@ -73,42 +74,12 @@ stand_in(const struct nwf_element *element, const struct nwf_attr_def *def)
     return "text";
 }
 
-/* A value for a variable inside of a <flow>, which may stand anywhere: to be told by the
- * field's name, or by the usual meaning of the variable's. */
-static const char *
-stand_in_for_flow(const char *text, const char *variable)
-{
-    static const struct {
-        const char *word, *value;
-    } hints[] = {
-        {"ipv6", "2001:db8::1"},       {"nd_target", "2001:db8::1"},  {"dl_", "02:00:00:00:00:01"},
-        {"eth_", "02:00:00:00:00:01"}, {"_sll", "02:00:00:00:00:01"}, {"_tll", "02:00:00:00:00:01"},
-        {"ha", "02:00:00:00:00:01"}, /* arp_sha, arp_tha */
-        {"nw_src", "192.0.2.1"},       {"nw_dst", "192.0.2.1"},       {"ip_", "192.0.2.1"},
-        {"pa", "192.0.2.1"}, /* arp_spa, arp_tpa */
-        {"IPV6", "2001:db8::1"},       {"MAC", "02:00:00:00:00:01"},  {"IP", "192.0.2.1"},
-    };
-    char *dollar CLEANUP_FREE = nwf_asprintf("$%s", variable);
-    const char *at = strstr(text, dollar), *field = at;
-
-    while (field && field > text && !strchr(", ", field[-1])) {
-        field--;
-    }
-    char *name CLEANUP_FREE = nwf_strndup(at ? field : "", at ? (size_t) (at - field) : 0);
-    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
-        if (strstr(name, hints[i].word) || strstr(variable, hints[i].word)) {
-            return hints[i].value;
-        }
-    }
-    return "1";
-}
-
 static int
 note_var(const struct nwf_element *element, const struct nwf_attr *attr, const struct nwf_var *var,
          struct nwf_params *needed, struct nwf_error *err)
 {
     size_t want = var->fixed ? var->n + 1 : 1;
-    const char *value = attr->def->type == NWF_T_MATCH ? stand_in_for_flow(attr->text, var->name)
+    const char *value = attr->def->type == NWF_T_MATCH ? nwf_flow_stand_in(attr->text, var->name)
                                                        : stand_in(element, attr->def);
 
     for (;;) {

@@ -50,7 +50,13 @@ note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, stru
     const struct nwf_param *param = nwf_scope_find(e->scope, var->name);
 
     if (!param) {
-        return FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
+        bool is_address = !strcmp(var->name, "IP") || !strcmp(var->name, "IPV6");
+        return is_address
+                   ? FAIL(line, err, -ENOENT,
+                          "unknown variable $%s: the binding has no value for it, and addresses "
+                          "are not learned: bind with %s=ADDRESS",
+                          var->name, var->name)
+                   : FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
     }
     if (var->fixed) {
         return var->n < param->values.n
@@ -159,8 +165,12 @@ static int
 parse_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr, const char *text,
             struct nwf_masked *ret, struct nwf_error *err)
 {
-    int r = nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names, text,
-                            ret, err);
+    int r = attr->def->field == NWF_F_VLAN_ID && text[strspn(text, "0123456789")]
+                ? nwf_error_set(err, -EINVAL,
+                                "\"%.80s\" is not a decimal number, which ebtables wants of a VLAN",
+                                text)
+                : nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names,
+                                  text, ret, err);
 
     if (r) {
         nwf_error_wrap(err, "%s:%u: %s: $%s", e->rule->filter->file, line, attr->def->name,
@@ -285,9 +295,11 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
         r = FAIL(element->line, err, -EINVAL, "%s: the rule asks for a state already",
                  attr->def->name);
     }
-    if (r || (attr->def->type == NWF_T_BOOL && !m.value.bytes[0])) {
+    bool nothing =
+        (attr->def->type == NWF_T_BOOL || attr->def->type == NWF_T_STATES) && !m.value.bytes[0];
+    if (r || nothing) {
         nwf_cond_clear(&cond);
-        return r; /* "false" asks nothing; it does not ask for the contrary. */
+        return r; /* "false" asks nothing, not the contrary; neither does a list without states. */
     }
     cond.value = m.value;
     cond.mask = m.mask;

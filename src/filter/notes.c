@@ -93,6 +93,61 @@ has_ipv6_flags(const struct nwf_rule *rule, const struct nwf_element *element)
     return is_of(rule, "tcp-ipv6") && has(element, "flags");
 }
 
+/* Negated, a list is an OR of what each value is not: two of them are everything. */
+static bool
+has_negated_list(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    (void) rule;
+    nwf_vec_foreach (attr, &element->attrs) {
+        if (element->negated && attr->vars.n && !attr->vars.data[0].fixed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+has_number(const struct nwf_element *element, const char *name, const uint32_t *numbers, size_t n)
+{
+    nwf_vec_foreach (attr, &element->attrs) {
+        for (size_t i = 0; i < n && !strcmp(attr->def->name, name) && !attr->vars.n; i++) {
+            if (nwf_value_to_int(&attr->literal.value) == numbers[i]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
+has_port_0(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    static const uint32_t none[] = {0};
+    bool is_one = is_of(rule, "tcp") || is_of(rule, "udp") || is_of(rule, "tcp-ipv6")
+                  || is_of(rule, "udp-ipv6");
+
+    return is_one
+           && ((has_number(element, "srcportstart", none, 1) && !has(element, "srcportend"))
+               || (has_number(element, "dstportstart", none, 1) && !has(element, "dstportend")));
+}
+
+/* Requests that Open vSwitch's userspace datapath does not take for such. */
+static bool
+has_odd_request(const struct nwf_rule *rule, const struct nwf_element *element)
+{
+    static const uint32_t requests[] = {8, 13, 15}, requests6[] = {128}, odd[] = {17},
+                          odd6[] = {139}, none[] = {0};
+    bool is_icmp = is_of(rule, "icmp");
+    bool is_request = is_icmp ? has_number(element, "type", requests, 3)
+                              : has_number(element, "type", requests6, 1);
+    bool is_odd =
+        is_icmp ? has_number(element, "type", odd, 1) : has_number(element, "type", odd6, 1);
+
+    return (is_icmp || is_of(rule, "icmpv6"))
+           && (is_odd
+               || (is_request && has(element, "code") && !has_number(element, "code", none, 1)));
+}
+
 static bool
 is_flow(const struct nwf_rule *rule, const struct nwf_element *element)
 {
@@ -114,6 +169,12 @@ static const struct {
     {has_ipv6_range, "dstipto is an IPv6 address; libvirt reads an IPv4 address there"},
     {has_range_and_address, "address and range must both match; libvirt ignores the range"},
     {has_ipv6_flags, "the flags count, as documented; libvirt ignores them for IPv6"},
+    {has_negated_list, "match='no' with a list is a rule for each of its values, as in libvirt: "
+                       "with two values or more, everything matches"},
+    {has_port_0, "Open vSwitch's userspace datapath takes port 0 for invalid: no rule accepts it "
+                 "for its state, and those that drop packets of a state drop it"},
+    {has_odd_request, "Open vSwitch's userspace datapath takes such a request for invalid: no rule "
+                      "accepts it for its state, and those that drop packets of a state drop it"},
     {is_flow, "<flow> is not of libvirt's language"},
 };
 

@@ -143,7 +143,9 @@ parse_attr(const char *file, unsigned int line, const struct nwf_protocol *proto
     struct nwf_attr attr = {.def = nwf_attr_find(protocol, name)};
 
     if (!attr.def) {
-        return FAIL(file, line, err, "<%s> has no attribute %.80s", protocol->name, name);
+        const char *near = nwf_attr_near(protocol, name);
+        return FAIL(file, line, err, "<%s> has no attribute %.80s%s%s", protocol->name, name,
+                    near ? "; did you mean " : "", near ? near : "");
     }
     if (attr.def->role == NWF_ROLE_NOTE) {
         return 0;
@@ -200,7 +202,9 @@ parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, stru
     int r;
 
     if (!protocol) {
-        return FAIL(file, line, err, "unknown element <%.80s>", (const char *) node->name);
+        const char *near = nwf_protocol_near((const char *) node->name);
+        return FAIL(file, line, err, "unknown element <%.80s>%s%s%s", (const char *) node->name,
+                    near ? "; did you mean <" : "", near ? near : "", near ? ">" : "");
     }
     /* <flow> goes with any other. */
     if (!rule->protocol || nwf_protocol_is_flow(rule->protocol)) {
@@ -333,6 +337,12 @@ nwf_filter_parse_params(const char *file, const struct _xmlNode *node, struct nw
             || (r = nwf_xml_need_attr(file, child, "value", &value, err))) {
             return r;
         }
+        if (strpbrk(value, ", \t")) {
+            return FAIL(file, nwf_xml_line(child), err,
+                        "variable %.80s: \"%.80s\" is not a value: a list is written as a "
+                        "<parameter> for each of its values",
+                        name, value);
+        }
         if ((r = nwf_params_add(params, name, value, err))) {
             nwf_error_wrap(err, "%s:%u", file, nwf_xml_line(child));
             return r;
@@ -359,6 +369,17 @@ parse_ref(const struct nwf_filter *filter, const xmlNode *node, struct nwf_ref *
 }
 
 /* ---- Filters. ---- */
+
+int
+nwf_filter_check_name(const char *name, struct nwf_error *err)
+{
+    return nwf_text_is_name(name, "_.-", NWF_NAME_MAX)
+               ? 0
+               : nwf_error_set(err, -EINVAL,
+                               "\"%.80s\" is not a filter's name: it may have up to %d letters, "
+                               "digits, \"_\", \".\" and \"-\"",
+                               name, NWF_NAME_MAX);
+}
 
 static int
 parse_entry(struct nwf_filter *filter, const xmlNode *node, struct nwf_error *err)
@@ -429,9 +450,9 @@ nwf_filter_parse(const char *file, const char *data, size_t size, struct nwf_fil
         || (r = parse_chain(filter, root, err))) {
         return r;
     }
-    if (!nwf_text_is_name(filter->name, "_.-", NWF_NAME_MAX)) {
-        return FAIL(file, nwf_xml_line(root), err, "\"%.80s\" is not a filter's name",
-                    filter->name);
+    if ((r = nwf_filter_check_name(filter->name, err))) {
+        nwf_error_wrap(err, "%s:%u", file, nwf_xml_line(root));
+        return r;
     }
     for (const xmlNode *node = root->children; node; node = node->next) {
         if ((r = parse_entry(filter, node, err))) {

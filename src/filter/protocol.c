@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "nwf/text.h"
+
 static const struct nwf_name ethertype_names[] = {
     {"arp", 0x0806},  {"rarp", 0x8035}, {"ipv4", 0x0800},
     {"ipv6", 0x86dd}, {"vlan", 0x8100}, {NULL, 0},
@@ -74,7 +76,7 @@ static const struct nwf_attr_def mac_attrs[] = {
 static const struct nwf_attr_def vlan_attrs[] = {
     MAC_SRC,
     MAC_DST,
-    NUMBER("vlanid", U16, NWF_F_VLAN_ID, 0, 4095, NULL),
+    NUMBER("vlanid", U16, NWF_F_VLAN_ID, 0, 4094, NULL),
     NUMBER("encap-protocol", U16, NWF_F_VLAN_ENCAP, 0x3c, 0xffff, ethertype_names),
     COMMENT,
     END,
@@ -292,6 +294,30 @@ nwf_attr_find(const struct nwf_protocol *protocol, const char *name)
         }
     }
     return NULL;
+}
+
+const char *
+nwf_protocol_near(const char *name)
+{
+    const char *near = NULL;
+    size_t least = SIZE_MAX;
+
+    for (size_t i = 0; i < N_PROTOCOLS; i++) {
+        nwf_text_keep_nearer(name, protocols[i].name, &near, &least);
+    }
+    return near;
+}
+
+const char *
+nwf_attr_near(const struct nwf_protocol *protocol, const char *name)
+{
+    const char *near = NULL;
+    size_t least = SIZE_MAX;
+
+    for (const struct nwf_attr_def *a = protocol->attrs; a && a->name; a++) {
+        nwf_text_keep_nearer(name, a->name, &near, &least);
+    }
+    return near;
 }
 
 bool

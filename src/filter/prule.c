@@ -52,6 +52,50 @@ nwf_element_find(const struct nwf_element *element, enum nwf_field field, enum n
 }
 
 bool
+nwf_rule_has_variables(const struct nwf_rule *rule)
+{
+    nwf_vec_foreach (element, &rule->elements) {
+        nwf_vec_foreach (attr, &element->attrs) {
+            if (attr->vars.n) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether a variable has a part in the condition, in its mask or its range's end. */
+static bool
+is_variable(const struct nwf_rule *rule, const struct nwf_cond *cond)
+{
+    if (!cond->def) {
+        return false;
+    }
+    nwf_vec_foreach (attr, &rule->elements.data[cond->element].attrs) {
+        if (attr->vars.n && attr->def->field == cond->def->field) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+nwf_prule_widen(struct nwf_prule *prule)
+{
+    for (size_t i = prule->conds.n; i-- > 0;) {
+        if (is_variable(prule->rule, &prule->conds.data[i])) {
+            nwf_prule_remove(prule, &prule->conds.data[i]);
+        }
+    }
+}
+
+bool
+nwf_prule_drops(const struct nwf_prule *prule)
+{
+    return prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+}
+
+bool
 nwf_prule_is_stateful(const struct nwf_prule *prule)
 {
     bool is = prule->states != 0;

@@ -95,11 +95,10 @@ read_and_parse(struct nwf_store *store, const char *name, struct stored *ret, st
     char *path CLEANUP_FREE = NULL, *data CLEANUP_FREE = NULL;
     size_t size = 0;
 
-    if (!nwf_text_is_name(name, "_.-", NWF_NAME_MAX)) {
-        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a filter's name", name);
-    }
-    int r = store->read(store->aux, name, &path, &data, &size, err);
-    if (r) {
+    int r;
+
+    if ((r = nwf_filter_check_name(name, err))
+        || (r = store->read(store->aux, name, &path, &data, &size, err))) {
         return r;
     }
     store->size += size;
@@ -206,7 +205,8 @@ nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_
     struct stored *s = find(store, filter->name);
     if (s) {
         nwf_filter_free(filter);
-        return nwf_error_set(err, -EEXIST, "%s: filter %s is already in use", file, s->name);
+        return nwf_error_set(err, -EEXIST, "%s: the filter %s is there already%s%s", file, s->name,
+                             s->filter ? ", out of " : "", s->filter ? s->filter->file : "");
     }
     insert(store, &(struct stored){.name = nwf_strdup(filter->name),
                                    .filter = filter,

@@ -195,38 +195,48 @@ parse_integer(uint8_t len, int64_t min, int64_t max, const struct nwf_name *name
     return true;
 }
 
+/* With case: to libvirt, all other words are false. */
 static bool
 parse_bool(const char *s, struct nwf_value *ret)
 {
-    bool yes = !strcasecmp(s, "true") || !strcasecmp(s, "yes") || !strcmp(s, "1");
-    bool no = !strcasecmp(s, "false") || !strcasecmp(s, "no") || !strcmp(s, "0");
+    bool yes = !strcmp(s, "true") || !strcmp(s, "yes") || !strcmp(s, "1");
+    bool no = !strcmp(s, "false") || !strcmp(s, "no") || !strcmp(s, "0");
 
     *ret = nwf_value_from_int(yes, 1);
     return yes || no;
 }
 
-/* ORs together the values that the words between commas in 'text' stand for. */
+struct words {
+    const struct nwf_name *names;
+    uint32_t bits;
+};
+
+static int
+add_word(const char *word, void *aux)
+{
+    struct words *words = aux;
+
+    for (const struct nwf_name *name = words->names; name->name; name++) {
+        if (!strcasecmp(name->name, word)) {
+            words->bits |= name->value;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* ORs together the values that the words in 'text' stand for.  As to libvirt, commas and
+ * blanks, any number of them, are between words, and there may be no word at all. */
 static bool
 parse_words(const struct nwf_name *names, const char *text, uint8_t len, struct nwf_value *ret)
 {
-    uint32_t bits = 0;
+    struct words words = {.names = names};
 
-    for (;;) {
-        size_t n = strcspn(text, ",");
-        const struct nwf_name *name = names;
-        while (name->name && (strlen(name->name) != n || strncasecmp(name->name, text, n))) {
-            name++;
-        }
-        if (!name->name) {
-            return false;
-        }
-        bits |= name->value;
-        if (!text[n]) {
-            *ret = nwf_value_from_int(bits, len);
-            return true;
-        }
-        text += n + 1;
+    if (nwf_text_split(text, ", ", add_word, &words)) {
+        return false;
     }
+    *ret = nwf_value_from_int(words.bits, len);
+    return true;
 }
 
 /* Bits as in the TCP header (RFC 9293, 3.1). */
@@ -240,12 +250,21 @@ parse_tcp_flags(const char *s, struct nwf_masked *ret)
     const char *slash = strchr(s, '/');
     char *mask CLEANUP_FREE = nwf_strndup(s, slash ? (size_t) (slash - s) : 0);
 
-    if (!slash || !parse_words(names, mask, 2, &ret->mask)
-        || !parse_words(names, slash + 1, 2, &ret->value)) {
-        return false;
-    }
-    /* No packet has a flag set that is not looked at. */
-    return !(nwf_value_to_int(&ret->value) & ~nwf_value_to_int(&ret->mask));
+    return slash && parse_words(names, mask, 2, &ret->mask)
+           && parse_words(names, slash + 1, 2, &ret->value);
+}
+
+/* No packet has a flag set that is not looked at. */
+static int
+check_tcp_flags(const char *text, const struct nwf_masked *m, struct nwf_error *err)
+{
+    return nwf_value_to_int(&m->value) & ~nwf_value_to_int(&m->mask)
+               ? nwf_error_set(err, -EINVAL,
+                               "\"%.80s\" is not a pair that any packet matches: the flags behind "
+                               "the slash, which must be set, must be among those before it, "
+                               "which are looked at",
+                               text)
+               : 0;
 }
 
 static bool
@@ -281,9 +300,9 @@ type_words(enum nwf_type type)
     case NWF_T_IP6MASK:
         return "contiguous IPv6 mask";
     case NWF_T_BOOL:
-        return "truth value";
+        return "truth value: write true or false";
     case NWF_T_TCP_FLAGS:
-        return "pair of TCP flags, such as \"SYN,ACK/SYN\"";
+        return "pair of lists of TCP flags, such as \"SYN,ACK/SYN\"";
     case NWF_T_STATES:
         return "list of NEW, ESTABLISHED, RELATED and INVALID, or NONE";
     case NWF_T_TEXT:
@@ -348,6 +367,9 @@ nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_n
                                    names ? " or a known name" : "")
                    : nwf_error_set(err, -EINVAL, "\"%.80s\" is not a valid %s", text,
                                    type_words(type));
+    }
+    if (type == NWF_T_TCP_FLAGS && check_tcp_flags(text, &m, err)) {
+        return -EINVAL;
     }
     if (!m.mask.len) {
         m.mask = nwf_value_ones(m.value.len);

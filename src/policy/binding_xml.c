@@ -23,7 +23,7 @@ parse_child(const char *file, const xmlNode *node, struct nwf_binding *binding,
         int r = nwf_xml_need_attr(file, node, "filter", &binding->filter, err);
         return r ? r : nwf_filter_parse_params(file, node, &binding->params, err);
     }
-    if (nwf_xml_is(node, "owner") || nwf_xml_is(node, "linkdev")) {
+    if (nwf_xml_is(node, "owner") || nwf_xml_is(node, "linkdev") || nwf_xml_is(node, "backend")) {
         return 0;
     }
     return nwf_error_set(err, -EINVAL, "%s:%u: unexpected element <%.80s>", file,

@@ -198,3 +198,43 @@ nwf_text_split(const char *s, const char *separators, int (*each)(const char *wo
     }
     return 0;
 }
+
+/* Longer words are nobody's slips. */
+#define SLIP_MAX 32
+
+/* How many letters must be put in, taken out or changed to make one word of the other
+ * (Levenshtein's distance). */
+static size_t
+distance(const char *a, const char *b)
+{
+    size_t row[SLIP_MAX + 1], n = strlen(b);
+
+    for (size_t j = 0; j <= n; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 0; a[i]; i++) {
+        size_t corner = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < n; j++) {
+            size_t changed = corner + (a[i] != b[j]);
+            size_t less = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
+            corner = row[j + 1];
+            row[j + 1] = changed < less ? changed : less;
+        }
+    }
+    return row[n];
+}
+
+void
+nwf_text_keep_nearer(const char *word, const char *candidate, const char **near, size_t *least)
+{
+    if (strlen(word) > SLIP_MAX || strlen(candidate) > SLIP_MAX) {
+        return;
+    }
+    /* Hardly anybody slips in the first letter. */
+    size_t n = distance(word, candidate) + (word[0] == candidate[0] ? 0 : 2);
+    if (n < *least && n * 2 < strlen(word)) {
+        *least = n;
+        *near = candidate;
+    }
+}

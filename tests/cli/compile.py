@@ -168,7 +168,12 @@ ROWS = [
     bad("an unknown filter", [PORT, "-"], "vnet0: filter nosuch: no such filter",
         stdin=with_filter("nosuch")),
     bad("a filter's name that leads elsewhere", [PORT, "-"],
-        r'vnet0: filter \.\./one: "\.\./one" is not a filter\'s name', stdin=with_filter("../one")),
+        r'vnet0: filter \.\./one: "\.\./one" is not a filter\'s name: it may have .*',
+        stdin=with_filter("../one")),
+    bad("clean-traffic without an address", [PORT, "-"], r"vnet0: filter clean-traffic: "
+        r".*no-(arp-)?ip-spoofing\.xml:\d+: unknown variable \$IP: the binding has no value for it, and "
+        r"addresses are not learned: bind with IP=ADDRESS",
+        stdin=policy(filter="clean-traffic", parameters=None)),
     bad("a variable that is missing", [PORT, "-"],
         "vnet0: filter clean-traffic: {stock}/no-arp-ip-spoofing.xml:[0-9]+: .*IP.*",
         stdin=policy(parameters={})),

@@ -15,8 +15,24 @@ GOOD = """<!-- kept as it is -->
 """
 LOOP = "<filter name='loop'><filterref filter='loop'/></filter>"
 OWN = "--filter-dir={dir}/own"
+NO_NAME = r'is not a filter\'s name: it may have up to 128 letters, digits, "_", "\." and "-"'
+MISNAMED = "  {0}: note: only a file called new.xml is found as the filter new\n"
+UNREACHED = "note: nothing reaches this rule: others before it decide, .*\n"
 DEFINED = "{dir}/etc/ovs-nwfilter/filters"
 
+# Line 8 is reached: what stands before it may be other ports.
+HIDDEN = """<filter name='hidden'>
+<rule action='drop' direction='in'><ip protocol='udp'/></rule>
+<!-- Taken by the first. -->
+<rule action='accept' direction='in'><ip protocol='udp' dstportstart='53'/></rule>
+<!-- Taken by it whatever $P is. -->
+<rule action='accept' direction='in'><ip protocol='udp' dstportstart='$P'/></rule>
+<rule action='drop' direction='in'><ip protocol='tcp' dstportstart='$P'/></rule>
+<rule action='accept' direction='in'><ip protocol='tcp' dstportstart='0'/></rule>
+<rule action='drop' direction='in' priority='1000'/>
+<rule action='accept' direction='in' priority='1000'><arp/></rule>
+</filter>
+"""
 FILES = {
     "own/good.xml": GOOD,
     "own/loop.xml": LOOP,
@@ -35,6 +51,9 @@ FILES = {
     "large.xml": "<filter name='large'>\n<rule action='drop' direction='in'>"
                  "<flow match='arp,arp_op=256'/></rule></filter>",
     "empty.xml": "",
+    "above.xml": "<filter name='above'><filterref filter='below'/></filter>",
+    "below.xml": "<filter name='below'><rule action='drop' direction='in'>"
+                 "<tcp dstportstart='$PORT'/></rule></filter>",
 }
 
 
@@ -91,16 +110,60 @@ ROWS = [
     Row("show: a broken one", [OWN, "filter", "show", "broken"],
         error="filter broken: {dir}/own/broken.xml:2: .*"),
     Row("show: a name that leads elsewhere", [OWN, "filter", "show", "../good"],
-        error=r'filter \.\./good: "\.\./good" is not a filter\'s name'),
+        error=rf'filter \.\./good: "\.\./good" {NO_NAME}'),
     Row("show: an empty name", [OWN, "filter", "show", ""],
-        error='filter : "" is not a filter\'s name'),
+        error=rf'filter : "" {NO_NAME}'),
 
     Row("check: a name", [OWN, "filter", "check", "good"], out="good: good; needs DST, IP\n"),
-    Row("check: a file", [OWN, "filter", "check", "./good.xml"], out="new: good; needs DST, IP\n"),
+    Row("check: a file that has another name", [OWN, "filter", "check", "./good.xml"],
+        out="new: good; needs DST, IP\n" + MISNAMED.format("./good.xml")),
+    Row("check: a file that has its filter's name", [OWN, "filter", "check", "own/good.xml"],
+        out="good: good; needs DST, IP\n"),
     Row("check: standard input", [OWN, "filter", "check", "-"], stdin=GOOD,
         out="good: good; needs DST, IP\n"),
     Row("check: several", [OWN, "filter", "check", "good", "again.xml"],
-        out="good: good; needs DST, IP\nnew: good\n"),
+        out="good: good; needs DST, IP\nnew: good\n" + MISNAMED.format("again.xml")),
+    Row("check: files that refer to each other", [OWN, "filter", "check", "above.xml", "below.xml"],
+        out="above: good; needs PORT\nbelow: good; needs PORT\n"),
+    Row("check: one of them alone", [OWN, "filter", "check", "above.xml"],
+        error="filter above: above.xml:1: filter below: no such filter"),
+    Row("check: a broken one among them", [OWN, "filter", "check", "above.xml", "empty.xml",
+                                           "below.xml"], status=1,
+        out="above: good; needs PORT\nbelow: good; needs PORT\n",
+        error="ovs-nwfilter: empty.xml:[^\n]*\n"),
+    Row("check: two files with one filter", [OWN, "filter", "check", "again.xml", "good.xml"],
+        out="new: good\n" + MISNAMED.format("again.xml"), status=1,
+        error="ovs-nwfilter: good.xml: the filter new is there already, out of again.xml\n"),
+    Row("check: what nothing reaches", [OWN, "filter", "check", "-"], stdin=HIDDEN,
+        out=f"hidden: good; needs P\n  -:4: {UNREACHED}  -:6: {UNREACHED}  -:10: {UNREACHED}"),
+    Row("check: a negated list", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
+        "<rule action='drop' direction='out'><ip match='no' srcipaddr='$IP'/></rule></filter>",
+        out="n: good; needs IP\n  -:1: note: match='no' with a list .* everything matches\n"),
+    Row("check: port 0", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
+        "<rule action='accept' direction='in'><udp dstportstart='0'/></rule></filter>",
+        out="n: good\n  -:1: note: Open vSwitch's userspace datapath takes port 0 for invalid.*\n"),
+    Row("check: a request with a code", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
+        "<rule action='drop' direction='in'><icmp type='13' code='1' state='NEW'/></rule></filter>",
+        out="n: good\n  -:1: note: Open vSwitch's .* takes such a request for invalid.*\n"),
+    Row("check: an element that is called otherwise", [OWN, "filter", "check", "-"],
+        stdin="<filter name='n'><rule action='drop' direction='in'><icmp-ipv6/></rule></filter>",
+        error="-:1: unknown element <icmp-ipv6>; did you mean <icmpv6>"),
+    Row("check: an attribute that is called otherwise", [OWN, "filter", "check", "-"],
+        stdin="<filter name='n'><rule action='drop' direction='in'><ip srcipadr='1.1.1.1'/></rule>"
+        "</filter>", error="-:1: <ip> has no attribute srcipadr; did you mean srcipaddr"),
+    Row("check: an element like no other", [OWN, "filter", "check", "-"],
+        stdin="<filter name='n'><rule action='drop' direction='in'><connection/></rule></filter>",
+        error="-:1: unknown element <connection>"),
+    Row("check: a name with a colon", [OWN, "filter", "check", "-"], stdin="<filter name='a:b'/>",
+        error=f'-:1: "a:b" {NO_NAME}'),
+    Row("check: a list in one parameter", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
+        "<filterref filter='good'><parameter name='IP' value='10.0.0.5 10.0.0.6'/></filterref>"
+        "</filter>", error='-:1: variable IP: "10.0.0.5 10.0.0.6" is not a value: '
+        "a list is written as a <parameter> for each of its values"),
+    Row("check: flags that no packet has", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
+        "<rule action='drop' direction='in'><tcp flags='SYN/ALL'/></rule></filter>",
+        error='-:1: flags: "SYN/ALL" is not a pair that any packet matches: the flags behind the '
+        "slash, which must be set, must be among those before it, which are looked at"),
     Row("check: bad ones among good ones", [OWN, "filter", "check", "loop", "good", "nosuch"],
         out="good: good; needs DST, IP\n", status=1,
         error="ovs-nwfilter: filter loop: {dir}/own/loop.xml:1: [^\n]*\n"
@@ -146,7 +209,7 @@ ROWS = [
         stdin="<filter name='new'><rule/></filter>", error="-:1: .*"),
     Row("define: it is still there", ["filter", "show", "new"], out="<filter name='new'/>"),
     Row("undefine: a name that leads elsewhere", ["filter", "undefine", "../filters/new"],
-        error=r'"\.\./filters/new" is not a filter\'s name'),
+        error=rf'"\.\./filters/new" {NO_NAME}'),
     Row("undefine: nobody can tell who uses it", ["--db=tcp:127.0.0.1:1", "filter", "undefine", "new"],
         error="filter new: cannot tell whether a port is bound to it: "
               "OVSDB tcp:127.0.0.1:1: Connection refused"),

@@ -63,7 +63,7 @@ def from_row(number, cells, elements):
 
 
 def document(name, xml):
-    if xml.startswith("<filter"):
+    if "<filter " in xml or xml.startswith("<filter/"):
         return re.sub(r"(name|filter)='x'", rf"\1='{name}'", xml)
     if not xml.startswith("<rule"):
         xml = f"<rule action='accept' direction='out'>{xml}</rule>"

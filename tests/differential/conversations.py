@@ -143,6 +143,22 @@ def tcp_refused(on, sport, dport):
     return [say(SYN), say(RST | ACK, True)]
 
 
+def tcp_unanswered(on, sport, dport):
+    """The side that began goes on without an answer; what comes at last is none."""
+    say = Tcp(on, sport, dport)
+    return [say(SYN), say(ACK), say(PSH | ACK), say(ACK, True), say(PSH | ACK), say(SYN | ACK)]
+
+
+def tcp_after_refusal(on, sport, dport):
+    say = Tcp(on, sport, dport)
+    return [say(SYN), say(RST | ACK, True), say(ACK), say(PSH | ACK, True), say(SYN | ACK, True)]
+
+
+def tcp_odd_flags(on, sport, dport):
+    say = Tcp(on, sport, dport)
+    return [*say.open(), say(FIN | RST | ACK)]
+
+
 def tcp_stray(flags):
     """A segment of a connection that nobody saw begin, and an answer."""
     def script(on, sport, dport):
@@ -231,6 +247,14 @@ def echo_fragments(on, number):
         return lambda data: f.icmp(kind, 0, struct.pack("!HH", number, 1), data, on.icmp)
     request, reply = (128, 129) if on.is_ipv6 else (8, 0)
     return [on.fragments(head(request)), on.fragments(head(reply), True)]
+
+
+def request(kind, reply, code=0):
+    def script(on, number):
+        rest = struct.pack("!HH", number, 1)
+        return [on.say(f.icmp(kind, code, rest, FILL, on.icmp)),
+                on.say(f.icmp(reply, code, rest, FILL, on.icmp), True)]
+    return script
 
 
 def icmp_alone(kind, code=0):

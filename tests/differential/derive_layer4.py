@@ -79,7 +79,7 @@ def _neighbours(name, attributes):
     if name.endswith("portstart"):
         low, high = int(value, 0), int(attributes.get(ENDS[name], value), 0)
         return [str(port) for port in sorted({low - 1, high, high + 1} - {low})
-                if 0 < port < 0x10000]  # conntrack of Open vSwitch takes port 0 for invalid
+                if 0 <= port < 0x10000]
     if name in ("dscp", "type", "code"):
         number = int(value, 0)
         return [str(other) for other in (number - 1, number + 1)

@@ -40,7 +40,7 @@ PROTOCOL_IDS = ["arp", "rarp", "ipv4", "ipv6", "vlan", "0x835", "0x88cc", "0x600
 OPCODES = ["1", "2", "3", "4", "Request", "Reply", "Request_Reverse", "9", "255"]
 
 PARAMETERS = {"IP": [GUEST.ip], "IPS": [GUEST.ip, SECOND_IP, PEER.ip], "IPV6": [GUEST.ip6],
-              "MACS": [STRANGER.mac, PEER.mac], "PORTS": ["80", "67", "547"]}
+              "MACS": [STRANGER.mac, PEER.mac], "PORTS": ["80", "67", "547"], "VLAN": ["5"]}
 
 
 def filter_tree(seed, number):
@@ -133,7 +133,7 @@ class Dice(random.Random):
     def vlan(self):
         chosen = self.macs()
         if self.one_in(2):
-            chosen["vlanid"] = self.choice(["0", "5", "7", "0x64", "4094"])
+            chosen["vlanid"] = self.choice(["0", "5", "7", "0x64", "4094", "$VLAN"])
         return chosen
 
     def stp(self):
@@ -147,6 +147,8 @@ class Dice(random.Random):
                           ("arpsrcipaddr", IPS), ("arpdstipaddr", IPS)):
             if self.one_in(3):
                 chosen[key] = self.choice(self.once(pool, chosen))
+        if self.one_in(6):
+            chosen["gratuitous"] = self.choice(["false", "no", "0"])
         if "arpdstipaddr" in chosen and self.one_in(3):
             chosen["arpdstipmask"] = self.choice(IP_MASKS)
         elif "arpsrcipaddr" in chosen and "arpdstipaddr" not in chosen and self.one_in(3):

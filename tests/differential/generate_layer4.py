@@ -17,7 +17,7 @@ DIRECTIONS = ["out"] * 4 + ["in"] * 4 + ["inout"] * 2
 ELEMENTS = ["tcp"] * 5 + ["udp"] * 5 + ["icmp"] * 3 + ["all"] * 4 + [
     "udplite", "esp", "ah", "sctp", "igmp"]
 STATES = ["NEW", "ESTABLISHED", "NEW,ESTABLISHED", "RELATED", "ESTABLISHED,RELATED", "INVALID",
-          "NONE", "new,related"]
+          "NONE", "new,related", "NEW, ESTABLISHED", "RELATED,", " ,new invalid", "NONE,NEW", ""]
 PRIORITIES = ["-1000", "-100", "0", "100", "300", "700", "1000"]
 
 IPS = [GUEST.ip, GUEST.ip, SECOND_IP, PEER.ip, PEER.ip, OUTSIDE.ip, HOST.ip, "224.0.0.22",
@@ -30,12 +30,13 @@ IP6S = [GUEST.ip6, GUEST.ip6, PEER.ip6, PEER.ip6, OUTSIDE.ip6, HOST.ip6, GUEST.l
 IP6_MASKS = ["0", "10", "32", "64", "120", "127", "128"]
 IP6_RANGES = [("2001:db8::1", "2001:db8::5"), ("2001:db8::5", "2001:db8::1f"),
               ("2001:db8::20", "2001:db8::ffff")]
-PORTS = ["22", "53", "80", "80", "443", "1024", "20000", "$PORTS", "$PORTS"]
+PORTS = ["22", "53", "80", "80", "443", "1024", "20000", "$PORTS", "$PORTS", "0"]
 WIDTHS = [1, 10, 30000]
 DSCPS = ["0", "10", "46", "0x3f"]
-TYPES = {"icmp": ["0", "3", "8", "8", "11", "13"], "icmpv6": ["1", "3", "128", "128", "129", "135",
+TYPES = {"icmp": ["0", "3", "8", "8", "11", "13", "17"], "icmpv6": ["1", "3", "128", "128", "129", "135",
                                                               "136", "143"]}
-FLAGS = ["SYN,ACK/SYN", "SYN/NONE", "SYN,RST,FIN/SYN", "ACK/ACK", "ALL/SYN,ACK", "RST/RST"]
+FLAGS = ["SYN,ACK/SYN", "SYN/NONE", "SYN,RST,FIN/SYN", "ACK/ACK", "ALL/SYN,ACK", "RST/RST",
+         "SYN, ACK/SYN", "PSH/", ",SYN,,RST / SYN ,"]
 WITH_PORTS = {"tcp", "udp", "sctp"}
 
 FAMILIES = [(4,), (4,), (6,), (4, 4, 6)]  # of a whole filter: each costs libvirt commands of its own
@@ -109,7 +110,7 @@ class Dice(generate.Dice):
         if base == "icmp" and self.one_in(2):
             chosen["type"] = self.choice(TYPES[element])
             if self.one_in(2):
-                chosen["code"] = self.choice(["0", "0", "3"])
+                chosen["code"] = self.choice(["0", "0", "3", "1"])
         if element == "tcp" and self.one_in(8):
             chosen["flags"] = self.choice(FLAGS)
         if self.one_in(10):

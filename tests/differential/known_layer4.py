@@ -8,7 +8,7 @@ sources named are those of Open vSwitch (lib/) and of Linux (net/).
 
 import xml.etree.ElementTree as ElementTree
 
-from conversations import RST, SYN
+from conversations import ACK, RST, SYN
 from derive_layer4 import ELEMENTS
 from lab import frames as f
 
@@ -16,8 +16,9 @@ PASSES_DROPPED, DROPPED_PASSES = ("passes", "dropped"), ("dropped", "passes")
 PROTOCOLS = {"tcp": f.TCP, "udp": f.UDP, "udplite": f.UDPLITE, "sctp": f.SCTP, "esp": f.ESP,
              "ah": f.AH, "icmp": f.ICMP, "icmpv6": f.ICMPV6, "igmp": f.IGMP}
 ECHO_REPLY = {4: 0, 6: 129}
-NAMED_REQUESTS = {4: (17,), 6: (139,)}  # that only Linux takes for requests
-REQUESTS = {4: (8, 13, 15), 6: (128,)}
+NAMED_REQUESTS = {4: (17, 18), 6: (139, 140)}  # requests and answers to Linux only
+REQUESTS = {4: (8, 13, 15, 0, 14, 16), 6: (128, 129)}
+ERRORS = {4: (3, 4, 5, 11, 12), 6: (1, 2, 3, 4)}
 
 
 def conversation_reason(case, conversation, expected, found):
@@ -51,7 +52,7 @@ class Rule:
         self.proto = PROTOCOLS.get((self.tag or "").removesuffix("-ipv6"))
         self.drops = rule.get("action") in ("drop", "reject")
         self.negated = self.attributes.get("match") == "no"
-        self.states = set(self.attributes.get("state", "").upper().split(",")) - {""}
+        self.states = set(self.attributes.get("state", "").upper().replace(",", " ").split())
         self.is_tracked = self.is_layer4 and (self.states - {"NONE"} or not self.states and (
             rule.get("action") == "accept" and rule.get("direction") != "inout"
             and rule.get("statematch") not in ("false", "0")))
@@ -97,16 +98,47 @@ def _sctp(about):
             and any(theirs == "dropped" for _, theirs, _ in about.before))
 
 
+def _is_odd_question(kind, code, family):
+    """Whether the message is a request, or an answer to one, that only Linux takes for such."""
+    return kind in NAMED_REQUESTS[family] or code and kind in REQUESTS[family]
+
+
 def _unknown_request(about):
-    if not about.is_tracked or about.proto not in (f.ICMP, f.ICMPV6) or about.is_fragment:
+    return (about.verdicts == PASSES_DROPPED and about.is_tracked
+            and about.proto in (f.ICMP, f.ICMPV6)
+            and _is_odd_question(*about.body[:2], about.family))
+
+
+def _port_0(about):
+    return (about.verdicts == PASSES_DROPPED and about.is_tracked
+            and about.proto in (f.TCP, f.UDP) and b"\0\0" in (about.body[:2], about.body[2:4]))
+
+
+def _odd_error(about):
+    """An error that is invalid to Open vSwitch, under a rule that drops what is related; or about
+    what is in doubt itself.  open: under a rule that accepts what is invalid."""
+    accepted = about.verdicts == DROPPED_PASSES and about.has_rule(
+        lambda rule: "INVALID" in rule.states and not rule.drops)
+    if (not (accepted or about.verdicts == PASSES_DROPPED) or not about.is_tracked
+            or about.proto not in (f.ICMP, f.ICMPV6) or about.body[0] not in ERRORS[about.family]):
         return False
-    kind, code = about.body[:2]
-    is_one = (kind in NAMED_REQUESTS[about.family]
-              or kind in REQUESTS[about.family] and code)
-    # open: rules that speak of the states themselves may accept the one and drop the other
-    return is_one and (about.verdicts == PASSES_DROPPED or about.has_rule(
-        lambda rule: "INVALID" in rule.states and not rule.drops
-        or rule.drops and rule.states & {"NEW"}))
+    quoted = about.body[8:]
+    proto, inner = (quoted[6], quoted[40:]) if about.family == 6 else (quoted[9], quoted[20:])
+    in_doubt = (b"\0\0" in (inner[:2], inner[2:4]) if proto in (f.TCP, f.UDP) else
+                proto in (f.ICMP, f.ICMPV6) and _is_odd_question(*inner[:2], about.family))
+    return in_doubt or not accepted and about.has_rule(lambda rule: rule.drops and "RELATED" in rule.states)
+
+
+def _tcp_doubt(about):
+    """A segment of a handshake that went wrong: rules that drop it may be of another state."""
+    if about.verdicts != PASSES_DROPPED or not about.is_tracked or about.proto != f.TCP:
+        return False
+    flags = [step.frames[0][len(about.frame) - len(about.body) + 13] for step, _, _ in about.before]
+    mine = about.body[13]
+    is_open = not flags or flags[0] & (SYN | ACK) == SYN and (len(flags) < 2 or not any(
+        others & (SYN | ACK) == SYN | ACK for others in flags[1:2]))
+    odd = mine & (SYN | ACK) == SYN | ACK or mine & RST or mine & (SYN | ACK) == SYN and flags
+    return bool(is_open or odd)
 
 
 def _behind_ah(about):
@@ -177,9 +209,15 @@ def _flags_ipv6(about):
 ENTRIES = (
     (_sctp, "SCTP: a connection of Linux begins with INIT (netfilter/nf_conntrack_proto_sctp.c); "
             "Open vSwitch knows its addresses only (extract_l4() in lib/conntrack.c)"),
-    (_unknown_request, "ICMP types 17 and 139, and requests with a code: they begin a connection "
-                       "of Linux; Open vSwitch calls them invalid (extract_l4_icmp(), "
-                       "extract_l4_icmp6() in lib/conntrack.c)"),
+    (_unknown_request, "ICMP types 17 and 139, requests with a code, and answers to them: Open "
+                       "vSwitch calls them invalid (extract_l4_icmp(), extract_l4_icmp6() in "
+                       "lib/conntrack.c); rules that drop a state drop them"),
+    (_port_0, "port 0: the same (extract_l4_tcp(), extract_l4_udp())"),
+    (_odd_error, "an ICMP error about one of these: Open vSwitch calls it invalid, as it does one "
+                 "about nothing; rules that drop RELATED drop both, and rules that accept INVALID "
+                 "accept both"),
+    (_tcp_doubt, "TCP that goes on without a right handshake: its state is in doubt "
+                 "(src/compile/stray.c)"),
     (_behind_ah, "AH over IPv6: to Open vSwitch an extension header, so the packet is of the "
                  "protocol behind it (parse_ipv6_ext_hdrs__() in lib/flow.c)"),
     (_answer_unseen, "an answer that an Ethernet rule drops: Linux has tracked it by then "

@@ -17,6 +17,9 @@ WITH_PORTS = {  # name -> script(line, source port, destination port); the ports
     "tcp refused": (c.tcp_refused, (80,)), "stray syn+ack": (c.tcp_stray(SYN | ACK), (80,)),
     "stray ack": (c.tcp_stray(ACK), (80,)), "stray data": (c.tcp_stray(PSH | ACK), (22,)),
     "stray rst": (c.tcp_stray(RST), (80,)), "stray fin": (c.tcp_stray(FIN | ACK), (80,)),
+    "tcp unanswered": (c.tcp_unanswered, (80,)), "tcp goes on refused": (c.tcp_after_refusal, (80,)),
+    "tcp odd flags": (c.tcp_odd_flags, (80,)), "tcp port 0": (c.tcp_short, (0,)),
+    "udp port": (c.udp, (0,)),
     "udp": (c.udp, (53, 80)), "udp, wrong reply": (c.udp_wrong_reply, (53,)),
     "udp fragments": (c.udp_fragments, (53, 9)), "first fragment": (c.first_fragment, (53,)),
     "last fragment": (c.last_fragment, (53,)), "sctp": (c.sctp, (80,)),
@@ -26,6 +29,7 @@ ERRORS = {4: ((3, 3), (3, 4), (11, 0)), 6: ((1, 4), (2, 0), (3, 0))}
 PLAIN = {"esp": f.ESP, "gre": 47, "experiment": 253}
 ICMP_TYPES = {4: ((0, 0), (3, 1), (5, 1), (9, 0), (13, 0), (14, 0), (17, 0), (12, 0)),
               6: ((1, 0), (129, 0), (137, 0), (139, 0), (200, 3))}
+REQUESTS = {4: ((8, 0, 1), (13, 14, 0), (13, 14, 1), (17, 18, 0)), 6: ((128, 129, 1), (139, 140, 0))}
 FEW = ("tcp short", "stray ack", "udp", "udp fragments")  # for all parties but the peer
 
 
@@ -54,6 +58,9 @@ def between(on, ports, where):
         for server in servers:
             yield named(f"{name} {server}", script(on, next(ports), server))
     yield named("echo", c.echo(on, next(ports)))
+    yield named("error about port 0", c.error_about(*ERRORS[family][0])(on, next(ports), 0))
+    for request, reply, code in REQUESTS[family]:
+        yield named(f"request {request}/{code}", c.request(request, reply, code)(on, next(ports)))
     for kind, code in ERRORS[family][:3 if "peer" in parties else 1]:
         yield named(f"error {kind}/{code}", c.error_about(kind, code)(on, next(ports), 53))
     if "host" in parties:

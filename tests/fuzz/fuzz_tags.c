@@ -20,12 +20,16 @@ is_short(void *aux, const char *name)
 static void
 check(const struct nwf_binding *binding, const struct nwf_tag *tags, size_t n_tags)
 {
+    static const char *const identities[] = {
+        NWF_TAG_MAC, NWF_TAG_PROFILE, "iface-id", "vm-id", "vm-uuid", "xs-vm-uuid", "xs-vif-uuid",
+    };
     const char *filter = NULL, *profile = NULL;
     bool has_identity = false;
 
     for (size_t i = n_tags; i-- > 0;) {
-        has_identity |= !strcmp(tags[i].key, NWF_TAG_MAC) || !strcmp(tags[i].key, "vm-id")
-                        || !strcmp(tags[i].key, "iface-id");
+        for (size_t j = 0; j < sizeof identities / sizeof identities[0]; j++) {
+            has_identity |= !strcmp(tags[i].key, identities[j]);
+        }
         filter = !strcmp(tags[i].key, NWF_TAG_FILTER) ? tags[i].value : filter;
         profile = !strcmp(tags[i].key, NWF_TAG_PROFILE) ? tags[i].value : profile;
     }

@@ -104,12 +104,14 @@ def _with_tag(frame, auxdata):
 
 
 class Verdict:
-    """What became of one frame: how often each port got it, and whether it was still the same."""
+    """What became of one frame: how often each port got it, as what, and whether that was still
+    the same."""
 
-    __slots__ = ("seen", "mangled")
+    __slots__ = ("seen", "copies", "mangled")
 
     def __init__(self):
         self.seen = collections.Counter()
+        self.copies = {}
         self.mangled = False
 
     def __repr__(self):
@@ -196,6 +198,7 @@ class Wire:
                 if number in pending:
                     sent, verdict = pending[number]
                     verdict.seen[name] += 1
+                    verdict.copies[name] = frame
                     verdict.mangled |= not port.is_same(frame, sent)
                 elif number == sentinel and name == target:
                     arrived = True

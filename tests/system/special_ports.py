@@ -7,6 +7,7 @@ and still reach guests only by their filters, and once, whichever member they co
 mode what would be dropped passes and is counted on the rule that would have dropped it.
 """
 
+import json
 import os
 import re
 import sys
@@ -77,6 +78,11 @@ def counters(world, name):
     return totals
 
 
+def role_of(port):
+    rows = json.loads(nwfilter("bindings", "--format=json").out)
+    return {row["port"]: row["role"] for row in rows}.get(port)
+
+
 def test_mirror(world):
     number = world.trusted("span", 9)
     world.ovs.vsctl("--", "--id=@span", "get", "Port", "span", "--", "--id=@m", "create", "Mirror",
@@ -88,6 +94,10 @@ def test_mirror(world):
     about = [flow for flow in world.ovs.flows("br0")
              if re.search(rf"in_port={number}\b|output:{number}\b|reg[02]={number:#x}\b", flow)]
     world.check("a mirror's output has no flows", not about, about)
+    world.check("nor is it shown as trusted", role_of("span") == "mirror output", role_of("span"))
+    nwfilter("bind", "span", "clean-traffic", "IP=10.0.0.99", "MAC=52:54:00:00:00:99")
+    world.check("not even if it has a filter", role_of("span") == "mirror output", role_of("span"))
+    nwfilter("unbind", "span")
     world.expect_all("it gets copies of what is switched, once, and sends nothing", [
         ("uplink", world.ip("uplink"), ["vnet0", "vnet1", "span"]),
         ("vnet0", world.ip("vnet0", "vnet1"), ["vnet1", "span"]),

@@ -33,7 +33,7 @@ const char *const pool_ip6s[] = {
 };
 const char *const pool_ports[] = {"0", "22", "67", "68", "80", "1023", "1024", "65535", NULL};
 const char *const pool_protos[] = {"6", "17", "132", "1", "58", "2", "136", "59", "255", NULL};
-const char *const pool_vids[] = {"0", "1", "5", "4095", NULL};
+const char *const pool_vids[] = {"0", "1", "5", "4094", NULL};
 const char *const pool_types[] = {
     "0x800", "0x806", "0x8035", "0x86dd", "0x8100", "0x835", "0x600", NULL,
 };
@@ -101,6 +101,12 @@ transport_size(const struct frame *f)
     return f->oddity == CUT_TRANSPORT ? 8 : 24;
 }
 
+uint8_t
+frame_tcp_flags(const struct frame *f)
+{
+    return f->connection == CONN_ANSWER ? 0x12 : 0x02;
+}
+
 static void
 put_transport(struct dp_packet *p, const struct frame *f)
 {
@@ -115,7 +121,8 @@ put_transport(struct dp_packet *p, const struct frame *f)
     dp_packet_put_zeros(p, 4);
     if (transport_size(f) > 8) {
         dp_packet_put_zeros(p, 4);
-        put16(p, 0x5002); /* TCP: a header of 20 bytes, SYN. */
+        put8(p, 0x50); /* TCP: a header of 20 bytes. */
+        put8(p, frame_tcp_flags(f));
         dp_packet_put_zeros(p, transport_size(f) - 14u);
     }
 }

@@ -62,6 +62,9 @@ struct frame {
 /* Whether Linux leaves the packet out of conntrack: neighbour discovery and the like. */
 bool frame_is_untracked(const struct frame *frame);
 
+/* Of TCP: SYN, and of an answer SYN,ACK. */
+uint8_t frame_tcp_flags(const struct frame *frame);
+
 bool frame_is_arp(const struct frame *frame); /* Or RARP. */
 
 /* Parses the frame's bytes as ovs-vswitchd does. */

@@ -116,8 +116,8 @@ ip_field(const struct frame *f, enum nwf_field field, struct nwf_value *ret)
         return has_transport && take_number(ret, f->icmp_type, 1);
     case NWF_F_ICMP_CODE:
         return has_transport && take_number(ret, f->icmp_code, 1);
-    case NWF_F_TCP_FLAGS: /* SYN, always; see put_transport() in frame.c. */
-        return has_transport && take_number(ret, 2, 2);
+    case NWF_F_TCP_FLAGS:
+        return has_transport && take_number(ret, frame_tcp_flags(f), 2);
     default:
         return false;
     }
@@ -289,6 +289,47 @@ is_stateful(const struct nwf_program *program, enum nwf_family family)
 }
 
 static bool
+is_one_of(uint8_t type, const uint8_t *types, size_t n)
+{
+    return memchr(types, type, n) != NULL;
+}
+
+/* What is invalid to Open vSwitch, and may be of any state to Linux. */
+static bool
+is_in_doubt(const struct frame *f)
+{
+    static const uint8_t icmp[] = {8, 13, 15, 17, 18, 0, 14, 16};
+    static const uint8_t icmpv6[] = {128, 139, 140, 151, 152, 153, 129};
+
+    if (f->connection != CONN_INVALID || f->oddity != CLEAR) {
+        return false;
+    }
+    switch (f->proto) {
+    case IPPROTO_TCP:
+        return true; /* See frame_tcp_flags(). */
+    case IPPROTO_UDP:
+        return !f->src_port || !f->dst_port;
+    case IPPROTO_ICMP: /* An answer of code 0 is one only to a question. */
+        return !is_ipv6(f) && is_one_of(f->icmp_type, icmp, f->icmp_code ? 8 : 5);
+    case IPPROTO_ICMPV6:
+        return is_ipv6(f) && is_one_of(f->icmp_type, icmpv6, f->icmp_code ? 7 : 6);
+    default:
+        return false;
+    }
+}
+
+/* An error that may be about what is in doubt. */
+static bool
+is_odd_error(const struct frame *f)
+{
+    static const uint8_t icmp[] = {3, 4, 5, 11, 12}, icmpv6[] = {1, 2, 3, 4};
+
+    return f->connection == CONN_INVALID && f->oddity == CLEAR
+           && (is_ipv6(f) ? f->proto == IPPROTO_ICMPV6 && is_one_of(f->icmp_type, icmpv6, 4)
+                          : f->proto == IPPROTO_ICMP && is_one_of(f->icmp_type, icmp, 5));
+}
+
+static bool
 state_fits(const struct nwf_prule *prule, const struct frame *f)
 {
     static const uint8_t states[N_CONNECTIONS] = {
@@ -301,6 +342,12 @@ state_fits(const struct nwf_prule *prule, const struct frame *f)
     bool is_answer = f->connection == CONN_ANSWER;
 
     if (!prule->states) {
+        return true;
+    }
+    if (is_in_doubt(f)) {
+        return nwf_prule_drops(prule);
+    }
+    if (is_odd_error(f) && nwf_prule_drops(prule) && prule->states & NWF_STATE_RELATED) {
         return true;
     }
     return !frame_is_untracked(f) && (prule->states & states[f->connection])

@@ -232,6 +232,15 @@ static const struct document_row xml_rows[] = {
      "    <parameter name='B' value='b'/>\n    <parameter name='IP' value='10.0.0.6'/>\n"
      "  </filterref>\n</filterbinding>\n",
      "vnet0", "clean-traffic", "B=b IP=10.0.0.5,10.0.0.6 MAC=52:54:00:7b:35:93"},
+    /* As "virsh nwfilter-binding-dumpxml" prints it; later versions with a backend. */
+    {"<filterbinding>\n  <owner>\n    <name>vm</name>\n"
+     "    <uuid>c605bcf9-3648-57e3-8d84-5060ded851e8</uuid>\n  </owner>\n"
+     "  <backend name='nftables'/>\n  <portdev name='vnet0'/>\n"
+     "  <mac address='52:54:00:00:00:01'/>\n  <filterref filter='clean-traffic'>\n"
+     "    <parameter name='IP' value='10.0.0.5'/>\n    <parameter name='IP' value='10.0.0.6'/>\n"
+     "    <parameter name='MAC' value='52:54:00:00:00:01'/>\n  </filterref>\n"
+     "</filterbinding>\n",
+     "vnet0", "clean-traffic", "IP=10.0.0.5,10.0.0.6 MAC=52:54:00:00:00:01"},
     {"<filterbinding><filterref filter='f'/><portdev name='p'/></filterbinding>", "p", "f", ""},
     {"<filterbinding><filterref filter='f'><parameter name='MAC' value='2:0:0:0:0:1'/></filterref>"
      "<portdev name='p'/><mac address='2:0:0:0:0:2'/></filterbinding>",

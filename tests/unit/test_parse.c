@@ -76,7 +76,7 @@ expect_attr(const struct nwf_protocol *protocol, const struct nwf_attr_def *def,
 }
 
 struct values {
-    const char *good[6], *bad[9];
+    const char *good[12], *bad[10];
 };
 
 /* Integers are tried at the limits that the table gives. */
@@ -96,12 +96,15 @@ static const struct values values_of[] = {
                    {"", "10.0.0.1", "fe80", "fe80::1%eth0", "::/129", ":::"}},
     [NWF_T_IP6MASK] = {{"0", "128", "ffff:ffff::", "$M"},
                        {"", "129", "-1", "ffff:0:ffff::", "255.0.0.0"}},
-    [NWF_T_BOOL] = {{"true", "YES", "1", "false", "no", "0"}, {"", "2", "maybe", "true,false"}},
-    [NWF_T_TCP_FLAGS] = {{"SYN/SYN", "ALL/NONE", "syn,ack,fin/syn,ack", "$F"},
-                         {"", "SYN", "SYN/", "/SYN", "SYN/SYN/SYN", "SYN, ACK/SYN", "2/2",
-                          "SYN/ACK", "NONE/FIN"}},
-    [NWF_T_STATES] = {{"NEW", "new,Established", "RELATED,INVALID", "NONE", "$S"},
-                      {"", "NEW,", ",NEW", "NEW ESTABLISHED", "OLD", "1"}},
+    [NWF_T_BOOL] = {{"true", "yes", "1", "false", "no", "0"},
+                    {"", "2", "maybe", "true,false", "True", "YES"}},
+    [NWF_T_TCP_FLAGS] = {{"SYN/SYN", "ALL/NONE", "syn,ack,fin/syn,ack", "$F", "SYN/",
+                          "SYN, ACK/SYN", ",SYN,,ACK /, SYN", "/"},
+                         {"", "SYN", "/SYN", "SYN/SYN/SYN", "2/2", "SYN/ACK", "NONE/FIN",
+                          "SYN;ACK/SYN"}},
+    [NWF_T_STATES] = {{"NEW", "new,Established", "RELATED,INVALID", "NONE", "$S", "NEW,", ",NEW",
+                       "ESTABLISHED, RELATED", "NEW ESTABLISHED", "", " ,"},
+                      {"OLD", "1", "NEW;OLD"}},
     [NWF_T_TEXT] = {.good = {"", "any text", "\xc3\xa9"}},
 };
 

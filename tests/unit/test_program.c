@@ -503,7 +503,7 @@ test_store_put(void **state)
     assert_ptr_equal(put, got);
     assert_string_equal(got->file, "new.xml");
     expect_error(nwf_store_put(store, "new.xml", xml, strlen(xml), &put, &err), &err,
-                 "filter a is already in use");
+                 "the filter a is there already");
     expect_error(nwf_store_get(store, "c", &got, &err), &err, "no such filter");
     expect_error(nwf_store_get(store, "c", &got, &err), &err, "no such filter");
     expect_error(nwf_store_get(store, "a/../b", &got, &err), &err, "is not a filter's name");

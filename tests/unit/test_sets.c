@@ -384,7 +384,7 @@ count_bits(const struct compiled *c)
     return (unsigned int) (out > in ? out : in);
 }
 
-/* Rows of one level get one priority: no frame may meet two of them. */
+/* Rows of one level get one priority: no frame may meet two that say different things. */
 static void
 check_levels(const struct compiled *c, const char *what)
 {
@@ -395,7 +395,7 @@ check_levels(const struct compiled *c, const char *what)
                 const struct nwf_row *b = &stage->rows.data[j];
                 struct match both = a->match;
                 expect(b->verdict != NWF_V_SET || b->set.level != a->set.level
-                           || !nwf_match_and(&both, &b->match),
+                           || b->set.value == a->set.value || !nwf_match_and(&both, &b->match),
                        "%s: rows %zu and %zu of a lookup", what, i, j);
             }
         }

@@ -143,12 +143,25 @@ static const struct row ip6s[] = {
 };
 
 static const struct row others[] = {
-    {NWF_T_BOOL, 0, 0, NULL, "true", "01", NULL}, {NWF_T_BOOL, 0, 0, NULL, "Yes", "01", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "1", "01", NULL},    {NWF_T_BOOL, 0, 0, NULL, "FALSE", "00", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "no", "00", NULL},   {NWF_T_BOOL, 0, 0, NULL, "0", "00", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "", NULL, NULL},     {NWF_T_BOOL, 0, 0, NULL, "2", NULL, NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "on", NULL, NULL},   {NWF_T_BOOL, 0, 0, NULL, "true ", NULL, NULL},
-    {NWF_T_TEXT, 0, 0, NULL, "", "", NULL},       {NWF_T_TEXT, 0, 0, NULL, "whatever\n", "", NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "true", "01", NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "yes", "01", NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "1", "01", NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "Yes", NULL, NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "no", "00", NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "FALSE", NULL, NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "0", "00", NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "", NULL, NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "2", NULL, NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "on", NULL, NULL},
+    {NWF_T_BOOL, 0, 0, NULL, "true ", NULL, NULL},
+    {NWF_T_STATES, 0, 0, NULL, "NEW, RELATED,", "05", NULL},
+    {NWF_T_STATES, 0, 0, NULL, "", "00", NULL},
+    {NWF_T_STATES, 0, 0, NULL, "NEW;", NULL, NULL},
+    {NWF_T_TCP_FLAGS, 0, 0, NULL, "SYN, ACK/SYN", "0002", "0012"},
+    {NWF_T_TCP_FLAGS, 0, 0, NULL, "PSH/", "0000", "0008"},
+    {NWF_T_TCP_FLAGS, 0, 0, NULL, "SYN", NULL, NULL},
+    {NWF_T_TEXT, 0, 0, NULL, "", "", NULL},
+    {NWF_T_TEXT, 0, 0, NULL, "whatever\n", "", NULL},
 };
 
 static void
