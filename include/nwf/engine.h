@@ -10,6 +10,7 @@
 #include "nwf/binding.h"
 #include "nwf/compile.h"
 #include "nwf/ovsdb.h"
+#include "nwf/policies.h"
 #include "nwf/stamp.h"
 #include "nwf/store.h"
 
@@ -66,7 +67,8 @@ struct nwf_holders {
 /* What a bridge's flows should be. */
 struct nwf_plan {
     char *name;
-    struct nwf_bridge bridge; /* Settings in, compiled ports out. */
+    const struct nwf_policies *policies; /* The caller's, in files; NULL: there are none. */
+    struct nwf_bridge bridge;            /* Settings in, compiled ports out. */
     struct {
         struct nwf_plan_port *data;
         size_t n, allocated;
@@ -89,7 +91,8 @@ void nwf_plan_finish(struct nwf_plan *plan);
 struct nwf_plan_port *nwf_plan_add_port(struct nwf_plan *plan, const char *name, uint16_t ofport,
                                         enum nwf_port_role role, struct nwf_binding *binding);
 
-/* Fills *plan with the ports of 'bridge' and the roles that their tags give them. */
+/* Fills *plan with the ports of 'bridge' and the roles that their tags, or plan->policies,
+ * give them. */
 void nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
                    struct nwf_store *store);
 
@@ -193,7 +196,8 @@ int nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
 
 /* Guests on bridges that are not managed get a status that says so, unless 'dry_run'; each is
  * told to unfiltered().  Other ports there lose the status that they have from a managed one. */
-int nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store, bool dry_run,
+int nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store,
+                       const struct nwf_policies *policies, bool dry_run,
                        void (*unfiltered)(const char *port, const char *bridge, void *aux),
                        void *aux, struct nwf_error *err);
 

@@ -46,6 +46,7 @@ bindings(struct nwf_cli *cli, struct nwf_error *err)
         struct nwf_plan plan CLEANUP(nwf_plan_finish);
 
         nwf_plan_init(&plan, bridge->name);
+        plan.policies = &cli->policies;
         nwf_plan_read(&plan, bridge, cli->store);
         nwf_vec_foreach (port, &plan.ports) {
             add_port(&rows, bridge, port);
@@ -56,6 +57,7 @@ bindings(struct nwf_cli *cli, struct nwf_error *err)
 }
 
 const struct nwf_verb nwf_bindings_verbs[] = {
-    {"bindings", "", "list ports with their filter, variables and status", 0, 0, .run = bindings},
+    {"bindings", "", "list ports with their filter, variables and status", 0, 0,
+     .needs_policies = true, .run = bindings},
     {.name = NULL},
 };

@@ -65,7 +65,9 @@ look_at_the_rest(const struct nwf_cli *cli, struct nwf_ovsdb *db, bool dry_run)
 {
     struct nwf_error err = NWF_ERROR_INIT;
     bool any = false;
-    int r = cli->argc ? 0 : nwf_sync_unmanaged(db, cli->store, dry_run, say_unfiltered, &any, &err);
+    int r = cli->argc ? 0
+                      : nwf_sync_unmanaged(db, cli->store, &cli->policies, dry_run, say_unfiltered,
+                                           &any, &err);
 
     if (r) {
         nwf_cli_complain(&err);
@@ -158,6 +160,7 @@ nwf_cli_for_bridges(const struct nwf_cli *cli, bool dry_run, nwf_cli_bridge_fn *
 
     if (!r) {
         worst = dry_run ? look_for_lost(cli, db) : restore_and_look(cli, db);
+        worst = cli->policies.broken.text ? NWF_EXIT_ERROR : worst;
         r = list_names(cli, db, &names, err);
     }
     nwf_vec_foreach (name, &names) {

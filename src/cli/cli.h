@@ -32,6 +32,7 @@ struct nwf_cli {
     struct nwf_lock *lock; /* NULL: none taken. */
     struct nwf_filter_path path;
     struct nwf_store *store;
+    struct nwf_policies policies; /* Of verbs that look at ports. */
 };
 
 /* Takes the host's lock until the verb returns. */

@@ -38,6 +38,7 @@ diff_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ov
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
+    plan.policies = &cli->policies;
     nwf_plan_read(&plan, bridge, cli->store);
     int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);
     if (r) {
@@ -70,6 +71,6 @@ diff(struct nwf_cli *cli, struct nwf_error *err)
 
 const struct nwf_verb nwf_diff_verbs[] = {
     {"diff", "[BRIDGE...]", "show what sync would change; exit 2 if anything", 0, INT_MAX,
-     .run = diff},
+     .needs_policies = true, .run = diff},
     {.name = NULL},
 };

@@ -122,6 +122,7 @@ from_database(struct nwf_cli *cli, const char *iface, struct subject *ret, struc
         struct nwf_plan plan CLEANUP(nwf_plan_finish);
 
         nwf_plan_init(&plan, bridge->name);
+        plan.policies = &cli->policies;
         nwf_plan_read(&plan, bridge, cli->store);
         nwf_vec_foreach (port, &plan.ports) {
             if (!strcmp(port->name, iface)) {
@@ -302,6 +303,6 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
 
 const struct nwf_verb nwf_explain_verbs[] = {
     {"explain", "IFACE in|out PACKET", "which rules a packet meets, and what comes of it", 3, 3,
-     options, .run = explain},
+     options, .needs_policies = true, .run = explain},
     {.name = NULL},
 };

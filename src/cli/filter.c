@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "nwf/file.h"
+#include "nwf/policy_files.h"
 #include "nwf/reach.h"
 #include "nwf/text.h"
 #include "nwf/xml.h"
@@ -311,23 +312,50 @@ has_database(const struct nwf_cli *cli)
     return !socket || strchr(socket, ',') || access(socket, F_OK) == 0 || errno != ENOENT;
 }
 
-/* Whether the port's filter is 'name', or refers to it. */
+/* Whether 'filter', which 'user' is bound to, is 'name' or refers to it. */
+static int
+check_user(struct nwf_cli *cli, const char *user, const char *filter, const char *name,
+           struct nwf_error *err)
+{
+    char *way CLEANUP_FREE = nwf_store_find_reference(cli->store, filter, name);
+
+    if (!way) {
+        return 0;
+    }
+    return strcmp(filter, name)
+               ? nwf_error_set(err, -EBUSY, "filter %s: %s is bound to it by way of %s", name, user,
+                               way)
+               : nwf_error_set(err, -EBUSY, "filter %s: %s is bound to it", name, user);
+}
+
 static int
 check_port(struct nwf_cli *cli, const struct nwf_ovs_port *port, const char *name,
            struct nwf_error *err)
 {
+    char *user CLEANUP_FREE = nwf_asprintf("port %s", port->name);
+
     nwf_vec_foreach (tag, &port->tags) {
         bool is_filter = !strcmp(tag->key, NWF_TAG_FILTER) || !strcmp(tag->key, NWF_TAG_PROFILE);
-        char *way CLEANUP_FREE =
-            is_filter ? nwf_store_find_reference(cli->store, tag->value, name) : NULL;
-
-        if (way && !strcmp(tag->value, name)) {
-            return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it", name,
-                                 port->name);
+        int r = is_filter ? check_user(cli, user, tag->value, name, err) : 0;
+        if (r) {
+            return r;
         }
-        if (way) {
-            return nwf_error_set(err, -EBUSY, "filter %s: port %s is bound to it by way of %s",
-                                 name, port->name, way);
+    }
+    return 0;
+}
+
+static int
+check_policies(struct nwf_cli *cli, const char *name, struct nwf_error *err)
+{
+    nwf_policies_load(&cli->policies);
+    if (cli->policies.broken.text) {
+        return nwf_error_set(err, -EINVAL, "filter %s: cannot tell whether it is in use: %s", name,
+                             nwf_error_text(&cli->policies.broken));
+    }
+    nwf_vec_foreach (policy, &cli->policies.list) {
+        int r = check_user(cli, policy->place, policy->binding.filter, name, err);
+        if (r) {
+            return r;
         }
     }
     return 0;
@@ -339,10 +367,11 @@ check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
 
-    if (!has_database(cli)) {
-        return 0;
+    int r = check_policies(cli, name, err);
+    if (r || !has_database(cli)) {
+        return r;
     }
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
+    r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
     if (r) {
         nwf_error_wrap(err, "filter %s: cannot tell whether a port is bound to it", name);
         return r;

@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "nwf-config.h"
+#include "nwf/policy_files.h"
 #include "nwf/switch.h"
 #include "nwf/text.h"
 #include "options.h"
@@ -156,6 +157,16 @@ unlock(struct nwf_cli *cli)
     }
 }
 
+/* One that is broken keeps no other from being in force. */
+static void
+load_policies(struct nwf_cli *cli)
+{
+    nwf_policies_load(&cli->policies);
+    if (cli->policies.broken.text) {
+        nwf_cli_complain(&cli->policies.broken);
+    }
+}
+
 static int
 run_verb(struct nwf_cli *cli, const struct nwf_verb *verb, struct nwf_error *err)
 {
@@ -171,6 +182,9 @@ run_verb(struct nwf_cli *cli, const struct nwf_verb *verb, struct nwf_error *err
     }
     nwf_filter_path_init(&cli->path, cli->filter_dir);
     cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
+    if (verb->needs_policies) {
+        load_policies(cli);
+    }
     nwf_cli_start_alarm(cli, 1);
     r = verb->run(cli, err);
     nwf_cli_stop_alarm();
@@ -214,6 +228,7 @@ cli_finish(struct nwf_cli *cli)
         nwf_store_free(cli->store);
     }
     nwf_filter_path_finish(&cli->path);
+    nwf_policies_finish(&cli->policies);
     free(cli->db);
 }
 

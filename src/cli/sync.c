@@ -62,6 +62,7 @@ sync_verb(struct nwf_cli *cli, struct nwf_error *err)
 
 const struct nwf_verb nwf_sync_verbs[] = {
     {"sync", "[BRIDGE...]", "compute, diff, apply in one atomic bundle", 0, INT_MAX, options,
-     .exclusive = true, .dry_run = &options_given.dry_run, .run = sync_verb},
+     .exclusive = true, .dry_run = &options_given.dry_run, .needs_policies = true,
+     .run = sync_verb},
     {.name = NULL},
 };

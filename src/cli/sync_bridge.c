@@ -152,6 +152,7 @@ sync_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cl
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
+    plan.policies = &cli->policies;
     nwf_plan_read(&plan, bridge, cli->store);
     nwf_record_from_tags(bridge->tags.data, bridge->tags.n, &tags);
     int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);

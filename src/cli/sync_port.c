@@ -47,6 +47,7 @@ sync_alone(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli
     struct nwf_sync_result result;
 
     nwf_plan_init(&plan, bridge->name);
+    plan.policies = &cli->policies;
     nwf_plan_read(&plan, bridge, cli->store);
     if (sync->must_be_guest && plan.ports.data[0].role == NWF_TRUSTED) {
         return nwf_error_set(err, -EINVAL, "%s: " NWF_NOT_FILTERED, plan.ports.data[0].name);

@@ -50,6 +50,7 @@ struct nwf_verb {
     const struct nwf_option *options; /* Ended by a row without a name; NULL: none. */
     bool exclusive;                   /* Changes switches by what it reads from them. */
     const bool *dry_run;              /* If that is true, it does not; NULL: never. */
+    bool needs_policies;              /* Looks at ports, whose policy may stand in files. */
     nwf_verb_fn *run;
 };
 

@@ -9,8 +9,9 @@
 /* Nothing passes the port, and its error says why. */
 void nwf_plan_quarantine(struct nwf_plan_port *port, const char *cause);
 
-/* Whether the port's own tags bind a filter to it. */
-bool nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store);
+/* Whether the port's own tags, or a policy file, bind a filter to it. */
+bool nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store,
+                  const struct nwf_policies *policies);
 
 /* Which of the addresses is the guest's own: that of its tag, else the first of MAC; macs->n if
  * it is none of them. */

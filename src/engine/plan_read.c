@@ -92,28 +92,63 @@ check_guest(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from
     }
 }
 
+/* Completes a binding out of tags by the policy in a file, if the tags name no filter. */
+static int
+add_policy(const struct nwf_policies *policies, const struct nwf_ovs_port *from,
+           struct nwf_binding *binding, struct nwf_error *err)
+{
+    const struct nwf_policy *policy;
+
+    if (!policies || binding->filter) {
+        return 0;
+    }
+    int r = nwf_policies_find(policies, from->name, from->tags.data, from->tags.n, &policy, err);
+    if (!r && policy) {
+        nwf_policy_apply(policy, from->tags.data, from->tags.n, binding);
+    }
+    return r;
+}
+
 bool
-nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store)
+nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store,
+             const struct nwf_policies *policies)
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
 
     (void) nwf_binding_from_tags(port->name, port->tags.data, port->tags.n, filter_exists, store,
                                  &binding, NULL);
-    return binding.filter != NULL;
+    return add_policy(policies, port, &binding, NULL) || binding.filter;
 }
 
-/* The port's filter: its own, or the bridge's default if it is a guest's.  *ret_reason is
- * why it is to have one, though it has none. */
+/* Of a port that no policy is known of, while a file of them cannot be read: one that has a
+ * status was a guest. */
+static const char *
+broken_reason(const struct nwf_policies *policies, const struct nwf_ovs_port *from)
+{
+    return policies && policies->broken.text
+                   && nwf_tag_find(from->tags.data, from->tags.n, NWF_TAG_STATUS)
+               ? nwf_error_text(&policies->broken)
+               : NULL;
+}
+
+/* The port's filter: its own, one of a policy file, or the bridge's default if it is a guest's.
+ * *ret_reason is why it is to have one, though it has none. */
 static int
-read_binding(const struct nwf_bridge_config *config, const struct nwf_ovs_port *from,
-             struct nwf_store *store, struct nwf_binding *ret, const char **ret_reason,
-             struct nwf_error *err)
+read_binding(const struct nwf_plan *plan, const struct nwf_bridge_config *config,
+             const struct nwf_ovs_port *from, struct nwf_store *store, struct nwf_binding *ret,
+             const char **ret_reason, struct nwf_error *err)
 {
     int r = nwf_binding_from_tags(from->name, from->tags.data, from->tags.n, filter_exists, store,
                                   ret, err);
 
+    if (!r) {
+        r = add_policy(plan->policies, from, ret, err);
+    }
+    const char *broken = ret->filter ? NULL : broken_reason(plan->policies, from);
     *ret_reason = ret->filter ? NULL : nwf_guest_reason(config, ret);
-    if (*ret_reason && config->default_filter && *config->default_filter) {
+    if (broken) {
+        *ret_reason = broken; /* Which filter it would have is not known. */
+    } else if (*ret_reason && config->default_filter && *config->default_filter) {
         ret->filter = nwf_strndup(config->default_filter, NWF_TAG_MAX);
     }
     return r;
@@ -126,7 +161,7 @@ read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     struct nwf_error err = NWF_ERROR_INIT;
     struct nwf_binding binding;
     const char *reason;
-    int r = read_binding(&bridge->config, from, store, &binding, &reason, &err);
+    int r = read_binding(plan, &bridge->config, from, store, &binding, &reason, &err);
     bool bound = binding.filter != NULL;
     /* A mirror's output gets mirrored frames only, and sends none: it needs no flows, and is
      * kept for its tags. */

@@ -43,7 +43,8 @@ set_status(struct changes *changes, const struct nwf_ovs_port *port, char *wante
 }
 
 int
-nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store, bool dry_run,
+nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store,
+                   const struct nwf_policies *policies, bool dry_run,
                    void (*unfiltered)(const char *port, const char *bridge, void *aux), void *aux,
                    struct nwf_error *err)
 {
@@ -56,7 +57,7 @@ nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store, bool dry_run,
             continue;
         }
         nwf_vec_foreach (port, &bridge->ports) {
-            bool bound = nwf_is_bound(port, store);
+            bool bound = nwf_is_bound(port, store, policies);
 
             set_status(&changes, port,
                        bound ? nwf_asprintf(NWF_STATUS_UNMANAGED, bridge->name) : NULL);

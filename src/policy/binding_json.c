@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "nwf/binding.h"
+#include "binding_json.h"
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
@@ -35,8 +35,8 @@ add_parameter(const char *name, const json_t *value, struct nwf_params *params,
     return 0;
 }
 
-static int
-take_string(const char *key, const json_t *value, char **ret, struct nwf_error *err)
+int
+nwf_json_take_string(const char *key, const json_t *value, char **ret, struct nwf_error *err)
 {
     if (!json_is_string(value)) {
         return nwf_error_set(err, -EINVAL, "%s: not a string", key);
@@ -45,20 +45,21 @@ take_string(const char *key, const json_t *value, char **ret, struct nwf_error *
     return 0;
 }
 
-static int
-parse_member(const char *key, json_t *value, struct nwf_binding *binding, struct nwf_error *err)
+int
+nwf_binding_json_member(struct nwf_binding *binding, const char *key, json_t *value,
+                        struct nwf_error *err)
 {
     const char *name;
     json_t *parameter;
 
     if (!strcmp(key, "port")) {
-        return take_string(key, value, &binding->port, err);
+        return nwf_json_take_string(key, value, &binding->port, err);
     }
     if (!strcmp(key, "filter")) {
-        return take_string(key, value, &binding->filter, err);
+        return nwf_json_take_string(key, value, &binding->filter, err);
     }
     if (!strcmp(key, "mac")) {
-        return take_string(key, value, &binding->own_mac, err);
+        return nwf_json_take_string(key, value, &binding->own_mac, err);
     }
     if (strcmp(key, "parameters") || !json_is_object(value)) {
         return nwf_error_set(err, -EINVAL, "%.80s: %s", key,
@@ -84,7 +85,7 @@ parse_binding(json_t *object, struct nwf_binding *binding, struct nwf_error *err
         return nwf_error_set(err, -EINVAL, "not an object");
     }
     json_object_foreach (object, key, value) {
-        int r = parse_member(key, value, binding, err);
+        int r = nwf_binding_json_member(binding, key, value, err);
         if (r) {
             return r;
         }
@@ -130,29 +131,42 @@ check_size(const char *file, const char *data, size_t size, struct nwf_error *er
 }
 
 int
+nwf_json_load_array(const char *file, const char *data, size_t size, size_t max, json_t **ret,
+                    struct nwf_error *err)
+{
+    json_error_t cause;
+    int r = check_size(file, data, size, err);
+
+    if (r) {
+        return r;
+    }
+    json_t *root CLEANUP(json_cleanup) = json_loadb(data, size, JSON_REJECT_DUPLICATES, &cause);
+    if (!root) {
+        return nwf_error_set(err, -EINVAL, "%s:%d: %s", file, cause.line, cause.text);
+    }
+    if (!json_is_array(root) || json_array_size(root) > max) {
+        return nwf_error_set(err, -EINVAL, "%s: not an array of at most %zu bindings", file, max);
+    }
+    *ret = TAKE_PTR(root);
+    return 0;
+}
+
+int
 nwf_bindings_from_json(const char *file, const char *data, size_t size, struct nwf_bindings *ret,
                        struct nwf_error *err)
 {
-    json_error_t cause;
     json_t *root CLEANUP(json_cleanup) = NULL;
     json_t *object;
     size_t i;
-    int too_much = check_size(file, data, size, err);
+    int r = nwf_json_load_array(file, data, size, NWF_BINDINGS_MAX, &root, err);
 
-    if (too_much) {
-        return too_much;
-    }
-    if (!(root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &cause))) {
-        return nwf_error_set(err, -EINVAL, "%s:%d: %s", file, cause.line, cause.text);
-    }
-    if (!json_is_array(root) || json_array_size(root) > NWF_BINDINGS_MAX) {
-        return nwf_error_set(err, -EINVAL, "%s: not an array of at most %d bindings", file,
-                             NWF_BINDINGS_MAX);
+    if (r) {
+        return r;
     }
     json_array_foreach (root, i, object) {
         struct nwf_binding binding = {.has_identity = true};
-        int r = parse_binding(object, &binding, err);
-        if (r) {
+
+        if ((r = parse_binding(object, &binding, err))) {
             nwf_error_wrap(err, "%s: binding %zu%s%s", file, i, binding.port ? ", port " : "",
                            binding.port ? binding.port : "");
             nwf_binding_clear(&binding);
