@@ -89,9 +89,9 @@ def test_selectors(world):
     write("g", {"port": "nobody", "filter": "mine"})
     refused = nwfilter("filter", "undefine", "mine")
     os.unlink(f"{FOLDER}/g.json")
-    result = nwfilter("filter", "undefine", "mine")
-    world.check("a filter of theirs cannot be undefined", refused.status == 1 and result.status == 0
-                and f"{FOLDER}/g.json: entry 0 is bound to it" in refused.err, (refused, result))
+    free = nwfilter("filter", "undefine", "mine")
+    world.check("a filter of theirs cannot be undefined", refused.status == 1 and free.status == 0
+                and f"{FOLDER}/g.json: entry 0 is bound to it" in refused.err, (refused, free))
     world.check("explain knows them", "vnet0 out: dropped" in result.out, result)
 
 
