@@ -4,7 +4,6 @@
 #ifndef NWF_VSWITCHD_H
 #define NWF_VSWITCHD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "nwf/error.h"
@@ -17,14 +16,13 @@ int nwf_vswitchd_call(const char *command, const char *const *args, size_t n_arg
 int nwf_vswitchd_command(const char *command, const char *arg, unsigned int timeout_ms,
                          struct nwf_error *err);
 
-/* Makes sure that no cached datapath flow of an earlier policy is left, after a barrier that
- * says the tables have changed.
+/* Makes sure that no cached datapath flow of an earlier policy is left.
  *
  * Revalidators follow a change of tables by themselves, soon, but not at once: waiting for
- * them is enough.  But on a userspace datapath ('userspace') of OVS before 3.0.5, and of 3.1
- * before 3.1.3, they could leave megaflows that overlap with their old actions (upstream
- * 21410ff80): there all bridges' caches are deleted, which leaves to the revalidators only
- * what a thread was about to install at that moment.  So it is where the version is not known. */
-int nwf_vswitchd_flush_cache(bool userspace, unsigned int timeout_ms, struct nwf_error *err);
+ * them ("revalidator/wait") takes up to half a second where nothing else happens.  And
+ * before OVS 3.1.3 they could leave a userspace datapath's overlapping megaflows
+ * with their old actions (upstream 21410ff80).  Deleting the cache leaves only
+ * what a thread was about to install at that moment, to the revalidators. */
+int nwf_vswitchd_flush_cache(unsigned int timeout_ms, struct nwf_error *err);
 
 #endif

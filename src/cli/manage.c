@@ -390,7 +390,7 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     r = r ? r : give_back(db, bridge, err);
     free_limits(cli, db);
     /* Whoever sent frames meanwhile found nothing that forwards. */
-    (void) nwf_vswitchd_flush_cache(bridge->userspace, cli->timeout_ms, NULL);
+    (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
     return r;
 }
 

@@ -115,7 +115,7 @@ restrain_normal(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf
         || (r = nwf_fdb_remove_static(plan, timeout_ms, &any, err))) {
         return r;
     }
-    return any ? nwf_vswitchd_flush_cache(plan->userspace, timeout_ms, err) : 0;
+    return any ? nwf_vswitchd_flush_cache(timeout_ms, err) : 0;
 }
 
 static int
@@ -173,13 +173,13 @@ send_bundle(struct nwf_switch *sw, struct nwf_plan *plan, struct nwf_changes *ch
 static int
 flush_caches(const struct nwf_plan *plan, unsigned int timeout_ms, struct nwf_error *err)
 {
-    int r = nwf_vswitchd_flush_cache(plan->userspace, timeout_ms, err);
+    int r = nwf_vswitchd_flush_cache(timeout_ms, err);
 
     if (!r && plan->bridge.use_normal) {
         /* A cached flow that goes may teach for a last time; one that comes of what was
          * learned then goes too. */
         r = forget_addresses(plan, timeout_ms, err);
-        r = r ? r : nwf_vswitchd_flush_cache(plan->userspace, timeout_ms, err);
+        r = r ? r : nwf_vswitchd_flush_cache(timeout_ms, err);
     }
     if (r) {
         nwf_error_wrap(err, "cached flows of the old policy may be left");

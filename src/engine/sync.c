@@ -307,7 +307,7 @@ nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_sync_optio
 
     r = r ? r : delete_all(sw, err);
     /* A cached flow that goes may learn for a last time, which makes a flow. */
-    r = r ? r : nwf_vswitchd_flush_cache(bridge->userspace, options->timeout_ms, err);
+    r = r ? r : nwf_vswitchd_flush_cache(options->timeout_ms, err);
     r = r ? r : delete_all(sw, err);
     if (!r && bridge->stays_secure) {
         r = add_normal_flow(sw, err);

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "nwf/cleanup.h"
@@ -164,32 +163,8 @@ nwf_vswitchd_command(const char *command, const char *arg, unsigned int timeout_
     return nwf_vswitchd_call(command, &arg, arg ? 1 : 0, timeout_ms, &output, err);
 }
 
-/* Whether the program's version, as it says it, has the bug. */
-static bool
-may_keep_old_flows(const char *text)
-{
-    const char *name = strstr(text, "(Open vSwitch) ");
-    int major, minor, patch;
-
-    if (!name || sscanf(name, "(Open vSwitch) %d.%d.%d", &major, &minor, &patch) != 3) {
-        return true;
-    }
-    if (major != 3 || minor > 1) {
-        return major < 3;
-    }
-    return patch < (minor == 0 ? 5 : 3);
-}
-
 int
-nwf_vswitchd_flush_cache(bool userspace, unsigned int timeout_ms, struct nwf_error *err)
+nwf_vswitchd_flush_cache(unsigned int timeout_ms, struct nwf_error *err)
 {
-    char *version CLEANUP_FREE = NULL;
-    int r = userspace ? nwf_vswitchd_call("version", NULL, 0, timeout_ms, &version, err) : 0;
-
-    if (r) {
-        return r;
-    }
-    return nwf_vswitchd_command(version && may_keep_old_flows(version) ? "revalidator/purge"
-                                                                       : "revalidator/wait",
-                                NULL, timeout_ms, err);
+    return nwf_vswitchd_command("revalidator/purge", NULL, timeout_ms, err);
 }
