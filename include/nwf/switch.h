@@ -45,6 +45,10 @@ int nwf_switch_dump(struct nwf_switch *sw, uint64_t cookie, uint64_t mask, struc
 int nwf_switch_dump_table(struct nwf_switch *sw, uint8_t table, struct nwf_flow_set *set,
                           struct nwf_error *err);
 
+/* Says how many flows each table has, of whatever cookie. */
+int nwf_switch_count_tables(struct nwf_switch *sw, uint32_t ret[NWF_TABLES_ALL],
+                            struct nwf_error *err);
+
 /* Counts the flows of the table whose cookie is 'cookie' under 'mask'. */
 int nwf_switch_count(struct nwf_switch *sw, uint8_t table, uint64_t cookie, uint64_t mask,
                      uint64_t *ret_count, struct nwf_error *err);

@@ -21,14 +21,20 @@ is_foreign(const struct nwf_flow *flow)
     return (flow->cookie & NWF_COOKIE_ALL_MASK) != NWF_COOKIE_MAGIC;
 }
 
+/* Tables that frames come to by our flows. */
+static bool
+is_of_pipeline(uint8_t table)
+{
+    return table == NWF_TABLE_CLASSIFY
+           || (table >= NWF_TABLE_FROM_VM && table < NWF_TABLE_TO_VM + NWF_MAX_STAGES);
+}
+
 /* Whether frames can meet the flow at all. */
 static bool
 is_met(const struct nwf_flow *flow)
 {
-    bool in_pipeline =
-        flow->table >= NWF_TABLE_FROM_VM && flow->table < NWF_TABLE_TO_VM + NWF_MAX_STAGES;
-
-    return flow->ofpacts_len && (flow->table == NWF_TABLE_CLASSIFY ? flow->priority : in_pipeline);
+    return flow->ofpacts_len && is_of_pipeline(flow->table)
+           && (flow->table != NWF_TABLE_CLASSIFY || flow->priority);
 }
 
 /* Whether frames that the guest sends meet it before the filter has let them pass. */
@@ -124,39 +130,53 @@ judge_all(struct nwf_plan *plan, const struct nwf_flow_set *flows)
     }
 }
 
-/* How many flows of others the table, or the switch, has.  What it learns meanwhile may be
- * counted once, and then something is read that need not be. */
+/* Whether any of the flows counted is of others.  What the switch learns meanwhile may be counted
+ * once, and then something is read that need not be. */
 static int
-count_foreign(struct nwf_switch *sw, uint8_t table, uint64_t *ret, struct nwf_error *err)
+has_any(struct nwf_switch *sw, const uint32_t counts[NWF_TABLES_ALL], bool *ret,
+        struct nwf_error *err)
 {
-    uint64_t all, ours;
-    int r = nwf_switch_count(sw, table, 0, 0, &all, err);
+    uint64_t all = 0, ours;
+    int r = nwf_switch_count(sw, NWF_TABLES_ALL, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, &ours, err);
 
-    if (!r) {
-        r = nwf_switch_count(sw, table, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, &ours, err);
+    for (unsigned int table = 0; table < NWF_TABLES_ALL; table++) {
+        all += counts[table];
     }
-    if (!r) {
-        *ret = all - ours;
-    }
+    *ret = !r && all != ours;
     return r;
+}
+
+/* Reads the table if it has flows of others among its 'n'. */
+static int
+read_table(struct nwf_switch *sw, uint8_t table, uint32_t n, struct nwf_flow_set *flows,
+           struct nwf_error *err)
+{
+    uint64_t ours;
+    int r = n ? nwf_switch_count(sw, table, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, &ours, err) : 0;
+
+    return r || !n || n == ours ? r : nwf_switch_dump_table(sw, table, flows, err);
 }
 
 int
 nwf_foreign_check(struct nwf_switch *sw, struct nwf_plan *plan, struct nwf_error *err)
 {
     struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
-    uint64_t n, n_classify;
-    int r = count_foreign(sw, NWF_TABLES_ALL, &n, err);
+    uint32_t counts[NWF_TABLES_ALL];
+    bool any = false;
+    int r = nwf_switch_count_tables(sw, counts, err);
 
     nwf_flow_set_init(&flows);
-    if (r || !n) {
+    if (!r) {
+        r = has_any(sw, counts, &any, err);
+    }
+    if (r || !any) {
         return r;
     }
-    if ((r = count_foreign(sw, NWF_TABLE_CLASSIFY, &n_classify, err))) {
-        return r;
+    for (unsigned int table = 0; !r && table < NWF_TABLES_ALL; table++) {
+        if (is_of_pipeline((uint8_t) table)) {
+            r = read_table(sw, (uint8_t) table, counts[table], &flows, err);
+        }
     }
-    r = nwf_switch_dump_table(sw, n == n_classify ? NWF_TABLE_CLASSIFY : NWF_TABLES_ALL, &flows,
-                              err);
     if (!r) {
         judge_all(plan, &flows);
     }

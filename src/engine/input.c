@@ -58,7 +58,9 @@ add_vlan(struct sha1_ctx *ctx, const struct nwf_vlan *vlan)
     };
 
     sha1_update(ctx, settings, sizeof settings);
-    sha1_update(ctx, vlan->trunks, sizeof vlan->trunks);
+    if (vlan->limited) {
+        sha1_update(ctx, vlan->trunks, sizeof vlan->trunks);
+    }
 }
 
 struct nwf_digest

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <string.h>
 
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-table.h"
 
 _Static_assert(NWF_TABLES_ALL == OFPTT_ALL, "OpenFlow's number for all tables");
 
@@ -78,6 +80,33 @@ nwf_switch_count(struct nwf_switch *sw, uint8_t table, uint64_t cookie, uint64_t
     }
     ofpbuf_delete(reply);
     return r;
+}
+
+int
+nwf_switch_count_tables(struct nwf_switch *sw, uint32_t ret[NWF_TABLES_ALL], struct nwf_error *err)
+{
+    struct ofputil_table_stats stats;
+    struct ofputil_table_features features;
+    struct ofpbuf *reply;
+    enum ofptype type;
+    int r = nwf_switch_transact(sw, ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, sw->version, 0),
+                                &reply, err);
+
+    if (r) {
+        return r;
+    }
+    memset(ret, 0, NWF_TABLES_ALL * sizeof *ret);
+    if (ofptype_decode(&type, reply->data) || type != OFPTYPE_TABLE_STATS_REPLY
+        || ofpmp_more(reply->data)) {
+        r = EPROTO;
+    }
+    while (!r && !(r = ofputil_decode_table_stats_reply(reply, &stats, &features))) {
+        if (stats.table_id < NWF_TABLES_ALL) {
+            ret[stats.table_id] = stats.active_count;
+        }
+    }
+    ofpbuf_delete(reply);
+    return r == EOF ? 0 : nwf_switch_fail(sw, err, r, "counting flows");
 }
 
 int
