@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parts of nwf/ovsdb.h share: a connection to the database. */
+#ifndef NWF_OVS_OVSDB_H
+#define NWF_OVS_OVSDB_H
+
+#include "nwf/ovsdb.h"
+#include "port_rows.h"
+
+#include "lib/ovsdb-idl.h"
+#include "lib/vswitch-idl.h"
+
+/* The key of a Bridge's other_config that switches in-band control off. */
+#define NWF_IN_BAND_KEY "disable-in-band"
+
+struct nwf_ovsdb {
+    struct ovsdb_idl *idl;      /* Or: */
+    struct nwf_port_rows *rows; /* only one port's. */
+    char *remote;
+    unsigned int timeout_ms;
+    bool outdated;           /* A transaction failed: somebody has changed what */
+    unsigned int last_seqno; /* the database was then. */
+};
+
+/* The errors of a connection that is lost, and of 'what' that did not happen in time. */
+int nwf_ovsdb_lost(const struct nwf_ovsdb *db, struct nwf_error *err);
+int nwf_ovsdb_timed_out(const struct nwf_ovsdb *db, const char *what, struct nwf_error *err);
+
+#endif
