@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "nwf/error.h"
+#include "nwf/mac.h"
 
 /* Up to an IPv6 address, most significant byte first, left-aligned. */
 struct nwf_value {
@@ -75,5 +76,8 @@ uint32_t nwf_value_to_int(const struct nwf_value *value);
 struct nwf_value nwf_value_ones(uint8_t len);
 
 bool nwf_value_equal(const struct nwf_value *a, const struct nwf_value *b);
+
+/* Parses an Ethernet address without a mask.  -EINVAL with a cause that quotes the text. */
+int nwf_mac_parse(const char *text, struct nwf_mac *ret, struct nwf_error *err);
 
 #endif

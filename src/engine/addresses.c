@@ -11,18 +11,6 @@
 #include "nwf/value.h"
 #include "plan.h"
 
-static int
-parse_mac(const char *text, struct nwf_mac *ret, struct nwf_error *err)
-{
-    struct nwf_masked m;
-    int r = nwf_value_parse(NWF_T_MAC, 0, 0, NULL, text, &m, err);
-
-    if (!r) {
-        memcpy(ret->octets, m.value.bytes, sizeof ret->octets);
-    }
-    return r;
-}
-
 int
 nwf_plan_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nwf_error *err)
 {
@@ -30,7 +18,7 @@ nwf_plan_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nw
 
     for (size_t i = 0; param && i < param->values.n; i++) {
         struct nwf_mac mac;
-        int r = parse_mac(param->values.data[i], &mac, err);
+        int r = nwf_mac_parse(param->values.data[i], &mac, err);
         if (!r && (mac.octets[0] & 1)) {
             r = nwf_error_set(err, -EINVAL, "%s is a group address", param->values.data[i]);
         }
@@ -48,7 +36,7 @@ nwf_plan_add_own_mac(struct nwf_plan *plan, const char *text)
 {
     struct nwf_mac mac;
 
-    if (text && !parse_mac(text, &mac, NULL)) {
+    if (text && !nwf_mac_parse(text, &mac, NULL)) {
         nwf_vec_push(&plan->own_macs, mac);
     }
 }
@@ -79,7 +67,7 @@ nwf_plan_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs)
     struct nwf_mac own;
     size_t i = 0;
 
-    if (binding->own_mac && !parse_mac(binding->own_mac, &own, NULL)) {
+    if (binding->own_mac && !nwf_mac_parse(binding->own_mac, &own, NULL)) {
         while (i < macs->n && memcmp(&own, &macs->data[i], sizeof own)) {
             i++;
         }

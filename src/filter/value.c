@@ -383,3 +383,15 @@ nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_n
     *ret = m;
     return 0;
 }
+
+int
+nwf_mac_parse(const char *text, struct nwf_mac *ret, struct nwf_error *err)
+{
+    struct nwf_masked m;
+    int r = nwf_value_parse(NWF_T_MAC, 0, 0, NULL, text, &m, err);
+
+    if (!r) {
+        memcpy(ret->octets, m.value.bytes, sizeof ret->octets);
+    }
+    return r;
+}

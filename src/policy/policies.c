@@ -47,18 +47,6 @@ nwf_policies_finish(struct nwf_policies *policies)
 /* ---- Reading. ---- */
 
 static int
-parse_mac(const char *text, struct nwf_mac *ret, struct nwf_error *err)
-{
-    struct nwf_masked m;
-    int r = nwf_value_parse(NWF_T_MAC, 0, 0, NULL, text, &m, err);
-
-    if (!r) {
-        memcpy(ret->octets, m.value.bytes, sizeof ret->octets);
-    }
-    return r;
-}
-
-static int
 take_key(struct nwf_policy *policy, const char *key, json_t *value, struct nwf_error *err)
 {
     return strcmp(key, "vm") ? nwf_binding_json_member(&policy->binding, key, value, err)
@@ -82,7 +70,7 @@ take_selector(struct nwf_policy *policy, struct nwf_error *err)
         return nwf_error_set(err, -EINVAL, "none of \"port\", \"mac\" and \"vm\"");
     }
     policy->has_mac = binding->own_mac && !policy->port;
-    return policy->has_mac ? parse_mac(binding->own_mac, &policy->mac, err) : 0;
+    return policy->has_mac ? nwf_mac_parse(binding->own_mac, &policy->mac, err) : 0;
 }
 
 static int
@@ -251,7 +239,7 @@ nwf_policies_find(const struct nwf_policies *policies, const char *interface,
     struct nwf_policy key = {.port = (char *) interface, .vm = (char *) vm};
     struct search search = {.err = err};
 
-    if (attached && !parse_mac(attached, &key.mac, NULL)) {
+    if (attached && !nwf_mac_parse(attached, &key.mac, NULL)) {
         search.mac = &key.mac;
     }
     int r = meet_all(&search, policies->by_port.data, policies->by_port.n, &key, compare_port);

@@ -100,10 +100,12 @@ def test_asked(world):
     _, sent = r.record(world, "sync", "--port=vnet0")
     stats = [message for message in sent if message.type == r.MULTIPART_REQUEST]
     number = world.ovs.ofport("vnet0")
-    world.check("questions about flows: whether others have any, the port's, and whether a run was interrupted",
-                [message.raw[32:40].hex() for message in stats]  # The cookie (OpenFlow 1.5, 7.3.5.2).
-                == [f"{0:016x}", "6e77660000000000", f"6e776600{number:04x}0000", "6e7766090000ffff"]
-                and [message.body[1] for message in stats] == [2, 2, 1, 1],  # Aggregates, flows.
+    world.check("questions about flows: whether others have any, the port's, and whether a run was "
+                "interrupted",
+                [(message.body[1], message.raw[32:40].hex()) for message in stats]
+                # The kind, and the cookie (OpenFlow 1.5, 7.3.5.2).
+                == [(3, ""), (2, "6e77660000000000"), (1, f"6e776600{number:04x}0000"),
+                    (1, "6e7766090000ffff")],
                 [message.raw.hex() for message in stats])
 
 
