@@ -93,6 +93,10 @@ nwf_digest_port(struct nwf_digests *digests, struct nwf_store *store,
     }
     sha1_update(&ctx, filter_digest(digests, store, filter), SHA1_DIGEST_SIZE);
     add_params(&ctx, &port->binding.params);
+    /* It says which of MAC is the guest's own, which the stamp tells of. */
+    if (port->binding.own_mac) {
+        add_text(&ctx, port->binding.own_mac, strlen(port->binding.own_mac));
+    }
     sha1_final(&ctx, sha1);
     memcpy(digest.bytes, sha1, sizeof digest.bytes);
     return digest;
