@@ -68,7 +68,13 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
 
     switch (row->verdict) {
     case NWF_V_TRACK:
-        put_ct(actions, port, track);
+        /* Connection tracking keeps fragments, and gives out others: of a flooded frame the
+         * receivers that come next would get none, or those of which their filters know nothing. */
+        if (direction == NWF_IN) {
+            nwf_put_text(actions, "clone(ct(zone=%u%s))", port->zone, track);
+        } else {
+            put_ct(actions, port, track);
+        }
         break;
     case NWF_V_MARK:
         put_ct(actions, port, mark);

@@ -174,13 +174,25 @@ struct search {
     struct nwf_error *err;
 };
 
+/* Two addresses as one port's own are as bad as two filters. */
+static bool
+agree_on_mac(const char *a, const char *b)
+{
+    struct nwf_mac left, right;
+
+    return !a || !b
+           || (!nwf_mac_parse(a, &left, NULL) && !nwf_mac_parse(b, &right, NULL)
+               && !memcmp(&left, &right, sizeof left));
+}
+
 static bool
 agree(const struct nwf_policy *a, const struct nwf_policy *b)
 {
     char *left CLEANUP_FREE = nwf_params_format(&a->binding.params);
     char *right CLEANUP_FREE = nwf_params_format(&b->binding.params);
 
-    return !strcmp(a->binding.filter, b->binding.filter) && !strcmp(left, right);
+    return !strcmp(a->binding.filter, b->binding.filter) && !strcmp(left, right)
+           && agree_on_mac(a->binding.own_mac, b->binding.own_mac);
 }
 
 static int

@@ -121,6 +121,11 @@ def test_disagree(world):
                 and not world.verdict("vnet0", world.ip("vnet0"), []), result)
     world.check("    others go on", world.status("vnet1") == "active"
                 and world.status("lan0") == "active")
+    write("c", entry("10.0.0.3", port="lan0") | {"mac": "02:00:00:00:00:04"})
+    result = nwfilter("sync")
+    world.check("    nor two that name another address of the port", result.status == 1
+                and "do not agree" in world.status("lan0")
+                and not world.verdict("lan0", world.ip("lan0"), []), result)
     os.unlink(f"{FOLDER}/c.json")
     nwfilter("sync")
 
