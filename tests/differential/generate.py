@@ -133,7 +133,9 @@ class Dice(random.Random):
     def vlan(self):
         chosen = self.macs()
         if self.one_in(2):
-            chosen["vlanid"] = self.choice(["0", "5", "7", "0x64", "4094", "$VLAN"])
+            # Lists walked in parallel must have one length, and $MACS has two values.
+            variable = [] if "$MACS" in chosen.values() else ["$VLAN"]
+            chosen["vlanid"] = self.choice(["0", "5", "7", "0x64", "4094", *variable])
         return chosen
 
     def stp(self):
