@@ -2,9 +2,12 @@
  *
  * Policies in files: bindings of ports that have none in their own tags.
  *
- * A file is a JSON array of objects
- *   {"port": NAME | "mac": MAC | "vm": UUID, "filter": NAME, "parameters": {NAME: VALUE |
- * [VALUE...]}} An entry is for the Interface of that name, or for those with that address or of
+ * A file is a JSON array of objects, which are called entries:
+ *
+ *   {"port": NAME | "mac": MAC | "vm": UUID, "filter": NAME,
+ *    "parameters": {NAME: VALUE | [VALUE...]}}
+ *
+ * An entry is for the Interface of that name, or for those with that address or of
  * that machine by their tags (attached-mac; vm-id, vm-uuid or xs-vm-uuid); "vm" and "mac" together
  * are for one interface of a machine.  Beside "port", "mac" is the variable MAC. */
 #ifndef NWF_POLICIES_H
@@ -12,12 +15,11 @@
 
 #include "nwf/binding.h"
 #include "nwf/mac.h"
-#include "nwf/mac.h"
 
 struct nwf_policy {
     char *port, *vm;            /* NULL: whatever it is. */
-    bool has_mac;               /* Only for */
-    struct nwf_mac mac;         /* this address. */
+    bool has_mac;               /* Only for ports with the address 'mac'. */
+    struct nwf_mac mac;         /* binding.own_mac, if that is not NULL. */
     char *place;                /* File and entry, for errors. */
     struct nwf_binding binding; /* Filter, parameters and own_mac. */
 };
@@ -46,7 +48,7 @@ int nwf_policies_find(const struct nwf_policies *policies, const char *interface
 
 /* Makes the entry's filter that of 'binding', which has been read from tags and has none.  Its
  * variables are the entry's, but for those that the tags give. */
-void nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, size_t n_tags,
-                      struct nwf_binding *binding);
+int nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, size_t n_tags,
+                     struct nwf_binding *binding, struct nwf_error *err);
 
 #endif

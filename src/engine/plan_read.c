@@ -104,7 +104,7 @@ add_policy(const struct nwf_policies *policies, const struct nwf_ovs_port *from,
     }
     int r = nwf_policies_find(policies, from->name, from->tags.data, from->tags.n, &policy, err);
     if (!r && policy) {
-        nwf_policy_apply(policy, from->tags.data, from->tags.n, binding);
+        r = nwf_policy_apply(policy, from->tags.data, from->tags.n, binding, err);
     }
     return r;
 }
@@ -120,15 +120,13 @@ nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store,
     return add_policy(policies, port, &binding, NULL) || binding.filter;
 }
 
-/* Of a port that no policy is known of, while a file of them cannot be read: one that has a
- * status was a guest. */
+/* Why a port is quarantined that no policy is known of: a file that cannot be read may have one.
+ * No status in the database tells which ports those are, since a host may make its database anew
+ * at each boot. */
 static const char *
-broken_reason(const struct nwf_policies *policies, const struct nwf_ovs_port *from)
+broken_reason(const struct nwf_policies *policies)
 {
-    return policies && policies->broken.text
-                   && nwf_tag_find(from->tags.data, from->tags.n, NWF_TAG_STATUS)
-               ? nwf_error_text(&policies->broken)
-               : NULL;
+    return policies && policies->broken.text ? nwf_error_text(&policies->broken) : NULL;
 }
 
 /* The port's filter: its own, one of a policy file, or the bridge's default if it is a guest's.
@@ -144,7 +142,7 @@ read_binding(const struct nwf_plan *plan, const struct nwf_bridge_config *config
     if (!r) {
         r = add_policy(plan->policies, from, ret, err);
     }
-    const char *broken = ret->filter ? NULL : broken_reason(plan->policies, from);
+    const char *broken = ret->filter ? NULL : broken_reason(plan->policies);
     *ret_reason = ret->filter ? NULL : nwf_guest_reason(config, ret);
     if (broken) {
         *ret_reason = broken; /* Which filter it would have is not known. */

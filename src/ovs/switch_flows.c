@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <string.h>
 
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"

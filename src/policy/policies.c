@@ -70,7 +70,7 @@ take_selector(struct nwf_policy *policy, struct nwf_error *err)
         return nwf_error_set(err, -EINVAL, "none of \"port\", \"mac\" and \"vm\"");
     }
     policy->has_mac = binding->own_mac && !policy->port;
-    return policy->has_mac ? nwf_mac_parse(binding->own_mac, &policy->mac, err) : 0;
+    return binding->own_mac ? nwf_mac_parse(binding->own_mac, &policy->mac, err) : 0;
 }
 
 static int
@@ -174,25 +174,25 @@ struct search {
     struct nwf_error *err;
 };
 
-/* Two addresses as one port's own are as bad as two filters. */
+/* Two addresses as one port's own are as bad as two filters.  An entry without an address leaves
+ * it to the port's tags. */
 static bool
-agree_on_mac(const char *a, const char *b)
+agree_on_mac(const struct search *search, const struct nwf_policy *a, const struct nwf_policy *b)
 {
-    struct nwf_mac left, right;
-
-    return !a || !b
-           || (!nwf_mac_parse(a, &left, NULL) && !nwf_mac_parse(b, &right, NULL)
-               && !memcmp(&left, &right, sizeof left));
+    if (!a->binding.own_mac || !b->binding.own_mac) {
+        return search->mac || a->binding.own_mac == b->binding.own_mac;
+    }
+    return !memcmp(&a->mac, &b->mac, sizeof a->mac);
 }
 
 static bool
-agree(const struct nwf_policy *a, const struct nwf_policy *b)
+agree(const struct search *search, const struct nwf_policy *a, const struct nwf_policy *b)
 {
     char *left CLEANUP_FREE = nwf_params_format(&a->binding.params);
     char *right CLEANUP_FREE = nwf_params_format(&b->binding.params);
 
     return !strcmp(a->binding.filter, b->binding.filter) && !strcmp(left, right)
-           && agree_on_mac(a->binding.own_mac, b->binding.own_mac);
+           && agree_on_mac(search, a, b);
 }
 
 static int
@@ -202,7 +202,7 @@ meet(struct search *search, const struct nwf_policy *policy)
         && (!search->mac || memcmp(search->mac, &policy->mac, sizeof policy->mac))) {
         return 0;
     }
-    if (search->found && !agree(search->found, policy)) {
+    if (search->found && !agree(search, search->found, policy)) {
         return nwf_error_set(search->err, -EEXIST, "%s and %s do not agree", search->found->place,
                              policy->place);
     }
@@ -267,9 +267,9 @@ nwf_policies_find(const struct nwf_policies *policies, const char *interface,
 
 /* ---- Applying. ---- */
 
-void
+int
 nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, size_t n_tags,
-                 struct nwf_binding *binding)
+                 struct nwf_binding *binding, struct nwf_error *err)
 {
     const struct nwf_binding *from = &policy->binding;
     bool tag_has_mac = nwf_tag_find(tags, n_tags, NWF_TAG_VARIABLE "MAC");
@@ -289,8 +289,7 @@ nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, si
     if (!binding->own_mac && from->own_mac) {
         binding->own_mac = nwf_strdup(from->own_mac);
     }
-    /* It has been parsed if it chose the port, and is judged with the other addresses if not. */
-    if (binding->own_mac && !nwf_params_find(&binding->params, "MAC")) {
-        (void) nwf_params_add(&binding->params, "MAC", binding->own_mac, NULL);
-    }
+    return binding->own_mac && !nwf_params_find(&binding->params, "MAC")
+               ? nwf_params_add(&binding->params, "MAC", binding->own_mac, err)
+               : 0;
 }

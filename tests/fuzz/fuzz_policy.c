@@ -25,9 +25,11 @@ try_policies(const char *text, size_t size)
         int r = nwf_policies_find(&policies, "vnet0", tags, 2, &found, &err);
         if (fuzz_is_ok(r, &err) && found) {
             binding.port = nwf_strdup("vnet0");
-            nwf_policy_apply(found, tags, 2, &binding);
+            r = nwf_policy_apply(found, tags, 2, &binding, &err);
             FUZZ_CHECK(binding.filter);
-            fuzz_check_binding(&binding);
+            if (fuzz_is_ok(r, &err)) {
+                fuzz_check_binding(&binding);
+            }
         }
     } else {
         FUZZ_CHECK(!policies.list.n);

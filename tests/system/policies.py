@@ -126,6 +126,11 @@ def test_disagree(world):
     world.check("    nor two that name another address of the port", result.status == 1
                 and "do not agree" in world.status("lan0")
                 and not world.verdict("lan0", world.ip("lan0"), []), result)
+    write("c", entry("10.0.0.3", port="lan0"))
+    result = nwfilter("sync")
+    world.check("    nor one that names an address, which its tags do not, and one that does not",
+                result.status == 1 and "do not agree" in world.status("lan0")
+                and not world.verdict("lan0", world.ip("lan0"), []), result)
     os.unlink(f"{FOLDER}/c.json")
     nwfilter("sync")
 
@@ -139,10 +144,11 @@ def test_broken(world):
         world.check(f"a file that is {what}: who had its policy from there passes nothing",
                     all(result.status == 1 and f"{FOLDER}/b.json" in result.err.splitlines()[0]
                         for result in results)
-                    and world.status("lan0").startswith(f"error: {FOLDER}/b.json")
+                    and names_file(world, "lan0")
                     and not world.verdict("lan0", world.ip("lan0", src="10.0.0.3"), []), results)
         world.check("    others go on", not world.verdict(
             "vnet0", world.ip("vnet0"), ["uplink", "vnet1"]) and world.status("vnet1") == "active")
+    test_broken_without_memory(world)
     write("b", text=good)
     result = nwfilter("sync")
     world.check("    until it is mended", result.status == 0 and world.status("lan0") == "active",
@@ -156,11 +162,35 @@ def test_broken(world):
     os.unlink(f"{FOLDER}/e.json")
 
 
+def names_file(world, port):
+    return (world.status(port) or "").startswith(f"error: {FOLDER}/b.json")
+
+
+def test_broken_without_memory(world):
+    """The database may have been made anew, and the port may be: no status tells what it was."""
+    for full in ((), ("--full",)):
+        world.set_tags("lan0", nwfilter_status=None, nwfilter_installed_ts=None)
+        result = nwfilter("sync", *full)
+        world.check("    also where the database knows of no status", result.status == 1
+                    and names_file(world, "lan0")
+                    and not world.verdict("lan0", world.ip("lan0", src="10.0.0.77"), []), result)
+    world.trusted("lan1", 4)
+    result = nwfilter("sync", "--port=lan1")
+    world.check("    a port that is new, and may have a policy there, passes nothing",
+                result.status == 1 and names_file(world, "lan1")
+                and not world.verdict("lan1", world.ip("lan1"), []), result)
+    world.check("    the port that is named as trusted goes on", world.status("uplink") is None
+                and not world.verdict("uplink", world.ip("uplink"), ["vnet0", "vnet1"]))
+    world.ovs.vsctl("del-port", "br0", "lan1")
+
+
 BAD = {
     "no selector": ({"filter": CLEAN}, 'none of "port", "mac" and "vm"'),
     "no filter": ({"port": "vnet0"}, '"filter" is missing'),
     "port and vm": ({"port": "vnet0", "vm": VM, "filter": CLEAN}, 'both "port" and "vm"'),
     "a bad address": ({"mac": "52:54", "filter": CLEAN}, '"52:54"'),
+    "a bad address of a port": ({"port": "lan0", "mac": "bad mac!", "filter": CLEAN}, '"bad mac!"'),
+    "an empty address of a port": ({"port": "lan0", "mac": "", "filter": CLEAN}, '""'),
     "a bad value": ({"port": "vnet0", "filter": CLEAN, "parameters": {"IP": "$"}}, '"$"'),
     "a number": ({"port": 1, "filter": CLEAN}, "port: not a string"),
 }
