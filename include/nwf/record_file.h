@@ -32,13 +32,13 @@ int nwf_records_restore(struct nwf_ovsdb *db,
                         void (*restored)(const char *bridge, const char *file, void *aux),
                         void *aux, struct nwf_error *err);
 
-/* The same for one bridge, for which a record that cannot be read is as good as none. */
+/* The same for one bridge. */
 int nwf_record_restore(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
                        struct nwf_error *err);
 
 /* The first without doing it: calls lost() for each bridge that would be restored. */
-void nwf_records_find_lost(struct nwf_ovsdb *db,
-                           void (*lost)(const char *bridge, const char *file, void *aux),
-                           void *aux);
+int nwf_records_find_lost(struct nwf_ovsdb *db,
+                          void (*lost)(const char *bridge, const char *file, void *aux), void *aux,
+                          struct nwf_error *err);
 
 #endif

@@ -32,18 +32,24 @@ say_restored(const char *bridge, const char *file, void *aux)
     nwf_cli_complain_of(bridge, what);
 }
 
+/* Says an error that does not keep the rest from being done. */
+static int
+say_error(int r, struct nwf_error *err)
+{
+    if (r) {
+        nwf_cli_complain(err);
+    }
+    nwf_error_clear(err);
+    return r ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+}
+
 /* A record for which nothing can be done is said and does not keep others from being synced. */
 int
 nwf_cli_restore_bridges(struct nwf_ovsdb *db)
 {
     struct nwf_error err = NWF_ERROR_INIT;
-    int r = nwf_records_restore(db, say_restored, NULL, &err);
 
-    if (r) {
-        nwf_cli_complain(&err);
-    }
-    nwf_error_clear(&err);
-    return r ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+    return say_error(nwf_records_restore(db, say_restored, NULL, &err), &err);
 }
 
 /* ---- Guests that nobody protects. ---- */
@@ -69,11 +75,8 @@ look_at_the_rest(const struct nwf_cli *cli, struct nwf_ovsdb *db, bool dry_run)
                       : nwf_sync_unmanaged(db, cli->store, &cli->policies, dry_run, say_unfiltered,
                                            &any, &err);
 
-    if (r) {
-        nwf_cli_complain(&err);
-    }
-    nwf_error_clear(&err);
-    return r || any ? NWF_EXIT_ERROR : NWF_EXIT_OK;
+    r = say_error(r, &err);
+    return any ? NWF_EXIT_ERROR : r;
 }
 
 static void
@@ -90,10 +93,12 @@ say_lost(const char *bridge, const char *file, void *any)
 static int
 look_for_lost(const struct nwf_cli *cli, struct nwf_ovsdb *db)
 {
+    struct nwf_error err = NWF_ERROR_INIT;
     bool any = false;
+    int r = say_error(nwf_records_find_lost(db, say_lost, &any, &err), &err);
 
-    nwf_records_find_lost(db, say_lost, &any);
-    return worse(look_at_the_rest(cli, db, true), any ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK);
+    r = worse(r, any ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK);
+    return worse(look_at_the_rest(cli, db, true), r);
 }
 
 static int

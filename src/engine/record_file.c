@@ -189,18 +189,18 @@ tell(const struct restoration *restoration,
     }
 }
 
-void
+int
 nwf_records_find_lost(struct nwf_ovsdb *db,
-                      void (*lost)(const char *bridge, const char *file, void *aux), void *aux)
+                      void (*lost)(const char *bridge, const char *file, void *aux), void *aux,
+                      struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
     struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
-    struct nwf_error err = NWF_ERROR_INIT;
 
     nwf_ovsdb_bridges(db, &bridges);
-    (void) find_lost(&bridges, &restoration, &err);
-    nwf_error_clear(&err);
+    int r = find_lost(&bridges, &restoration, err);
     tell(&restoration, lost, aux);
+    return r;
 }
 
 int
@@ -230,8 +230,18 @@ nwf_record_restore(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, st
     struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
     struct nwf_record record = {.data = NULL};
 
-    if (is_whole(bridge) || nwf_record_load(bridge->name, &record, NULL)) {
+    int r = is_whole(bridge) ? -ENOENT : nwf_record_load(bridge->name, &record, err);
+
+    if (r == -ENOENT) {
+        nwf_error_clear(err);
         return 0;
+    }
+    if (r) {
+        nwf_error_wrap(err,
+                       "%s: its record says what it was like before, and cannot be read; "
+                       "mend or remove it",
+                       bridge->name);
+        return r;
     }
     add_bridge(&restoration, bridge, record);
     return nwf_ovsdb_write_tags(db, restoration.changes.data, restoration.changes.n, err);

@@ -281,6 +281,11 @@ def test_bad_records(world):
         world.check(f"a record that is {name}: an error, nothing is changed", result.status == 1
                     and RECORD in result.err.splitlines()[0] and not ids(world)
                     and record_text() == text, result)
+        results = [nwfilter("diff"), nwfilter("manage", "br0", "--trusted=uplink")]
+        world.check("    so do diff and manage",
+                    all(result.status == 1 and RECORD in result.err.splitlines()[0]
+                        for result in results)
+                    and not ids(world) and record_text() == text, results)
     with open(RECORD, "w") as file:
         file.write(good)
     nwfilter("sync")
