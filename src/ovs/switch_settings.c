@@ -81,19 +81,19 @@ set_no_floods(struct nwf_switch *sw, const struct ofpbuf *reply,
     struct ofpbuf body = ofpbuf_const_initializer(reply->data, reply->size);
     struct ofputil_phy_port port;
     enum ofptype type;
-    int r = 0;
+    int r = 0, end = 0;
 
     if (ofptype_decode(&type, reply->data) || type != OFPTYPE_PORT_DESC_STATS_REPLY) {
         return nwf_switch_fail(sw, err, EPROTO, "reading ports");
     }
     ofpraw_pull_assert(&body);
-    while (!r && !ofputil_pull_phy_port(sw->version, &body, &port)) {
+    while (!r && !(end = ofputil_pull_phy_port(sw->version, &body, &port))) {
         uint32_t n = ofp_to_u16(port.port_no);
         if (n <= NWF_OFPORT_MAX && wanted[n] != NWF_NO_FLOOD_KEEP) {
             r = set_no_flood(sw, &port, wanted[n] == NWF_NO_FLOOD_SET, err);
         }
     }
-    return r;
+    return r || end == EOF ? r : nwf_switch_fail(sw, err, EPROTO, "reading ports");
 }
 
 static int
@@ -141,6 +141,9 @@ nwf_switch_set_no_flood(const char *bridge, unsigned int timeout_ms,
         more = ofpmp_more(reply->data);
         r = set_no_floods(sw, reply, wanted, err);
         ofpbuf_delete(reply);
+        if (!r && more) { /* Parts of an answer may come without end. */
+            r = nwf_switch_check_clock(sw, err);
+        }
     }
     return r ? r : nwf_switch_barrier(sw, err);
 }

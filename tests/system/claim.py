@@ -229,7 +229,39 @@ def test_no_flood(world):
         {"uplink", "vnet0", "vnet1"}, {"uplink"}], seen)
     world.check("    and no tag is left", not [tag for name in ("vnet0", "vnet1", "uplink")
                                                for tag in world.tags(name) if "no-flood" in tag])
+    test_bad_ports(world)
     world.ovs.vsctl("set", "Bridge", "br0", "stp_enable=false")
+
+
+def test_bad_ports(world):
+    """The switch's list of ports, which tells what is set, is cut short or has no end."""
+    def cut(message, reply):
+        reply(r.openflow(1, 17, message.xid, message.body[:2] + bytes(2 + 10)))
+        return r.DROP
+
+    def endless(message, reply):
+        part = r.openflow(1, 17, message.xid, message.body[:2] + b"\0\x01") * 100
+        try:
+            while True:
+                reply(part)
+        except OSError:  # the program has had enough
+            return r.CLOSE
+    nwfilter("manage", "br0")
+    for answer, cause in ((cut, "reading ports"), (endless, "does not answer")):
+        asked = []
+
+        def judge(message, reply, answer=answer, asked=asked):
+            if (message.version, message.type, message.body[:2]) == (1, 16, b"\0\x0d"):
+                asked.append(message)
+                return answer(message, reply)
+            return r.PASS
+        with r.SwitchRelay(world, judge) as relay:
+            result = relay.nwfilter("--timeout=1", "sync", "--full", timeout=20)
+        lines = result.err.splitlines()
+        world.check(f"no-flood: a list of ports that is {answer.__name__}: one line, exit 1",
+                    asked and result.status == 1 and len(lines) == 1 and cause in lines[0],
+                    (len(asked), result))
+    nwfilter("unmanage", "br0")
 
 
 if __name__ == "__main__":
