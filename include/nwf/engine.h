@@ -194,12 +194,18 @@ int nwf_sync_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
 /* The status of a guest on a bridge that nobody manages; %s is the bridge. */
 #define NWF_STATUS_UNMANAGED "error: bridge %s is not managed, so it is not filtered"
 
-/* Guests on bridges that are not managed get a status that says so, unless 'dry_run'; each is
- * told to unfiltered().  Other ports there lose the status that they have from a managed one. */
+/* Whom nwf_sync_unmanaged() tells. */
+struct nwf_unfiltered {
+    void (*each)(const char *port, const char *bridge, void *aux); /* For each guest. */
+    void *aux;
+    bool dry_run; /* Nothing is written. */
+};
+
+/* Guests on bridges that are not managed get a status that says so.  Other ports there lose the
+ * status that they have from a managed one. */
 int nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store,
-                       const struct nwf_policies *policies, bool dry_run,
-                       void (*unfiltered)(const char *port, const char *bridge, void *aux),
-                       void *aux, struct nwf_error *err);
+                       const struct nwf_policies *policies, const struct nwf_unfiltered *unfiltered,
+                       struct nwf_error *err);
 
 /* Removes all that is ours from the bridge's switch.  If fail_mode stays "secure", a flow
  * with the NORMAL action takes the place of our table 0, unless something else is there. */

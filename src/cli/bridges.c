@@ -71,11 +71,12 @@ look_at_the_rest(const struct nwf_cli *cli, struct nwf_ovsdb *db, bool dry_run)
 {
     struct nwf_error err = NWF_ERROR_INIT;
     bool any = false;
-    int r = cli->argc ? 0
-                      : nwf_sync_unmanaged(db, cli->store, &cli->policies, dry_run, say_unfiltered,
-                                           &any, &err);
+    const struct nwf_unfiltered unfiltered = {say_unfiltered, &any, dry_run};
 
-    r = say_error(r, &err);
+    if (cli->argc) {
+        return NWF_EXIT_OK;
+    }
+    int r = say_error(nwf_sync_unmanaged(db, cli->store, &cli->policies, &unfiltered, &err), &err);
     return any ? NWF_EXIT_ERROR : r;
 }
 

@@ -44,8 +44,7 @@ set_status(struct changes *changes, const struct nwf_ovs_port *port, char *wante
 
 int
 nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store,
-                   const struct nwf_policies *policies, bool dry_run,
-                   void (*unfiltered)(const char *port, const char *bridge, void *aux), void *aux,
+                   const struct nwf_policies *policies, const struct nwf_unfiltered *unfiltered,
                    struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
@@ -62,9 +61,9 @@ nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store,
             set_status(&changes, port,
                        bound ? nwf_asprintf(NWF_STATUS_UNMANAGED, bridge->name) : NULL);
             if (bound) {
-                unfiltered(port->name, bridge->name, aux);
+                unfiltered->each(port->name, bridge->name, unfiltered->aux);
             }
         }
     }
-    return dry_run ? 0 : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
+    return unfiltered->dry_run ? 0 : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
 }
