@@ -14,6 +14,9 @@
 
 #include "lib/byte-order.h"
 
+/* A message has no more than 64 kB, and in a bundle some of them are the bundle's. */
+#define MESSAGE_MAX 0xff00
+
 static struct ofpbuf *
 encode(const struct nwf_flow *flow, enum ofputil_protocol protocol)
 {
@@ -66,7 +69,8 @@ comes_back_in(const struct nwf_flow *flow, enum ofputil_protocol protocol)
                                &match, fm.ofpacts, fm.ofpacts_len);
         minimatch_destroy(&fm.match);
     }
-    bool good = got && nwf_flow_set_find(&set, flow) && nwf_flow_data_equal(got, flow);
+    bool good = msg->size < MESSAGE_MAX && got && nwf_flow_set_find(&set, flow)
+                && nwf_flow_data_equal(got, flow);
     if (!good) {
         complain(flow, error, got);
     }

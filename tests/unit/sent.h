@@ -6,8 +6,8 @@
 
 #include "nwf/flow.h"
 
-/* Whether a switch that is sent the flow gets that one, in every OpenFlow version that is spoken;
- * prints what it would get. */
+/* Whether a switch that is sent the flow gets that one, in every OpenFlow version that is spoken,
+ * and in one message; prints what it would get. */
 bool comes_back(const struct nwf_flow *flow);
 
 #endif
