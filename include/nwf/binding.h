@@ -38,8 +38,8 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 #define NWF_TAG_FILTER "nwfilter"
 #define NWF_TAG_VARIABLE "nwfilter-"
 #define NWF_TAG_STATUS "nwfilter-status"
-/* Written by us, as the status is: the port's conntrack zone; and that we have excluded it
- * from the floods of NORMAL. */
+/* Written by us, as the status is: the port's conntrack zone; that we have excluded it from the
+ * floods of NORMAL; and since when the switch enforces its filter. */
 #define NWF_TAG_ZONE "nwfilter-ct-zone"
 #define NWF_TAG_NO_FLOOD "nwfilter-no-flood"
 #define NWF_TAG_INSTALLED "nwfilter-installed-ts"

@@ -44,13 +44,13 @@ struct nwf_flow *nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint1
                                   uint64_t cookie, const struct match *match,
                                   const struct ofpact *ofpacts, size_t ofpacts_len);
 
-/* Moves all flows of 'from' to 'to', which has none of their keys. */
-void nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from);
-
-/* The same, but of two flows with one key the last stays. */
+/* As nwf_flow_set_add(), but of two flows with one key and different actions the last stays. */
 struct nwf_flow *nwf_flow_set_replace(struct nwf_flow_set *set, uint8_t table, uint16_t priority,
                                       uint64_t cookie, const struct match *match,
                                       const struct ofpact *ofpacts, size_t ofpacts_len);
+
+/* Moves all flows of 'from' to 'to', which has none of their keys. */
+void nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from);
 
 /* Removes and frees a flow of the set. */
 void nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow);

@@ -271,7 +271,7 @@ unbind_verb(struct nwf_cli *cli, struct nwf_error *err)
 }
 
 const struct nwf_verb nwf_bind_verbs[] = {
-    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...]", "write a port's tags", 0, INT_MAX,
+    {"bind", "IFACE FILTER [NAME=VALUE[,VALUE]...] | --xml=FILE", "write a port's tags", 0, INT_MAX,
      bind_options, .needs_policies = true, .run = bind_verb},
     {"unbind", "IFACE", "remove a port's tags", 1, 1, .run = unbind_verb},
     {.name = NULL},

@@ -43,7 +43,7 @@ int nwf_cli_lock(struct nwf_cli *cli, struct nwf_error *err);
  * long to compile.  Verbs that go on with another port or bridge start it anew. */
 void nwf_cli_start_alarm(const struct nwf_cli *cli, unsigned int times);
 unsigned int nwf_cli_patience_ms(const struct nwf_cli *cli);
-/* For reading standard input and printing results, at a person's speed. */
+/* For printing results, at a person's speed. */
 void nwf_cli_stop_alarm(void);
 
 /* One line on stderr, for what goes wrong with one port or bridge while the rest

@@ -70,7 +70,7 @@ diff(struct nwf_cli *cli, struct nwf_error *err)
 }
 
 const struct nwf_verb nwf_diff_verbs[] = {
-    {"diff", "[BRIDGE...]", "show what sync would change; exit 2 if anything", 0, INT_MAX,
+    {"diff", "[BRIDGE...]", "show what sync --full would change; exit 2 if anything", 0, INT_MAX,
      .needs_policies = true, .run = diff},
     {.name = NULL},
 };

@@ -345,6 +345,29 @@ check_port(struct nwf_cli *cli, const struct nwf_ovs_port *port, const char *nam
 }
 
 static int
+check_bridge(struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, const char *name,
+             struct nwf_error *err)
+{
+    const char *filter = bridge->config.default_filter;
+
+    if (filter && *filter) {
+        char *user CLEANUP_FREE =
+            nwf_asprintf("guests of bridge %s without a filter", bridge->name);
+        int r = check_user(cli, user, filter, name, err);
+        if (r) {
+            return r;
+        }
+    }
+    nwf_vec_foreach (port, &bridge->ports) {
+        int r = check_port(cli, port, name, err);
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int
 check_policies(struct nwf_cli *cli, const char *name, struct nwf_error *err)
 {
     nwf_policies_load(&cli->policies);
@@ -378,10 +401,8 @@ check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
     }
     nwf_ovsdb_bridges(db, &bridges);
     nwf_vec_foreach (bridge, &bridges) {
-        nwf_vec_foreach (port, &bridge->ports) {
-            if ((r = check_port(cli, port, name, err))) {
-                return r;
-            }
+        if ((r = check_bridge(cli, bridge, name, err))) {
+            return r;
         }
     }
     return 0;

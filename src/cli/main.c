@@ -37,7 +37,7 @@ static const struct nwf_common_option common[] = {
     {'m', false, "format", "text|json", "how results are printed (text)"},
     {'w', false, "timeout", "SECONDS", "longest wait for the database or a switch (10)"},
     {'O', true, "protocols", "VERSIONS", "OpenFlow versions to use (OpenFlow13 to OpenFlow15)"},
-    {'v', true, "verbose", "SPEC", "log to stderr, as in the OVS tools, e.g. -v or -vvconn:dbg"},
+    {'v', true, "verbose", "[SPEC]", "log to stderr, as in the OVS tools, e.g. -v or -vvconn:dbg"},
     {'h', true, "help", NULL, "this help"},
     {'V', true, "version", NULL, "the version"},
 };
@@ -45,12 +45,16 @@ static const struct nwf_common_option common[] = {
 /* ---- Help. ---- */
 
 static void
-print_option(const char *name, const char *argument, const char *help)
+print_option(char letter, const char *name, const char *argument, const char *help)
 {
     char *text CLEANUP_FREE =
         nwf_asprintf("--%s%s%s", name, argument ? "=" : "", argument ? argument : "");
 
-    printf("  %-32s %s\n", text, help);
+    if (letter) {
+        printf("  -%c, %-28s %s\n", letter, text, help);
+    } else {
+        printf("  %-32s %s\n", text, help);
+    }
 }
 
 static void
@@ -65,7 +69,8 @@ print_help(void)
     }
     printf("\noptions:\n");
     for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
-        print_option(common[i].name, common[i].argument, common[i].help);
+        const struct nwf_common_option *o = &common[i];
+        print_option(o->is_short ? o->letter : 0, o->name, o->argument, o->help);
     }
     printf("\n\"ovs-nwfilter COMMAND --help\" shows a command's own options.  "
            "Exit codes: 0 done, 1 error, 2 different.\n");
@@ -77,7 +82,7 @@ print_verb_help(const struct nwf_verb *verb)
     printf("usage: ovs-nwfilter [OPTIONS] %s%s%s\n  %s\n", verb->name, *verb->operands ? " " : "",
            verb->operands, verb->help);
     for (const struct nwf_option *o = verb->options; o && o->name; o++) {
-        print_option(o->name, o->argument, o->help);
+        print_option(0, o->name, o->argument, o->help);
     }
 }
 

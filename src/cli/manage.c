@@ -395,8 +395,8 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
 }
 
 const struct nwf_verb nwf_manage_verbs[] = {
-    {"manage", "BRIDGE", "claim a bridge: fail_mode=secure first, then the tag, then its flows", 1,
-     1, manage_options, .exclusive = true, .dry_run = &prints_only, .needs_policies = true,
+    {"manage", "BRIDGE", "claim a bridge: its record, fail_mode=secure, its tags, then its flows",
+     1, 1, manage_options, .exclusive = true, .dry_run = &prints_only, .needs_policies = true,
      .run = manage},
     {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, .exclusive = true,
      .run = unmanage},

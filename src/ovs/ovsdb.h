@@ -18,8 +18,8 @@ struct nwf_ovsdb {
     struct nwf_port_rows *rows; /* only one port's. */
     char *remote;
     unsigned int timeout_ms;
-    bool outdated;           /* A transaction failed: somebody has changed what */
-    unsigned int last_seqno; /* the database was then. */
+    bool outdated;           /* A transaction failed: the contents at 'last_seqno' are old. */
+    unsigned int last_seqno; /* Of the contents at the last transaction. */
 };
 
 /* The errors of a connection that is lost, and of 'what' that did not happen in time. */

@@ -118,7 +118,7 @@ def commands_in(text):
 def options_in(text):
     """{option: whether it takes an argument}"""
     return {name: bool(argument)
-            for name, argument in re.findall(r"^  (--[a-z-]+)(=?)", text, re.MULTILINE)}
+            for name, argument in re.findall(r"^  (?:-., )?(--[a-z-]+)(=?)", text, re.MULTILINE)}
 
 
 def unformatted(manual):

@@ -248,8 +248,6 @@ def test_explain(test):
     test.says("bind vnet2 clean-traffic IP=10.0.0.2")
     test.refuses(f"explain nosuch in arp,{to}", "nosuch: no such interface")
     test.says(f"explain --live vnet2 out arp,{to}", status=2, out=".*does not agree.*")
-    # The switch learns from what is traced.
-    test.ovs.ofctl("del-flows", "br0", "table=101,dl_dst=52:54:00:00:00:09")
     test.says("sync", out=SUM.format(*[r"\d+"] * 3, 2, 0, 2))
 
 

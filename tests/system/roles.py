@@ -137,6 +137,15 @@ def test_default_filter(world):
     world.expect_all("    and with it it holds", [
         ("vnet5", world.ip("vnet5"), ["uplink", "p2"]),
         ("vnet5", world.ip("vnet5", src="10.0.0.6"), [])])
+    nwfilter("filter", "define", "-",
+             stdin="<filter name='mine'><filterref filter='clean-traffic'/></filter>")
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-default-filter=mine")
+    result = nwfilter("filter", "undefine", "mine")
+    world.check("    and cannot be undefined", result.status == 1
+                and "guests of bridge br0 without a filter" in result.err, result)
+    world.ovs.vsctl("set", "Bridge", "br0", f"external_ids:nwfilter-default-filter={CLEAN}")
+    result = nwfilter("filter", "undefine", "mine")
+    world.check("    until it is the default no more", result.status == 0, result)
     result = nwfilter("manage", "br0", "--default-filter=nosuch")
     world.check("    one that is not there is refused", result.status == 1
                 and "--default-filter: nosuch" in result.err, result)
