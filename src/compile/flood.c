@@ -184,12 +184,13 @@ form_of(const struct flood *f, const struct nwf_port *port)
     return port->vlan.mode == NWF_VLAN_ACCESS ? FORM_ACCESS : FORM_NATIVE;
 }
 
-/* Whether frames without their VLAN's tag may have another one.  If it does not show, the
- * frame is of no known kind. */
+/* Whether a tag may come to light by what the port's copies lose: the VLAN's tag, or in VLAN 0 a
+ * priority tag.  If Open vSwitch does not show it, the frame is of no known kind. */
 static bool
-may_have_tag(const struct flood *f)
+may_show_tag(const struct flood *f, const struct nwf_port *port)
 {
-    return f->bridge->inner_tags || (f->vid != 0 && f->kind == KIND_OTHER);
+    return (form_of(f, port) != FORM_TRUNK || f->vid == 0)
+           && (f->bridge->inner_tags || f->kind == KIND_OTHER);
 }
 
 /* What is said of the flood's kind of frames; those with priority tags are rare, and told apart
@@ -211,21 +212,22 @@ verdict_of(const struct flood *f, const struct nwf_port *port)
 {
     uint8_t plain = said_of(f, port->flood.of[0]), tagged = said_of(f, port->flood.of[1]);
 
-    if (form_of(f, port) == FORM_TRUNK) {
-        return f->vid != 0 ? tagged : plain;
+    if (form_of(f, port) == FORM_TRUNK && f->vid != 0) {
+        return tagged;
     }
-    if (!may_have_tag(f) || nwf_flood_accepts_all(&port->flood)) {
+    if (!may_show_tag(f, port) || nwf_flood_accepts_all(&port->flood)) {
         return plain;
     }
     return plain == NWF_U_DROP && tagged == NWF_U_DROP ? NWF_U_DROP : NWF_U_MIXED;
 }
 
 /* The most tables that a visit goes through.  Where a frame may be of another kind to the filter
- * than it is here, that of any kind counts. */
+ * than it is here, that of any kind counts.  One whose tag does not show gets no further than the
+ * first table. */
 static uint8_t
 cost_of(const struct flood *f, const struct nwf_port *port)
 {
-    bool any = f->vid == PRIORITY_TAGGED || (form_of(f, port) != FORM_TRUNK && may_have_tag(f));
+    bool any = f->vid == PRIORITY_TAGGED || (f->bridge->inner_tags && may_show_tag(f, port));
     uint8_t cost = port->flood.cost[f->kind];
 
     for (int kind = 0; any && kind < NWF_N_FRAME_KINDS; kind++) {

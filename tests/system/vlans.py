@@ -148,6 +148,24 @@ def test_vlan_0(world):
                                     for to in (f.BROADCAST, "trunk")])
     world.check("VLAN 0: what has a priority tag without a priority is judged as what it is",
                 all("trunk" not in dict(copies) for copies in got), got)
+    test_behind_priority_tags(world)
+
+
+def test_behind_priority_tags(world):
+    """Such a tag comes off, and Open vSwitch does not show another one behind it."""
+    world.guest("no-tags", 7, "no-vlan")
+    world.guest("no-tags0", 8, "no-vlan", {"tag": 0})
+    world.sync()
+    victims = {"no-tags", "no-tags0"}
+    for to in (f.BROADCAST, "52:54:00:00:99:99", *sorted(victims)):
+        rows = [("uplink", (outer, inner), world.ip("uplink", to, tags=(outer, inner)))
+                for outer in (0, (0, 0, QINQ)) for inner in PRIORITY_TAGS + [5, 7, (7, 0, QINQ)]]
+        never(world, f"VLAN 0: tags behind a priority tag: to {to}", rows, victims)
+    got = world.wire.exchange_each([("uplink", world.ip("uplink", tags=(0, 7)))])[0]
+    world.check("    a guest that gets everything gets them, as under NORMAL",
+                {"free", "zero", "zero2"} <= set(dict(got)), got)
+    world.expect("    frames with that tag alone pass", "uplink", world.ip("uplink", tags=(0,)),
+                 {name: [] for name in ["zero", "zero2", "trunk", "free", *victims]})
 
 
 def test_tunnel(world):
