@@ -34,6 +34,8 @@ INVISIBLE = {
     r"fixed 10[1345679] \S* (drop|resubmit)":
         "a table's end: a table miss is dropped as well, from OpenFlow 1.3 on; 106 is for bonds",
     r"fixed (10|110)  drop": "likewise, the end of a table of stages",
+    r"flood 103 (arp|ip|ipv6|rarp),reg1 move": "a list for a kind of frames whose loss costs visits: "
+                                               "that for other kinds leads to the guests' filters",
     r"fixed 0 vlan_tci,dl_type drop": "of frames that end inside of a tag, shorter than these: see "
                                       "two_tags.py",
     r"fixed 108 \S+ .*": "without a tunnel, and with vlan-limit=1, no second tag shows: see "
@@ -193,8 +195,9 @@ def test_two_tags(world, switch):
     world.ovs.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2",
                     "--", "set", "Port", "eth6", "trunks=5")
     nwfilter("sync")
-    lots = [[("uplink", world.ip("uplink", to, tags=(5, inner)))
-             for inner in (0, (0, 3), 7) for to in (f.BROADCAST, "eth5", "eth8", "native")]]
+    # Cached flows of the userspace datapath do not tell second tags apart.
+    lots = [[("uplink", world.ip("uplink", to, tags=(5, inner)))]
+            for inner in (0, (0, 3), 7) for to in (f.BROADCAST, "eth5", "eth8", "native")]
     del INVISIBLE[r"fixed 108 \S+ .*"]
     mutate(world, switch, lots, lambda flow: kind(flow) == ("fixed", 108))
 
@@ -246,7 +249,13 @@ def frames(world):
 
 
 def send(world, lots):
-    return [copies for lot in lots for copies in world.wire.exchange_each(lot)]
+    """A frame that is a lot of its own meets no cached flow."""
+    got = []
+    for lot in lots:
+        if len(lot) == 1:
+            world.ovs.appctl("revalidator/purge")
+        got += world.wire.exchange_each(lot)
+    return got
 
 
 def mutate(world, switch, lots, choose, teach=False):
