@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stages while they are built: shared by the files that do it, one for the Ethernet layer
- * (stages.c), one for the IP layers (stages_ip.c), one that makes fewer of them (fold.c). */
+ * Stages while they are built (builder.c): shared by the files that do it, one for the
+ * Ethernet layer (stages.c), one for the IP layers (stages_ip.c), one that makes fewer of
+ * them (fold.c). */
 #ifndef NWF_COMPILE_BUILDER_H
 #define NWF_COMPILE_BUILDER_H
 
@@ -35,6 +36,10 @@ void nwf_builder_close_stage(struct nwf_builder *b);
 
 /* Replaces a placeholder, in stages from 'first' on, by the open stage. */
 void nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder);
+
+/* Adds a row to the open stage as it is, uncounted. */
+struct nwf_row *nwf_builder_push(struct nwf_builder *b, const struct match *match,
+                                 enum nwf_verdict verdict, size_t target, uint32_t rule);
 
 /* Adds 'match', narrowed to 'guard' (may be NULL), to the open stage. */
 int nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,

@@ -6,6 +6,8 @@
  * itself (registers, ports, metadata), which would tie it to how this program works. */
 #include <config.h>
 
+#include "flow_text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-match.h"
 #include "openvswitch/ofp-parse.h"
-#include "rule.h"
+#include "rule_query.h"
 
 #include "lib/packets.h"
 

@@ -17,7 +17,7 @@
 #include "nwf/stages.h"
 #include "nwf/stamp.h"
 #include "nwf/text.h"
-#include "rule.h"
+#include "rule_query.h"
 #include "tag.h"
 
 #include "lib/packets.h"

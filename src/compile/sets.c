@@ -6,7 +6,7 @@
 #include "sets.h"
 
 #include "nwf/text.h"
-#include "rule.h"
+#include "rule_query.h"
 
 #include "lib/hash.h"
 
@@ -283,6 +283,22 @@ nwf_sets_find(const struct nwf_sets *sets, const struct nwf_prule *prule,
         sets->of_cond.data[sets->first_cond.data[rule] + (size_t) (cond - prule->conds.data)];
 
     return set && sets->list.data[set - 1].chosen ? &sets->list.data[set - 1] : NULL;
+}
+
+void
+nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_prule *prule,
+                      const struct nwf_cond *cond, struct nwf_matches *list)
+{
+    const struct nwf_set *set = nwf_sets_find(sets, prule, cond);
+
+    if (!set) {
+        nwf_cond_to_matches(cond, list);
+        return;
+    }
+    struct match match;
+    match_init_catchall(&match);
+    match_set_reg_masked(&match, nwf_set_register(set->group), set->bit, set->bit);
+    nwf_vec_push(list, match);
 }
 
 /* ---- Looking an address up. ---- */

@@ -69,6 +69,10 @@ void nwf_sets_finish(struct nwf_sets *sets);
 const struct nwf_set *nwf_sets_find(const struct nwf_sets *sets, const struct nwf_prule *prule,
                                     const struct nwf_cond *cond);
 
+/* A condition of a rule of the side as matches: a bit of a register where a set stands for it. */
+void nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_prule *prule,
+                           const struct nwf_cond *cond, struct nwf_matches *list);
+
 /* The register of a group: 6 and up. */
 unsigned int nwf_set_register(enum nwf_set_group group);
 

@@ -17,6 +17,7 @@
 
 #include "builder.h"
 #include "nwf/pipeline.h"
+#include "rule_query.h"
 
 #include "lib/packets.h"
 

@@ -12,10 +12,12 @@
  * is dropped. */
 #include <config.h>
 
+#include "unparsed.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 
-#include "rule.h"
+#include "rule_query.h"
 
 static bool
 is_zero(const struct nwf_value *value)
@@ -107,7 +109,7 @@ match_outside(const struct nwf_prule *prule, enum nwf_depth layer, const struct 
         struct nwf_matches list = {.data = NULL};
 
         if (depth_of(prule, cond) < layer && !cond->negated && cond->field != NWF_F_MATCH) {
-            nwf_rule_cond_matches(prule, cond, sets, &list);
+            nwf_sets_cond_matches(sets, prule, cond, &list);
             fits = fits && nwf_matches_multiply(ret, &list);
         }
         nwf_vec_clear(&list);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stages while they are built: rows, and rules as rows; see builder.h. */
+#include <config.h>
+
+#include "builder.h"
+
+#include <errno.h>
+
+#include "encode.h"
+#include "nwf/pipeline.h"
+#include "nwf/text.h"
+#include "rule_query.h"
+
+struct nwf_stage *
+nwf_builder_last(struct nwf_builder *b)
+{
+    return &b->stages->list.data[b->stages->list.n - 1];
+}
+
+void
+nwf_builder_new_stage(struct nwf_builder *b)
+{
+    struct nwf_stage empty = {.rows.data = NULL};
+
+    nwf_vec_push(&b->stages->list, empty);
+}
+
+struct nwf_row *
+nwf_builder_push(struct nwf_builder *b, const struct match *match, enum nwf_verdict verdict,
+                 size_t target, uint32_t rule)
+{
+    struct nwf_stage *stage = nwf_builder_last(b);
+    struct nwf_row row = {.verdict = verdict, .target = target, .rule = rule};
+
+    row.match = *match;
+    nwf_vec_push(&stage->rows, row);
+    return &stage->rows.data[stage->rows.n - 1];
+}
+
+/* Whatever a switch would make of the match of a rule that is a <flow>, it is to be the same. */
+static int
+check_loss(const struct nwf_builder *b, const struct match *match, uint32_t rule,
+           struct nwf_error *err)
+{
+    const struct nwf_prule *prule = rule == NWF_RULE_END ? NULL : &b->side->rules.data[rule];
+    const struct nwf_cond *text = b->has_flow_text && prule ? nwf_rule_flow_text(prule) : NULL;
+    char *loss CLEANUP_FREE = text ? nwf_match_loss(match) : NULL;
+
+    return loss ? nwf_rule_fail(prule, err, -EOPNOTSUPP, loss, text) : 0;
+}
+
+int
+nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,
+                 enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
+{
+    struct match both = *match;
+
+    if (++b->n_rows > NWF_ROWS_MAX) {
+        return nwf_error_set(err, -E2BIG, "the filter needs more than %d flows", NWF_ROWS_MAX);
+    }
+    if (guard && !nwf_match_and(&both, guard)) {
+        return 0; /* No frame is in both, e.g. an <ip> rule in an ARP chain. */
+    }
+    int r = check_loss(b, &both, rule, err);
+    if (r) {
+        return r;
+    }
+    bool accepts = verdict == NWF_V_ACCEPT && b->accept_goes_on;
+    if (accepts) {
+        verdict = NWF_V_GOTO;
+        target = NWF_TARGET_ACCEPT;
+    }
+    nwf_builder_push(b, &both, verdict, target, rule)->accepts = accepts;
+    return 0;
+}
+
+static int
+emit_list(struct nwf_builder *b, const struct match *guard, const struct nwf_matches *list,
+          enum nwf_verdict verdict, size_t target, uint32_t rule, enum nwf_why why,
+          struct nwf_error *err)
+{
+    struct nwf_stage *stage = nwf_builder_last(b);
+    size_t first = stage->rows.n;
+    int r = 0;
+
+    nwf_vec_foreach (match, list) {
+        r = r ? r : nwf_builder_emit(b, guard, match, verdict, target, rule, err);
+    }
+    for (size_t i = first; i < stage->rows.n; i++) {
+        stage->rows.data[i].why = why;
+    }
+    return r;
+}
+
+void
+nwf_builder_close_stage(struct nwf_builder *b)
+{
+    struct match all;
+
+    match_init_catchall(&all);
+    nwf_builder_push(b, &all, NWF_V_GOTO, b->stages->list.n, NWF_RULE_END);
+    b->n_rows++;
+    nwf_builder_new_stage(b);
+}
+
+void
+nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder)
+{
+    for (size_t i = first; i < b->stages->list.n; i++) {
+        nwf_vec_foreach (row, &b->stages->list.data[i].rows) {
+            if (nwf_row_has_target(row) && row->target == placeholder) {
+                row->target = b->stages->list.n - 1;
+            }
+        }
+    }
+}
+
+/* A rule's matches are work even if they come to nothing, because they contradict others. */
+static int
+count_values(struct nwf_builder *b, const struct nwf_prule *prule, struct nwf_error *err)
+{
+    nwf_vec_foreach (cond, &prule->conds) {
+        b->n_values += nwf_sets_find(&b->sets, prule, cond) ? 1 : nwf_cond_count(cond);
+    }
+    return b->n_values <= NWF_EXPANDED_VALUES_MAX
+               ? 0
+               : nwf_error_set(err, -E2BIG,
+                               "the filter's rules have more than %d values in lists and ranges",
+                               NWF_EXPANDED_VALUES_MAX);
+}
+
+int
+nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t id, bool *returns,
+                      struct nwf_error *err)
+{
+    const struct nwf_prule *prule = &b->side->rules.data[id];
+    enum nwf_action action = prule->rule->action;
+    enum nwf_verdict verdict = action == NWF_ACCEPT ? NWF_V_ACCEPT : NWF_V_DROP;
+    struct nwf_rule_matches m;
+
+    if (action == NWF_CONTINUE) {
+        return 0;
+    }
+    if (action == NWF_RETURN) {
+        /* Out of the root list, nothing is left to object. */
+        verdict = guard ? NWF_V_GOTO : NWF_V_ACCEPT;
+        *returns |= guard != NULL;
+    }
+    int r = count_values(b, prule, err);
+    if (r || (r = nwf_rule_matches_init(&m, prule, b->tracked, &b->sets, err))) {
+        return r;
+    }
+    if (m.doubt_first) {
+        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
+    }
+    if (!r) {
+        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, NWF_WHY_EXCEPTION,
+                      err);
+    }
+    if (!r) {
+        r = emit_list(b, guard, &m.any, verdict, NWF_TARGET_BEHIND_CHAIN, id, NWF_WHY_RULE, err);
+    }
+    if (!r && !m.doubt_first) {
+        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
+    }
+    if (!r && m.except.n) {
+        nwf_builder_close_stage(b);
+    }
+    nwf_rule_matches_finish(&m);
+    return r;
+}
