@@ -6,8 +6,8 @@
 
 #include "nwf/binding.h"
 #include "nwf/compile.h"
+#include "nwf/evaluate.h"
 #include "nwf/store.h"
-#include "nwf/walk.h"
 
 struct nwf_explained_step {
     uint8_t table;     /* Of the pipeline. */
@@ -36,7 +36,8 @@ struct nwf_explain_port {
  * nwf_explanation_clear(). */
 int nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
                 struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
-                const struct nwf_walk_ct *ct, struct nwf_explanation *ret, struct nwf_error *err);
+                const struct nwf_evaluation_ct *ct, struct nwf_explanation *ret,
+                struct nwf_error *err);
 void nwf_explanation_clear(struct nwf_explanation *explanation);
 
 #endif

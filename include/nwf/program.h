@@ -57,7 +57,7 @@ struct nwf_cond {
 /* Which way a packet goes, seen from the one that began its connection. */
 enum nwf_ct_direction { NWF_CT_ANY, NWF_CT_ORIGINAL, NWF_CT_REPLY };
 
-struct nwf_prule {
+struct nwf_rule_instance {
     const struct nwf_rule *rule; /* Where it comes from. */
     NWF_VEC(struct nwf_cond) conds;
     uint8_t states; /* The connection's: enum nwf_state bits; 0: whatever it is. */
@@ -78,7 +78,7 @@ struct nwf_item {
 
 /* What frames of one direction go through. */
 struct nwf_side {
-    NWF_VEC(struct nwf_prule) rules; /* A rule's index is its id. */
+    NWF_VEC(struct nwf_rule_instance) rules; /* A rule's index is its id. */
     NWF_VEC(struct nwf_pchain) chains;
     NWF_VEC(struct nwf_item) root;
     struct {
@@ -102,22 +102,22 @@ struct nwf_program {
 int nwf_program_new(struct nwf_store *store, const struct nwf_filter *filter,
                     const struct nwf_params *params, struct nwf_program **ret_program,
                     struct nwf_error *err);
-/* Frees what *prule owns. */
-void nwf_prule_clear(struct nwf_prule *prule);
+/* Frees what *instance owns. */
+void nwf_rule_instance_clear(struct nwf_rule_instance *instance);
 
 void nwf_program_free(struct nwf_program *program);
 DEFINE_CLEANUP(struct nwf_program, nwf_program, nwf_program_free)
 
 bool nwf_rule_has_variables(const struct nwf_rule *rule);
 /* Takes out what the rule asks by variables: it matches what it may match with any values. */
-void nwf_prule_widen(struct nwf_prule *prule);
+void nwf_rule_instance_widen(struct nwf_rule_instance *instance);
 
 /* Whether it drops what it matches. */
-bool nwf_prule_drops(const struct nwf_prule *prule);
+bool nwf_rule_instance_drops(const struct nwf_rule_instance *instance);
 
 /* Whether a rule asks for the state of a packet's connection: then the packets of the
  * port are to be tracked. */
-bool nwf_prule_is_stateful(const struct nwf_prule *prule);
+bool nwf_rule_instance_is_stateful(const struct nwf_rule_instance *instance);
 bool nwf_program_is_stateful(const struct nwf_program *program);
 
 /* Adds the instances of 'rule' under the variables of 'scope' to a side of 'program': one

@@ -74,7 +74,7 @@ int nwf_stages_build(const struct nwf_program *program, enum nwf_direction direc
                      struct nwf_stages *stages, struct nwf_error *err);
 void nwf_stages_clear(struct nwf_stages *stages);
 
-/* The same with rows that no frame reaches still there, and nothing folded. */
+/* The same with rows that no frame reaches still there, and nothing merged. */
 int nwf_stages_build_whole(const struct nwf_program *program, enum nwf_direction direction,
                            struct nwf_stages *stages, struct nwf_error *err);
 

@@ -165,7 +165,7 @@ tagged(const struct subject *subject, const struct flow *packet)
 }
 
 static char *
-ct_words(const struct nwf_walk_ct *ct)
+ct_words(const struct nwf_evaluation_ct *ct)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 

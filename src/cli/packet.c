@@ -31,7 +31,7 @@
 /* ---- Connections. ---- */
 
 static int
-parse_ct(const char *text, struct nwf_walk_ct *ret, struct nwf_error *err)
+parse_ct(const char *text, struct nwf_evaluation_ct *ret, struct nwf_error *err)
 {
     char *words CLEANUP_FREE = nwf_strdup(text);
     struct ds cause = DS_EMPTY_INITIALIZER;
@@ -49,7 +49,7 @@ parse_ct(const char *text, struct nwf_walk_ct *ret, struct nwf_error *err)
     int r = ok ? 0 : nwf_error_set(err, -EINVAL, "--ct=%.80s: %s", text, ds_cstr(&cause));
     ds_destroy(&cause);
     if (ok) {
-        *ret = (struct nwf_walk_ct){.state = state, .answered = state & CS_ESTABLISHED};
+        *ret = (struct nwf_evaluation_ct){.state = state, .answered = state & CS_ESTABLISHED};
     }
     return r;
 }
@@ -66,8 +66,8 @@ from_flow(const char *text, struct nwf_packet *ret, struct nwf_error *err)
         return nwf_error_set(err, -EINVAL, "%s", cause);
     }
     if (flow.ct_state) {
-        ret->ct = (struct nwf_walk_ct){.state = flow.ct_state | CS_TRACKED,
-                                       .answered = flow.ct_state & CS_ESTABLISHED};
+        ret->ct = (struct nwf_evaluation_ct){.state = flow.ct_state | CS_TRACKED,
+                                             .answered = flow.ct_state & CS_ESTABLISHED};
     }
     flow_clear_conntrack(&flow);
     /* What was said counts, also where no packet could say it. */

@@ -5,15 +5,15 @@
 #define NWF_CLI_PACKET_H
 
 #include "nwf/error.h"
-#include "nwf/walk.h"
+#include "nwf/evaluate.h"
 #include "openvswitch/flow.h"
 
 struct dp_packet;
 
 struct nwf_packet {
-    struct dp_packet *data; /* Its bytes; owned. */
-    struct flow flow;       /* As Open vSwitch sees it when it arrives. */
-    struct nwf_walk_ct ct;  /* What conntrack will say of it. */
+    struct dp_packet *data;      /* Its bytes; owned. */
+    struct flow flow;            /* As Open vSwitch sees it when it arrives. */
+    struct nwf_evaluation_ct ct; /* What conntrack will say of it. */
 };
 
 /* Reads 'text': a flow in ovs-ofctl's syntax, bytes in hexadecimal, or FILE.pcap[:N], the

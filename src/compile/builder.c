@@ -43,11 +43,13 @@ static int
 check_loss(const struct nwf_builder *b, const struct match *match, uint32_t rule,
            struct nwf_error *err)
 {
-    const struct nwf_prule *prule = rule == NWF_RULE_END ? NULL : &b->side->rules.data[rule];
-    const struct nwf_cond *text = b->has_flow_text && prule ? nwf_rule_flow_text(prule) : NULL;
+    const struct nwf_rule_instance *instance =
+        rule == NWF_RULE_END ? NULL : &b->side->rules.data[rule];
+    const struct nwf_cond *text =
+        b->has_flow_text && instance ? nwf_rule_flow_text(instance) : NULL;
     char *loss CLEANUP_FREE = text ? nwf_match_loss(match) : NULL;
 
-    return loss ? nwf_rule_fail(prule, err, -EOPNOTSUPP, loss, text) : 0;
+    return loss ? nwf_rule_fail(instance, err, -EOPNOTSUPP, loss, text) : 0;
 }
 
 int
@@ -118,10 +120,10 @@ nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder)
 
 /* A rule's matches are work even if they come to nothing, because they contradict others. */
 static int
-count_values(struct nwf_builder *b, const struct nwf_prule *prule, struct nwf_error *err)
+count_values(struct nwf_builder *b, const struct nwf_rule_instance *instance, struct nwf_error *err)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
-        b->n_values += nwf_sets_find(&b->sets, prule, cond) ? 1 : nwf_cond_count(cond);
+    nwf_vec_foreach (cond, &instance->conds) {
+        b->n_values += nwf_sets_find(&b->sets, instance, cond) ? 1 : nwf_cond_count(cond);
     }
     return b->n_values <= NWF_EXPANDED_VALUES_MAX
                ? 0
@@ -134,8 +136,8 @@ int
 nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t id, bool *returns,
                       struct nwf_error *err)
 {
-    const struct nwf_prule *prule = &b->side->rules.data[id];
-    enum nwf_action action = prule->rule->action;
+    const struct nwf_rule_instance *instance = &b->side->rules.data[id];
+    enum nwf_action action = instance->rule->action;
     enum nwf_verdict verdict = action == NWF_ACCEPT ? NWF_V_ACCEPT : NWF_V_DROP;
     struct nwf_rule_matches m;
 
@@ -147,8 +149,8 @@ nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t
         verdict = guard ? NWF_V_GOTO : NWF_V_ACCEPT;
         *returns |= guard != NULL;
     }
-    int r = count_values(b, prule, err);
-    if (r || (r = nwf_rule_matches_init(&m, prule, b->tracked, &b->sets, err))) {
+    int r = count_values(b, instance, err);
+    if (r || (r = nwf_rule_matches_init(&m, instance, b->tracked, &b->sets, err))) {
         return r;
     }
     if (m.doubt_first) {

@@ -2,7 +2,7 @@
  *
  * Stages while they are built (builder.c): shared by the files that do it, one for the
  * Ethernet layer (stages.c), one for the IP layers (stages_ip.c), one that makes fewer of
- * them (fold.c). */
+ * them (merge_stages.c). */
 #ifndef NWF_COMPILE_BUILDER_H
 #define NWF_COMPILE_BUILDER_H
 
@@ -60,8 +60,8 @@ void nwf_builder_emit_stray(struct nwf_builder *b, enum nwf_family family, uint1
 /* Whether TCP of the family has states to any rule. */
 bool nwf_builder_tracks_tcp(const struct nwf_builder *b, enum nwf_family family);
 
-/* Removes rows that no frame reaches, and folds stages into the ones before them.
+/* Removes rows that no frame reaches, and merges stages into the ones before them.
  * 'has_flow_text': what two rows ask for together may have no place in OpenFlow. */
-void nwf_stages_shrink(struct nwf_stages *stages, bool has_flow_text);
+void nwf_stages_merge(struct nwf_stages *stages, bool has_flow_text);
 
 #endif

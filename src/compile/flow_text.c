@@ -22,7 +22,7 @@
 #include "lib/packets.h"
 
 struct parse {
-    const struct nwf_prule *prule;
+    const struct nwf_rule_instance *instance;
     const struct nwf_cond *cond;
     struct nwf_error *err;
     struct match match;
@@ -32,7 +32,7 @@ struct parse {
 static int
 fail(const struct parse *p, const char *cause)
 {
-    return nwf_rule_fail(p->prule, p->err, -EINVAL, cause, p->cond);
+    return nwf_rule_fail(p->instance, p->err, -EINVAL, cause, p->cond);
 }
 
 /* The same with a cause that is built here. */
@@ -59,7 +59,7 @@ static int
 check_field(const struct parse *p, const struct mf_field *mf)
 {
     if (is_about_connection(mf)) {
-        return nwf_rule_is_ip(p->prule->rule)
+        return nwf_rule_is_ip(p->instance->rule)
                    ? 0
                    : FAIL(p,
                           "%s: connections are tracked for rules of the IP layer: put <all/> "
@@ -342,10 +342,10 @@ check_prerequisites(struct parse *p, const struct nwf_matches *beside)
 }
 
 int
-nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,
+nwf_flow_text_to_match(const struct nwf_rule_instance *instance, const struct nwf_cond *cond,
                        const struct nwf_matches *beside, struct match *ret, struct nwf_error *err)
 {
-    struct parse p = {.prule = prule, .cond = cond, .err = err};
+    struct parse p = {.instance = instance, .cond = cond, .err = err};
     char *text CLEANUP_FREE = nwf_strdup(cond->text);
     char *rest = text, *name, *value;
     int r = 0;

@@ -7,7 +7,7 @@
 #include "match.h"
 
 /* The text of a <flow>; 'beside' is what the rule asks besides. */
-int nwf_flow_text_to_match(const struct nwf_prule *prule, const struct nwf_cond *cond,
+int nwf_flow_text_to_match(const struct nwf_rule_instance *instance, const struct nwf_cond *cond,
                            const struct nwf_matches *beside, struct match *ret,
                            struct nwf_error *err);
 

@@ -116,8 +116,8 @@ look(struct reach *r, struct nwf_program *program)
     struct nwf_error ignored CLEANUP(nwf_error_clear) = NWF_ERROR_INIT;
 
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        nwf_vec_foreach (prule, &program->side[d].rules) {
-            nwf_prule_widen(prule);
+        nwf_vec_foreach (instance, &program->side[d].rules) {
+            nwf_rule_instance_widen(instance);
         }
     }
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
@@ -145,8 +145,8 @@ nwf_filter_unreached(struct nwf_store *store, const struct nwf_filter *filter,
 
     if (!nwf_program_new(store, filter, params, &program, &ignored) && !look(&r, program)) {
         for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-            nwf_vec_foreach (prule, &program->side[d].rules) {
-                const struct nwf_rule *rule = prule->rule;
+            nwf_vec_foreach (instance, &program->side[d].rules) {
+                const struct nwf_rule *rule = instance->rule;
                 if (is_news(&r, rule)) {
                     note(aux, rule->filter->file, rule->line,
                          "nothing reaches this rule: others before it decide, or its chain never "

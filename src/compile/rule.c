@@ -10,35 +10,37 @@
 
 #include "flow_text.h"
 #include "nwf/pipeline.h"
+#include "opaque.h"
 #include "rule_query.h"
-#include "unparsed.h"
 
 #include "lib/packets.h"
 
 static int
-fail_too_many(const struct nwf_prule *prule, struct nwf_error *err)
+fail_too_many(const struct nwf_rule_instance *instance, struct nwf_error *err)
 {
-    return nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows", NULL);
+    return nwf_rule_fail(instance, err, -E2BIG, "the ranges of this rule need too many flows",
+                         NULL);
 }
 
 static int
-multiply(struct nwf_matches *list, const struct nwf_matches *other, const struct nwf_prule *prule,
-         struct nwf_error *err)
+multiply(struct nwf_matches *list, const struct nwf_matches *other,
+         const struct nwf_rule_instance *instance, struct nwf_error *err)
 {
-    return nwf_matches_multiply(list, other) ? 0 : fail_too_many(prule, err);
+    return nwf_matches_multiply(list, other) ? 0 : fail_too_many(instance, err);
 }
 
 /* ---- What the frame itself says. ---- */
 
 /* Gratuitous ARP has one address on both sides; with one known, the other is too. */
 static int
-gratuitous(const struct nwf_prule *prule, struct nwf_matches *list, struct nwf_error *err)
+gratuitous(const struct nwf_rule_instance *instance, struct nwf_matches *list,
+           struct nwf_error *err)
 {
-    const struct nwf_cond *spa = nwf_rule_exact_cond(prule, NWF_F_ARP_SPA);
-    const struct nwf_cond *tpa = nwf_rule_exact_cond(prule, NWF_F_ARP_TPA);
+    const struct nwf_cond *spa = nwf_rule_exact_cond(instance, NWF_F_ARP_SPA);
+    const struct nwf_cond *tpa = nwf_rule_exact_cond(instance, NWF_F_ARP_TPA);
 
     if (!spa && !tpa) {
-        return nwf_rule_fail(prule, err, -EOPNOTSUPP,
+        return nwf_rule_fail(instance, err, -EOPNOTSUPP,
                              "gratuitous: OpenFlow does not compare two fields; an arpsrcipaddr or "
                              "arpdstipaddr of one address beside it makes it possible",
                              NULL);
@@ -51,7 +53,7 @@ gratuitous(const struct nwf_prule *prule, struct nwf_matches *list, struct nwf_e
 
 /* The condition's matches; none if it is of no effect. */
 static int
-list_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
+list_matches(const struct nwf_rule_instance *instance, const struct nwf_cond *cond,
              const struct nwf_sets *sets, const struct nwf_matches *beside,
              struct nwf_matches *list, struct nwf_error *err)
 {
@@ -61,25 +63,25 @@ list_matches(const struct nwf_prule *prule, const struct nwf_cond *cond,
     switch ((int) cond->field) {
     case NWF_F_ARP_HTYPE:
     case NWF_F_ARP_PTYPE:
-        return 0; /* "Ethernet" and "IPv4": see unparsed.c. */
+        return 0; /* "Ethernet" and "IPv4": see opaque.c. */
     case NWF_F_ARP_GRATUITOUS:
-        return gratuitous(prule, list, err);
+        return gratuitous(instance, list, err);
     case NWF_F_MATCH:
-        r = nwf_flow_text_to_match(prule, cond, beside, &match, err);
+        r = nwf_flow_text_to_match(instance, cond, beside, &match, err);
         if (!r) {
             nwf_vec_push(list, match);
         }
         return r;
     default:
-        nwf_sets_cond_matches(sets, prule, cond, list);
+        nwf_sets_cond_matches(sets, instance, cond, list);
         return 0;
     }
 }
 
 static const char *
-refusal(const struct nwf_prule *prule, const struct nwf_cond *cond)
+refusal(const struct nwf_rule_instance *instance, const struct nwf_cond *cond)
 {
-    const struct nwf_protocol *protocol = prule->rule->protocol;
+    const struct nwf_protocol *protocol = instance->rule->protocol;
 
     if (protocol && protocol->layer == NWF_IPV6 && protocol->ip_proto == IPPROTO_AH) {
         return "ah-ipv6: Open vSwitch takes AH for an extension header of IPv6";
@@ -90,34 +92,35 @@ refusal(const struct nwf_prule *prule, const struct nwf_cond *cond)
 /* Whether the condition is about what only some fragments of a packet have.  Of IPv6 not
  * even the protocol is in all. */
 static bool
-is_by_view(const struct nwf_prule *prule, const struct nwf_cond *cond, bool tracked)
+is_by_view(const struct nwf_rule_instance *instance, const struct nwf_cond *cond, bool tracked)
 {
     enum nwf_depth depth = nwf_field_depth(cond->field);
 
     return depth == NWF_DEPTH_TRANSPORT
-           || (depth == NWF_DEPTH_PROTOCOL && tracked && nwf_rule_eth_type(prule) == 0x86dd);
+           || (depth == NWF_DEPTH_PROTOCOL && tracked && nwf_rule_eth_type(instance) == 0x86dd);
 }
 
 static int
-add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct nwf_cond *cond,
-         bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
+add_cond(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
+         const struct nwf_cond *cond, bool tracked, const struct nwf_sets *sets,
+         struct nwf_error *err)
 {
-    const char *cause = refusal(prule, cond);
+    const char *cause = refusal(instance, cond);
     struct nwf_matches list = {.data = NULL};
 
     if (cause) {
-        return nwf_rule_fail(prule, err, -EOPNOTSUPP, cause, cond);
+        return nwf_rule_fail(instance, err, -EOPNOTSUPP, cause, cond);
     }
-    if (is_by_view(prule, cond, tracked)) {
+    if (is_by_view(instance, cond, tracked)) {
         return 0; /* See add_views(). */
     }
-    int r = list_matches(prule, cond, sets, &m->any, &list, err);
+    int r = list_matches(instance, cond, sets, &m->any, &list, err);
     if (!r && cond->negated) {
         nwf_vec_foreach (match, &list) {
             nwf_vec_push(&m->except, *match);
         }
     } else if (!r && list.n) {
-        r = multiply(&m->any, &list, prule, err);
+        r = multiply(&m->any, &list, instance, err);
     }
     nwf_vec_clear(&list);
     return r;
@@ -135,9 +138,9 @@ add_cond(struct nwf_rule_matches *m, const struct nwf_prule *prule, const struct
  * fragment leaves without all others of its packet, the first included (stages_ip.c). */
 
 static bool
-asks_for_header(const struct nwf_prule *prule)
+asks_for_header(const struct nwf_rule_instance *instance)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         if (nwf_field_depth(cond->field) == NWF_DEPTH_TRANSPORT) {
             return true;
         }
@@ -161,9 +164,10 @@ narrow(struct nwf_matches *list, const struct match *frames)
 
 /* The condition as the header has it; a negated ICMP type with its code. */
 static bool
-header_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, struct nwf_matches *ret)
+header_matches(const struct nwf_rule_instance *instance, const struct nwf_cond *cond,
+               struct nwf_matches *ret)
 {
-    const struct nwf_cond *code = nwf_rule_negated_code(prule, cond);
+    const struct nwf_cond *code = nwf_rule_negated_code(instance, cond);
     struct nwf_matches codes = {.data = NULL};
     bool fits = true;
 
@@ -178,7 +182,7 @@ header_matches(const struct nwf_prule *prule, const struct nwf_cond *cond, struc
 
 /* Frames that have the header, or no fragments at all. */
 static int
-add_header(struct nwf_matches *any, const struct nwf_prule *prule, bool tracked,
+add_header(struct nwf_matches *any, const struct nwf_rule_instance *instance, bool tracked,
            struct nwf_rule_matches *m, struct nwf_error *err)
 {
     struct match frames;
@@ -187,15 +191,15 @@ add_header(struct nwf_matches *any, const struct nwf_prule *prule, bool tracked,
     match_init_catchall(&frames);
     match_set_nw_frag_masked(&frames, 0, FLOW_NW_FRAG_LATER);
     narrow(any, &frames);
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         struct nwf_matches list = {.data = NULL};
-        if (r || !is_by_view(prule, cond, tracked)
+        if (r || !is_by_view(instance, cond, tracked)
             || (cond->negated && cond->field == NWF_F_ICMP_CODE)) {
             continue;
         }
-        r = header_matches(prule, cond, &list) ? 0 : fail_too_many(prule, err);
+        r = header_matches(instance, cond, &list) ? 0 : fail_too_many(instance, err);
         if (!r && !cond->negated) {
-            r = multiply(any, &list, prule, err);
+            r = multiply(any, &list, instance, err);
         }
         nwf_vec_foreach (match, &list) {
             if (cond->negated && nwf_match_and(match, &frames)) {
@@ -209,9 +213,9 @@ add_header(struct nwf_matches *any, const struct nwf_prule *prule, bool tracked,
 
 /* Later fragments, behind conntrack.  Both bits of nw_frag, as ovs-ofctl reads "later". */
 static void
-match_later(const struct nwf_prule *prule, struct match *match)
+match_later(const struct nwf_rule_instance *instance, struct match *match)
 {
-    const struct nwf_cond *proto = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
+    const struct nwf_cond *proto = nwf_rule_exact_cond(instance, NWF_F_IP_PROTO);
 
     match_init_catchall(match);
     match_set_nw_frag_masked(match, FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK);
@@ -222,16 +226,16 @@ match_later(const struct nwf_prule *prule, struct match *match)
 }
 
 static int
-add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
+add_views(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance, bool tracked,
           struct nwf_error *err)
 {
     struct nwf_matches later = {.data = NULL};
-    bool drops = nwf_prule_drops(prule);
+    bool drops = nwf_rule_instance_drops(instance);
     struct match frames;
     bool asked = false;
 
-    nwf_vec_foreach (cond, &prule->conds) {
-        asked |= is_by_view(prule, cond, tracked);
+    nwf_vec_foreach (cond, &instance->conds) {
+        asked |= is_by_view(instance, cond, tracked);
     }
     if (!asked) {
         return 0;
@@ -239,9 +243,9 @@ add_views(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracke
     nwf_vec_foreach (match, &m->any) {
         nwf_vec_push(&later, *match);
     }
-    int r = add_header(&m->any, prule, tracked, m, err);
-    if (tracked && !(drops && asks_for_header(prule))) {
-        match_later(prule, &frames);
+    int r = add_header(&m->any, instance, tracked, m, err);
+    if (tracked && !(drops && asks_for_header(instance))) {
+        match_later(instance, &frames);
         narrow(&later, &frames);
         nwf_vec_foreach (match, &later) {
             nwf_vec_push(&m->any, *match);
@@ -278,10 +282,10 @@ push_state(struct nwf_matches *list, uint32_t state, uint32_t mask, int answered
 
 /* What is in doubt is dropped by every rule that drops something of a state. */
 static void
-push_doubt(const struct nwf_prule *prule, struct nwf_matches *list)
+push_doubt(const struct nwf_rule_instance *instance, struct nwf_matches *list)
 {
     push_state(list, 0, 0, -1, NWF_STRAY_DOUBT);
-    if (prule->states & NWF_STATE_RELATED) {
+    if (instance->states & NWF_STATE_RELATED) {
         push_state(list, 0, 0, -1, NWF_STRAY_ERROR);
     }
 }
@@ -295,14 +299,14 @@ push_invalid(struct nwf_matches *list)
 }
 
 static void
-state_matches(const struct nwf_prule *prule, struct nwf_matches *list)
+state_matches(const struct nwf_rule_instance *instance, struct nwf_matches *list)
 {
-    bool is_new = prule->states & NWF_STATE_NEW;
-    bool established = prule->states & NWF_STATE_ESTABLISHED;
+    bool is_new = instance->states & NWF_STATE_NEW;
+    bool established = instance->states & NWF_STATE_ESTABLISHED;
 
-    if (prule->ct_direction == NWF_CT_ORIGINAL) {
+    if (instance->ct_direction == NWF_CT_ORIGINAL) {
         push_state(list, 0, PLAIN | CS_REPLY_DIR, -1, NWF_STRAY_NONE);
-    } else if (prule->ct_direction == NWF_CT_REPLY) {
+    } else if (instance->ct_direction == NWF_CT_REPLY) {
         push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, NWF_STRAY_NONE);
     } else if (is_new && established) {
         push_state(list, 0, PLAIN, -1, NWF_STRAY_NONE);
@@ -312,27 +316,28 @@ state_matches(const struct nwf_prule *prule, struct nwf_matches *list)
         push_state(list, CS_REPLY_DIR, PLAIN | CS_REPLY_DIR, -1, NWF_STRAY_NONE);
         push_state(list, 0, PLAIN | CS_REPLY_DIR, 1, NWF_STRAY_NONE);
     }
-    if (prule->states & NWF_STATE_RELATED) {
+    if (instance->states & NWF_STATE_RELATED) {
         push_state(list, CS_RELATED, PLAIN, -1, -1);
     }
-    if (prule->states & NWF_STATE_INVALID) {
+    if (instance->states & NWF_STATE_INVALID) {
         push_invalid(list);
     }
-    if (nwf_prule_drops(prule)) {
-        push_doubt(prule, list);
+    if (nwf_rule_instance_drops(instance)) {
+        push_doubt(instance, list);
     }
 }
 
 static int
-add_states(struct nwf_rule_matches *m, const struct nwf_prule *prule, struct nwf_error *err)
+add_states(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
+           struct nwf_error *err)
 {
     struct nwf_matches list = {.data = NULL};
     int r = 0;
 
-    if (prule->states) {
-        state_matches(prule, &list);
-        r = multiply(&m->any, &list, prule, err);
-        r = r ? r : multiply(&m->doubt, &list, prule, err);
+    if (instance->states) {
+        state_matches(instance, &list);
+        r = multiply(&m->any, &list, instance, err);
+        r = r ? r : multiply(&m->doubt, &list, instance, err);
     }
     nwf_vec_clear(&list);
     return r;
@@ -342,10 +347,11 @@ add_states(struct nwf_rule_matches *m, const struct nwf_prule *prule, struct nwf
 
 /* ebtables finds no protocol in IPv6 without a next header (59), not even "not X". */
 static void
-except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
+except_no_next_header(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
-        if (cond->field == NWF_F_IP_PROTO && cond->negated && nwf_rule_eth_type(prule) == 0x86dd) {
+    nwf_vec_foreach (cond, &instance->conds) {
+        if (cond->field == NWF_F_IP_PROTO && cond->negated
+            && nwf_rule_eth_type(instance) == 0x86dd) {
             struct match match;
 
             match_init_catchall(&match);
@@ -357,12 +363,13 @@ except_no_next_header(struct nwf_rule_matches *m, const struct nwf_prule *prule)
 
 /* A negated condition is looked at in frames that meet all others. */
 static int
-narrow_exceptions(struct nwf_rule_matches *m, const struct nwf_prule *prule, struct nwf_error *err)
+narrow_exceptions(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
+                  struct nwf_error *err)
 {
     struct nwf_matches narrowed = {.data = NULL};
 
     if (m->except.n * m->any.n > NWF_RULE_MATCHES_MAX && m->any.n > 1) {
-        return fail_too_many(prule, err);
+        return fail_too_many(instance, err);
     }
 
     nwf_vec_foreach (except, &m->except) {
@@ -379,8 +386,8 @@ narrow_exceptions(struct nwf_rule_matches *m, const struct nwf_prule *prule, str
 }
 
 int
-nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
-                      const struct nwf_sets *sets, struct nwf_error *err)
+nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
+                      bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
 {
     struct match all;
     int r = 0;
@@ -388,15 +395,15 @@ nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_prule *prule,
     memset(m, 0, sizeof *m);
     match_init_catchall(&all);
     nwf_vec_push(&m->any, all);
-    nwf_vec_foreach (cond, &prule->conds) {
-        r = r ? r : add_cond(m, prule, cond, tracked, sets, err);
+    nwf_vec_foreach (cond, &instance->conds) {
+        r = r ? r : add_cond(m, instance, cond, tracked, sets, err);
     }
-    r = r ? r : add_views(m, prule, tracked, err);
-    r = r ? r : nwf_rule_handle_unparsed(m, prule, tracked, sets, err);
-    r = r ? r : add_states(m, prule, err);
+    r = r ? r : add_views(m, instance, tracked, err);
+    r = r ? r : nwf_rule_handle_opaque(m, instance, tracked, sets, err);
+    r = r ? r : add_states(m, instance, err);
     if (!r) {
-        except_no_next_header(m, prule);
-        r = narrow_exceptions(m, prule, err);
+        except_no_next_header(m, instance);
+        r = narrow_exceptions(m, instance, err);
     }
     if (r) {
         nwf_rule_matches_finish(m);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A rule as matches: what rule.c and unparsed.c make together. */
+ * A rule as matches: what rule.c and opaque.c make together. */
 #ifndef NWF_COMPILE_RULE_MATCHES_H
 #define NWF_COMPILE_RULE_MATCHES_H
 

@@ -6,18 +6,18 @@
 #include "rule_query.h"
 
 int
-nwf_rule_fail(const struct nwf_prule *prule, struct nwf_error *err, int code, const char *cause,
-              const struct nwf_cond *cond)
+nwf_rule_fail(const struct nwf_rule_instance *instance, struct nwf_error *err, int code,
+              const char *cause, const struct nwf_cond *cond)
 {
-    return nwf_error_set(err, code, "%s:%u: %s%s%s", prule->rule->filter->file, prule->rule->line,
-                         cond && cond->def ? cond->def->name : "", cond && cond->def ? ": " : "",
-                         cause);
+    return nwf_error_set(err, code, "%s:%u: %s%s%s", instance->rule->filter->file,
+                         instance->rule->line, cond && cond->def ? cond->def->name : "",
+                         cond && cond->def ? ": " : "", cause);
 }
 
 const struct nwf_cond *
-nwf_rule_exact_cond(const struct nwf_prule *prule, enum nwf_field field)
+nwf_rule_exact_cond(const struct nwf_rule_instance *instance, enum nwf_field field)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         struct nwf_value ones = nwf_value_ones(cond->mask.len);
 
         if (cond->field == field && !cond->negated && !cond->is_range && !cond->list.n
@@ -29,9 +29,9 @@ nwf_rule_exact_cond(const struct nwf_prule *prule, enum nwf_field field)
 }
 
 const struct nwf_cond *
-nwf_rule_negated_code(const struct nwf_prule *prule, const struct nwf_cond *type)
+nwf_rule_negated_code(const struct nwf_rule_instance *instance, const struct nwf_cond *type)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         if (type->field == NWF_F_ICMP_TYPE && type->negated && cond->field == NWF_F_ICMP_CODE
             && cond->negated && cond->element == type->element) {
             return cond;
@@ -41,9 +41,9 @@ nwf_rule_negated_code(const struct nwf_prule *prule, const struct nwf_cond *type
 }
 
 const struct nwf_cond *
-nwf_rule_flow_text(const struct nwf_prule *prule)
+nwf_rule_flow_text(const struct nwf_rule_instance *instance)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         if (cond->field == NWF_F_MATCH) {
             return cond;
         }
@@ -52,9 +52,9 @@ nwf_rule_flow_text(const struct nwf_prule *prule)
 }
 
 uint16_t
-nwf_rule_eth_type(const struct nwf_prule *prule)
+nwf_rule_eth_type(const struct nwf_rule_instance *instance)
 {
-    const struct nwf_protocol *protocol = prule->rule->protocol;
+    const struct nwf_protocol *protocol = instance->rule->protocol;
 
     return protocol && protocol->implied == NWF_F_ETH_TYPE
                ? (uint16_t) nwf_value_to_int(&protocol->implied_value)

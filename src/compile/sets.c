@@ -161,7 +161,8 @@ find_or_add(struct nwf_sets *sets, struct nwf_set *set)
 
 /* The set that the condition asks for, as its index + 1; 0 if it is none. */
 static size_t
-note_set(struct nwf_sets *sets, const struct nwf_prule *prule, const struct nwf_cond *cond)
+note_set(struct nwf_sets *sets, const struct nwf_rule_instance *instance,
+         const struct nwf_cond *cond)
 {
     struct nwf_set set = {.field = cond->field};
     const struct nwf_masked *list = cond->list.data;
@@ -170,7 +171,7 @@ note_set(struct nwf_sets *sets, const struct nwf_prule *prule, const struct nwf_
         return 0;
     }
     if (set.group == NWF_SET_SRC || set.group == NWF_SET_DST) {
-        set.eth_type = nwf_rule_eth_type(prule);
+        set.eth_type = nwf_rule_eth_type(instance);
     }
     size_t number = list ? find_set(sets, &set, list) : 0;
     if (!number) {
@@ -204,18 +205,18 @@ has_sets(const struct nwf_sets *sets, size_t rule)
 static void
 choose_for_product(struct nwf_sets *sets, size_t rule)
 {
-    const struct nwf_prule *prule = &sets->side->rules.data[rule];
+    const struct nwf_rule_instance *instance = &sets->side->rules.data[rule];
     size_t product = 1, largest = 1;
 
     if (!has_sets(sets, rule)) {
         return;
     }
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         size_t n = cond->negated ? 1 : nwf_cond_count(cond);
         product = product < SIZE_MAX / n ? product * n : SIZE_MAX;
         largest = n > largest ? n : largest;
     }
-    for (size_t i = 0; i < prule->conds.n && product > PRODUCT_MAX && product > largest; i++) {
+    for (size_t i = 0; i < instance->conds.n && product > PRODUCT_MAX && product > largest; i++) {
         size_t set = sets->of_cond.data[sets->first_cond.data[rule] + i];
         if (set) {
             sets->list.data[set - 1].chosen = true;
@@ -245,10 +246,10 @@ nwf_sets_init(struct nwf_sets *sets, const struct nwf_side *side)
     memset(sets, 0, sizeof *sets);
     hmap_init(&sets->index);
     sets->side = side;
-    nwf_vec_foreach (prule, &side->rules) {
+    nwf_vec_foreach (instance, &side->rules) {
         nwf_vec_push(&sets->first_cond, sets->of_cond.n);
-        nwf_vec_foreach (cond, &prule->conds) {
-            nwf_vec_push(&sets->of_cond, note_set(sets, prule, cond));
+        nwf_vec_foreach (cond, &instance->conds) {
+            nwf_vec_push(&sets->of_cond, note_set(sets, instance, cond));
         }
     }
     for (size_t i = 0; sets->list.n && i < side->rules.n; i++) {
@@ -275,21 +276,21 @@ nwf_sets_finish(struct nwf_sets *sets)
 }
 
 const struct nwf_set *
-nwf_sets_find(const struct nwf_sets *sets, const struct nwf_prule *prule,
+nwf_sets_find(const struct nwf_sets *sets, const struct nwf_rule_instance *instance,
               const struct nwf_cond *cond)
 {
-    size_t rule = (size_t) (prule - sets->side->rules.data);
+    size_t rule = (size_t) (instance - sets->side->rules.data);
     size_t set =
-        sets->of_cond.data[sets->first_cond.data[rule] + (size_t) (cond - prule->conds.data)];
+        sets->of_cond.data[sets->first_cond.data[rule] + (size_t) (cond - instance->conds.data)];
 
     return set && sets->list.data[set - 1].chosen ? &sets->list.data[set - 1] : NULL;
 }
 
 void
-nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_prule *prule,
+nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_rule_instance *instance,
                       const struct nwf_cond *cond, struct nwf_matches *list)
 {
-    const struct nwf_set *set = nwf_sets_find(sets, prule, cond);
+    const struct nwf_set *set = nwf_sets_find(sets, instance, cond);
 
     if (!set) {
         nwf_cond_to_matches(cond, list);

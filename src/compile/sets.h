@@ -66,11 +66,12 @@ void nwf_sets_init(struct nwf_sets *sets, const struct nwf_side *side);
 void nwf_sets_finish(struct nwf_sets *sets);
 
 /* The chosen set that stands for a condition of a rule of the side; NULL if none does. */
-const struct nwf_set *nwf_sets_find(const struct nwf_sets *sets, const struct nwf_prule *prule,
+const struct nwf_set *nwf_sets_find(const struct nwf_sets *sets,
+                                    const struct nwf_rule_instance *instance,
                                     const struct nwf_cond *cond);
 
 /* A condition of a rule of the side as matches: a bit of a register where a set stands for it. */
-void nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_prule *prule,
+void nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_rule_instance *instance,
                            const struct nwf_cond *cond, struct nwf_matches *list);
 
 /* The register of a group: 6 and up. */

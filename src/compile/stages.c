@@ -104,8 +104,8 @@ emit_root(struct nwf_builder *b, struct nwf_error *err)
 static bool
 has_flow_text(const struct nwf_side *side)
 {
-    nwf_vec_foreach (prule, &side->rules) {
-        if (nwf_rule_flow_text(prule)) {
+    nwf_vec_foreach (instance, &side->rules) {
+        if (nwf_rule_flow_text(instance)) {
             return true;
         }
     }
@@ -146,7 +146,7 @@ nwf_stages_build(const struct nwf_program *program, enum nwf_direction direction
     if (r) {
         return r;
     }
-    nwf_stages_shrink(stages, has_flow_text(&program->side[direction]));
+    nwf_stages_merge(stages, has_flow_text(&program->side[direction]));
     if (stages->list.n > NWF_MAX_STAGES) {
         r = nwf_error_set(err, -E2BIG,
                           "the filter needs %zu tables, %d are there: it has too many negated "

@@ -33,7 +33,7 @@ static const uint16_t eth_types[NWF_N_FAMILIES] = {
 
 static bool
 any_rule(const struct nwf_program *program, enum nwf_family family,
-         bool (*is)(const struct nwf_prule *prule))
+         bool (*is)(const struct nwf_rule_instance *instance))
 {
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
         const struct nwf_side *side = &program->side[d];
@@ -48,18 +48,18 @@ any_rule(const struct nwf_program *program, enum nwf_family family,
 
 /* Whether it tells connections that have been answered from those that have not. */
 static bool
-asks_for_answer(const struct nwf_prule *prule)
+asks_for_answer(const struct nwf_rule_instance *instance)
 {
-    bool is_new = prule->states & NWF_STATE_NEW;
-    bool established = prule->states & NWF_STATE_ESTABLISHED;
+    bool is_new = instance->states & NWF_STATE_NEW;
+    bool established = instance->states & NWF_STATE_ESTABLISHED;
 
-    return prule->ct_direction == NWF_CT_ANY && is_new != established;
+    return instance->ct_direction == NWF_CT_ANY && is_new != established;
 }
 
 static bool
 is_tracked(const struct nwf_builder *b, enum nwf_family family)
 {
-    return any_rule(b->program, family, nwf_prule_is_stateful);
+    return any_rule(b->program, family, nwf_rule_instance_is_stateful);
 }
 
 static bool

@@ -128,27 +128,28 @@ static const struct kind kinds[] = {
 /* ---- Which of them a filter needs. ---- */
 
 static bool
-may_match(const struct nwf_prule *prule, uint8_t proto)
+may_match(const struct nwf_rule_instance *instance, uint8_t proto)
 {
-    const struct nwf_cond *cond = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
+    const struct nwf_cond *cond = nwf_rule_exact_cond(instance, NWF_F_IP_PROTO);
 
     return !cond || nwf_value_to_int(&cond->value) == proto;
 }
 
 /* Whether a rule tells what is invalid to Open vSwitch from what is so to Linux. */
 static bool
-minds_doubt(const struct nwf_prule *prule)
+minds_doubt(const struct nwf_rule_instance *instance)
 {
-    return prule->states && (nwf_prule_drops(prule) || prule->states & NWF_STATE_INVALID);
+    return instance->states
+           && (nwf_rule_instance_drops(instance) || instance->states & NWF_STATE_INVALID);
 }
 
 static bool
 any_rule(const struct nwf_side *side, enum nwf_family family, uint8_t proto,
-         bool (*is)(const struct nwf_prule *prule))
+         bool (*is)(const struct nwf_rule_instance *instance))
 {
     for (size_t i = 0; i < side->ip[family].n; i++) {
-        const struct nwf_prule *prule = &side->rules.data[side->ip[family].data[i]];
-        if (is(prule) && may_match(prule, proto)) {
+        const struct nwf_rule_instance *instance = &side->rules.data[side->ip[family].data[i]];
+        if (is(instance) && may_match(instance, proto)) {
             return true;
         }
     }
@@ -158,8 +159,9 @@ any_rule(const struct nwf_side *side, enum nwf_family family, uint8_t proto,
 bool
 nwf_builder_tracks_tcp(const struct nwf_builder *b, enum nwf_family family)
 {
-    return any_rule(&b->program->side[NWF_OUT], family, IPPROTO_TCP, nwf_prule_is_stateful)
-           || any_rule(&b->program->side[NWF_IN], family, IPPROTO_TCP, nwf_prule_is_stateful);
+    return any_rule(&b->program->side[NWF_OUT], family, IPPROTO_TCP, nwf_rule_instance_is_stateful)
+           || any_rule(&b->program->side[NWF_IN], family, IPPROTO_TCP,
+                       nwf_rule_instance_is_stateful);
 }
 
 static bool

@@ -179,13 +179,13 @@ refusal_of(const struct nwf_explain_port *port, enum nwf_direction direction,
 int
 nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
             struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
-            const struct nwf_walk_ct *ct, struct nwf_explanation *ret, struct nwf_error *err)
+            const struct nwf_evaluation_ct *ct, struct nwf_explanation *ret, struct nwf_error *err)
 {
     struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
     const struct nwf_filter *filter;
     struct nwf_stages stages[NWF_N_DIRECTIONS];
     struct nwf_flood_verdicts to_vm;
-    struct nwf_walk walk;
+    struct nwf_evaluation evaluation;
 
     memset(ret, 0, sizeof *ret);
     memset(stages, 0, sizeof stages);
@@ -198,13 +198,13 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
     } else if (refusal) {
         explain_refusal(refusal, ret);
     } else {
-        nwf_walk(&stages[direction], packet, ct, &walk);
-        nwf_vec_foreach (step, &walk.steps) {
+        nwf_evaluate(&stages[direction], packet, ct, &evaluation);
+        nwf_vec_foreach (step, &evaluation.steps) {
             nwf_vec_push(&ret->steps,
                          explain_step(&program->side[direction], direction, port->ofport, step));
         }
-        ret->accepted = walk.steps.data[walk.steps.n - 1].row->verdict == NWF_V_ACCEPT;
-        nwf_walk_clear(&walk);
+        ret->accepted = evaluation.steps.data[evaluation.steps.n - 1].row->verdict == NWF_V_ACCEPT;
+        nwf_evaluation_clear(&evaluation);
     }
     nwf_stages_clear(&stages[NWF_OUT]);
     nwf_stages_clear(&stages[NWF_IN]);

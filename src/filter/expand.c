@@ -10,7 +10,7 @@
 
 #include "nwf/program.h"
 #include "nwf/text.h"
-#include "prule.h"
+#include "rule_instance.h"
 
 struct iterator {
     unsigned int id;
@@ -267,7 +267,7 @@ add_list(struct expansion *e, const struct nwf_element *element, const struct nw
 
 static int
 add_value(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-          struct nwf_prule *prule, struct nwf_error *err)
+          struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     struct nwf_cond cond = {
         .field = attr->def->field,
@@ -291,7 +291,7 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
     if (!r && attr->def->field == NWF_F_STATE && element->negated) {
         r = FAIL(element->line, err, -EINVAL, "%s: a state cannot be negated", attr->def->name);
     }
-    if (!r && attr->def->field == NWF_F_STATE && nwf_prule_find(prule, 0, NWF_F_STATE)) {
+    if (!r && attr->def->field == NWF_F_STATE && nwf_rule_instance_find(instance, 0, NWF_F_STATE)) {
         r = FAIL(element->line, err, -EINVAL, "%s: the rule asks for a state already",
                  attr->def->name);
     }
@@ -303,7 +303,7 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
     }
     cond.value = m.value;
     cond.mask = m.mask;
-    nwf_vec_push(&prule->conds, cond);
+    nwf_vec_push(&instance->conds, cond);
     return 0;
 }
 
@@ -362,11 +362,11 @@ apply_end(struct expansion *e, const struct nwf_element *element, const struct n
 }
 
 static struct nwf_cond *
-find_cond_of(struct nwf_prule *prule, size_t start, const struct nwf_attr_def *def)
+find_cond_of(struct nwf_rule_instance *instance, size_t start, const struct nwf_attr_def *def)
 {
-    for (size_t i = start; i < prule->conds.n; i++) {
-        if (prule->conds.data[i].def == def) {
-            return &prule->conds.data[i];
+    for (size_t i = start; i < instance->conds.n; i++) {
+        if (instance->conds.data[i].def == def) {
+            return &instance->conds.data[i];
         }
     }
     return NULL;
@@ -375,10 +375,10 @@ find_cond_of(struct nwf_prule *prule, size_t start, const struct nwf_attr_def *d
 /* Masks and range ends change the condition that their attribute's partner made. */
 static int
 apply_partner(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-              struct nwf_prule *prule, size_t start, struct nwf_error *err)
+              struct nwf_rule_instance *instance, size_t start, struct nwf_error *err)
 {
     /* In the table, the partner stands before. */
-    struct nwf_cond *cond = find_cond_of(prule, start, attr->def - 1);
+    struct nwf_cond *cond = find_cond_of(instance, start, attr->def - 1);
     struct nwf_masked m;
     int r;
 
@@ -395,18 +395,18 @@ apply_partner(struct expansion *e, const struct nwf_element *element, const stru
 /* libvirt: ports need a protocol that has them, ICMPv6 types need ICMPv6, and
  * neither goes with a negated protocol. */
 static int
-check_protocol(struct expansion *e, const struct nwf_element *element, struct nwf_prule *prule,
-               size_t start, struct nwf_error *err)
+check_protocol(struct expansion *e, const struct nwf_element *element,
+               struct nwf_rule_instance *instance, size_t start, struct nwf_error *err)
 {
     static const uint8_t with_ports[] = {6, 17, 132};
-    bool ports = nwf_prule_find(prule, start, NWF_F_PORT_SRC)
-                 || nwf_prule_find(prule, start, NWF_F_PORT_DST);
-    bool icmp = nwf_prule_find(prule, start, NWF_F_ICMP_TYPE)
-                || nwf_prule_find(prule, start, NWF_F_ICMP_CODE);
-    const struct nwf_cond *proto = nwf_prule_find(prule, start, NWF_F_IP_PROTO);
+    bool ports = nwf_rule_instance_find(instance, start, NWF_F_PORT_SRC)
+                 || nwf_rule_instance_find(instance, start, NWF_F_PORT_DST);
+    bool icmp = nwf_rule_instance_find(instance, start, NWF_F_ICMP_TYPE)
+                || nwf_rule_instance_find(instance, start, NWF_F_ICMP_CODE);
+    const struct nwf_cond *proto = nwf_rule_instance_find(instance, start, NWF_F_IP_PROTO);
 
     if (e->rule->protocol->layer != NWF_ETHERNET) {
-        return !icmp || nwf_prule_find(prule, start, NWF_F_ICMP_TYPE)
+        return !icmp || nwf_rule_instance_find(instance, start, NWF_F_ICMP_TYPE)
                    ? 0
                    : FAIL(element->line, err, -EINVAL, "%s", "code needs a type beside it");
     }
@@ -431,47 +431,47 @@ check_protocol(struct expansion *e, const struct nwf_element *element, struct nw
 }
 
 static int
-add_element(struct expansion *e, const struct nwf_element *element, struct nwf_prule *prule,
-            struct nwf_error *err)
+add_element(struct expansion *e, const struct nwf_element *element,
+            struct nwf_rule_instance *instance, struct nwf_error *err)
 {
-    size_t start = prule->conds.n;
+    size_t start = instance->conds.n;
 
     nwf_vec_foreach (attr, &element->attrs) {
-        int r = attr->def->role == NWF_ROLE_VALUE ? add_value(e, element, attr, prule, err) : 0;
+        int r = attr->def->role == NWF_ROLE_VALUE ? add_value(e, element, attr, instance, err) : 0;
         if (r) {
             return r;
         }
     }
     nwf_vec_foreach (attr, &element->attrs) {
         int r = attr->def->role != NWF_ROLE_VALUE
-                    ? apply_partner(e, element, attr, prule, start, err)
+                    ? apply_partner(e, element, attr, instance, start, err)
                     : 0;
         if (r) {
             return r;
         }
     }
-    return check_protocol(e, element, prule, start, err);
+    return check_protocol(e, element, instance, start, err);
 }
 
 static int
-add_conds(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
+add_conds(struct expansion *e, struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     const struct nwf_protocol *protocol = e->rule->protocol;
 
     if (protocol && protocol->implied != NWF_F_NONE) {
-        nwf_vec_push(&prule->conds,
+        nwf_vec_push(&instance->conds,
                      (struct nwf_cond){.field = protocol->implied,
                                        .value = protocol->implied_value,
                                        .mask = nwf_value_ones(protocol->implied_value.len)});
     }
     if (protocol && protocol->has_ip_proto) {
-        nwf_vec_push(&prule->conds,
+        nwf_vec_push(&instance->conds,
                      (struct nwf_cond){.field = NWF_F_IP_PROTO,
                                        .value = nwf_value_from_int(protocol->ip_proto, 1),
                                        .mask = nwf_value_ones(1)});
     }
     nwf_vec_foreach (element, &e->rule->elements) {
-        int r = add_element(e, element, prule, err);
+        int r = add_element(e, element, instance, err);
         if (r) {
             return r;
         }
@@ -482,11 +482,11 @@ add_conds(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
 /* What the element itself stands for, such as the group address of STP, has no
  * other side. */
 static int
-mirror(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
+mirror(struct expansion *e, struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     bool implies_dst = e->rule->protocol && e->rule->protocol->implied == NWF_F_ETH_DST;
 
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         if (implies_dst && cond->def && cond->field == NWF_F_ETH_SRC) {
             return FAIL(e->rule->line, err, -EINVAL, "<%s> with %s cannot be inout",
                         e->rule->protocol->name, cond->def->name);
@@ -502,16 +502,16 @@ mirror(struct expansion *e, struct nwf_prule *prule, struct nwf_error *err)
 
 /* Changes what the rule's elements say into what it asks of frames in 'direction'. */
 static int
-adapt(struct expansion *e, enum nwf_direction direction, struct nwf_prule *prule, bool *ret_there,
-      struct nwf_error *err)
+adapt(struct expansion *e, enum nwf_direction direction, struct nwf_rule_instance *instance,
+      bool *ret_there, struct nwf_error *err)
 {
     *ret_there = true;
     if (nwf_rule_is_ip(e->rule)) {
-        *ret_there = nwf_prule_adapt_ip(prule, direction);
+        *ret_there = nwf_rule_instance_adapt_ip(instance, direction);
         return 0;
     }
     /* libvirt: an "inout" rule is written as the guest receives. */
-    return direction == NWF_OUT && e->rule->direction[NWF_IN] ? mirror(e, prule, err) : 0;
+    return direction == NWF_OUT && e->rule->direction[NWF_IN] ? mirror(e, instance, err) : 0;
 }
 
 /* Refuses before anything is made: values multiply. */
@@ -531,18 +531,18 @@ count_instances(struct expansion *e, struct nwf_side *side, struct nwf_error *er
 }
 
 static int
-push(struct expansion *e, struct nwf_side *side, const struct nwf_prule *prule,
+push(struct expansion *e, struct nwf_side *side, const struct nwf_rule_instance *instance,
      struct nwf_error *err)
 {
-    side->size += sizeof *prule + prule->conds.allocated * sizeof prule->conds.data[0];
-    nwf_vec_foreach (cond, &prule->conds) {
+    side->size += sizeof *instance + instance->conds.allocated * sizeof instance->conds.data[0];
+    nwf_vec_foreach (cond, &instance->conds) {
         side->size += cond->text ? strlen(cond->text) : 0;
     }
     if (side->size > NWF_PROGRAM_SIZE_MAX) {
         return FAIL(e->rule->line, err, -E2BIG, "the rules take more than %d MiB",
                     NWF_PROGRAM_SIZE_MAX >> 20);
     }
-    nwf_vec_push(&side->rules, *prule);
+    nwf_vec_push(&side->rules, *instance);
     return 0;
 }
 
@@ -550,17 +550,17 @@ push(struct expansion *e, struct nwf_side *side, const struct nwf_prule *prule,
  * own, is worth the search; the compiler drops other rules that never match. */
 static int
 add_instance(struct expansion *e, struct nwf_side *side, struct nwf_seen *seen,
-             struct nwf_prule *prule, struct nwf_error *err)
+             struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     bool negated = has_negation(e->rule);
 
-    if (negated && nwf_seen_has(seen, side, prule)) {
-        nwf_prule_clear(prule);
+    if (negated && nwf_seen_has(seen, side, instance)) {
+        nwf_rule_instance_clear(instance);
         return 0;
     }
-    int r = push(e, side, prule, err);
+    int r = push(e, side, instance, err);
     if (r) {
-        nwf_prule_clear(prule);
+        nwf_rule_instance_clear(instance);
         return r;
     }
     if (negated) {
@@ -580,14 +580,14 @@ expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *s
         return r;
     }
     do {
-        struct nwf_prule prule = {.rule = e->rule};
+        struct nwf_rule_instance instance = {.rule = e->rule};
         bool there = true;
 
-        if ((r = add_conds(e, &prule, err)) || (r = adapt(e, direction, &prule, &there, err))
+        if ((r = add_conds(e, &instance, err)) || (r = adapt(e, direction, &instance, &there, err))
             || !there) {
-            nwf_prule_clear(&prule);
+            nwf_rule_instance_clear(&instance);
         } else {
-            r = add_instance(e, side, &seen, &prule, err);
+            r = add_instance(e, side, &seen, &instance, err);
         }
         if (r) {
             return r;

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "nwf/text.h"
-#include "prule.h"
+#include "rule_instance.h"
 
 const struct nwf_list *
 nwf_program_find_list(const struct nwf_program *program, const void *origin, enum nwf_type type,

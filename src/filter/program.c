@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "nwf/text.h"
-#include "prule.h"
+#include "rule_instance.h"
 
 /* A rule of the flattened tree, and the variables that are in force there. */
 struct flat_rule {
@@ -249,8 +249,8 @@ bool
 nwf_program_is_stateful(const struct nwf_program *program)
 {
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        nwf_vec_foreach (prule, &program->side[d].rules) {
-            if (nwf_prule_is_stateful(prule)) {
+        nwf_vec_foreach (instance, &program->side[d].rules) {
+            if (nwf_rule_instance_is_stateful(instance)) {
                 return true;
             }
         }
@@ -263,8 +263,8 @@ nwf_program_free(struct nwf_program *program)
 {
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
         struct nwf_side *side = &program->side[d];
-        nwf_vec_foreach (prule, &side->rules) {
-            nwf_prule_clear(prule);
+        nwf_vec_foreach (instance, &side->rules) {
+            nwf_rule_instance_clear(instance);
         }
         for (int family = 0; family < NWF_N_FAMILIES; family++) {
             nwf_vec_clear(&side->ip[family]);

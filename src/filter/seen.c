@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "nwf/text.h"
-#include "prule.h"
+#include "rule_instance.h"
 
 static bool
 same_cond(const struct nwf_cond *a, const struct nwf_cond *b)
@@ -16,7 +16,7 @@ same_cond(const struct nwf_cond *a, const struct nwf_cond *b)
 }
 
 static bool
-same_conds(const struct nwf_prule *a, const struct nwf_prule *b)
+same_conds(const struct nwf_rule_instance *a, const struct nwf_rule_instance *b)
 {
     for (size_t i = 0; i < a->conds.n && a->conds.n == b->conds.n; i++) {
         if (!same_cond(&a->conds.data[i], &b->conds.data[i])) {
@@ -43,11 +43,11 @@ hash_value(uint64_t hash, const struct nwf_value *value)
 }
 
 static uint64_t
-hash_conds(const struct nwf_prule *prule)
+hash_conds(const struct nwf_rule_instance *instance)
 {
     uint64_t hash = 0;
 
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         hash = mix(hash, (uint64_t) cond->field << 2 | (uint64_t) cond->negated << 1
                              | (uint64_t) cond->is_range);
         hash = hash_value(hash_value(hash_value(hash, &cond->value), &cond->mask), &cond->last);
@@ -57,12 +57,12 @@ hash_conds(const struct nwf_prule *prule)
 
 bool
 nwf_seen_has(const struct nwf_seen *seen, const struct nwf_side *side,
-             const struct nwf_prule *prule)
+             const struct nwf_rule_instance *instance)
 {
     size_t mask = seen->n_slots - 1;
 
-    for (size_t i = hash_conds(prule); seen->n_slots && seen->slots[i & mask]; i++) {
-        if (same_conds(&side->rules.data[seen->slots[i & mask] - 1], prule)) {
+    for (size_t i = hash_conds(instance); seen->n_slots && seen->slots[i & mask]; i++) {
+        if (same_conds(&side->rules.data[seen->slots[i & mask] - 1], instance)) {
             return true;
         }
     }

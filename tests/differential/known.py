@@ -18,7 +18,7 @@ def reason(case, direction, frame, expected, found):
         return "dscp: libvirt compares the whole TOS byte with the unshifted value"
     if _no_next_header(frame) and "protocol=" in texts:
         return "IPv6 without a next header: ebtables never matches its protocol, 59"
-    if (expected, found) == ("passes", "dropped") and _is_unparsed(frame):
+    if (expected, found) == ("passes", "dropped") and _is_opaque(frame):
         return "cut short, or ARP not for Ethernet and IPv4: dropped, being in doubt"
     return None
 
@@ -31,7 +31,7 @@ def _no_next_header(frame):
     return _ethertype(frame) == IPV6 and len(frame) > 20 and frame[20] == 59
 
 
-def _is_unparsed(frame):
+def _is_opaque(frame):
     """Whether Open vSwitch reads the fields of this packet as zero."""
     ethertype, body = _ethertype(frame), frame[14:]
     if ethertype in (ARP, RARP):

@@ -16,7 +16,7 @@ from system.world import define, nwfilter, run  # noqa: E402
 
 N_GUESTS, N_STAGES, N_FIT = 75, 60, 65
 PASSES = "02:00:00:00:00:01"  # ARP that asks this station passes
-# Rules that cannot be folded into fewer tables.
+# Rules that cannot be merged into fewer tables.
 LONG = "".join(
     f"<rule action='drop' direction='in'><arp match='no' arpsrcipaddr='10.0.{i}.0' "
     f"arpsrcipmask='24' arpdstipaddr='10.1.{i}.0' arpdstipmask='24' "

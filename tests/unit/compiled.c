@@ -7,9 +7,9 @@
 
 #include <netinet/in.h>
 
+#include "nwf/evaluate.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
-#include "nwf/walk.h"
 #include "openvswitch/dynamic-string.h"
 
 #include "lib/flow.h"
@@ -67,7 +67,7 @@ compiled_free(struct compiled *c)
 }
 
 /* What conntrack says; ports and types as the connection began. */
-static struct nwf_walk_ct
+static struct nwf_evaluation_ct
 connection_of(const struct frame *f)
 {
     static const uint32_t states[N_CONNECTIONS] = {
@@ -79,7 +79,7 @@ connection_of(const struct frame *f)
     };
     bool is_icmp = f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6;
     bool is_answer = f->connection == CONN_ANSWER;
-    struct nwf_walk_ct ct = {
+    struct nwf_evaluation_ct ct = {
         .state = states[f->connection],
         .answered = f->connection == CONN_AGAIN,
         .has_ports = f->connection != CONN_INVALID,
@@ -102,26 +102,26 @@ static bool
 stages_accept(const struct nwf_stages *stages, const struct frame *frame, uint32_t rule,
               bool *ret_joined, bool *ret_met)
 {
-    struct nwf_walk_ct ct = connection_of(frame);
-    struct nwf_walk walk;
+    struct nwf_evaluation_ct ct = connection_of(frame);
+    struct nwf_evaluation evaluation;
     struct flow flow;
 
     frame_to_flow(frame, &flow);
     flow.in_port.ofp_port = frame->from_host ? OFPP_LOCAL : OFP_PORT_C(9);
     /* What another port's lookups have left there. */
     memset(&flow.regs[6], 0xff, 5 * sizeof flow.regs[0]);
-    nwf_walk(stages, &flow, &ct, &walk);
-    expect(walk.steps.n <= stages->list.n, "a walk of %zu steps", walk.steps.n);
+    nwf_evaluate(stages, &flow, &ct, &evaluation);
+    expect(evaluation.steps.n <= stages->list.n, "an evaluation of %zu steps", evaluation.steps.n);
     *ret_joined = false;
-    nwf_vec_foreach (step, &walk.steps) {
+    nwf_vec_foreach (step, &evaluation.steps) {
         *ret_joined |= step->row->verdict == NWF_V_JOIN;
     }
-    bool accepted = walk.steps.data[walk.steps.n - 1].row->verdict == NWF_V_ACCEPT;
+    bool accepted = evaluation.steps.data[evaluation.steps.n - 1].row->verdict == NWF_V_ACCEPT;
     *ret_met = rule == NWF_RULE_END;
-    nwf_vec_foreach (step, &walk.steps) {
+    nwf_vec_foreach (step, &evaluation.steps) {
         *ret_met |= step->row->rule == rule;
     }
-    nwf_walk_clear(&walk);
+    nwf_evaluation_clear(&evaluation);
     return accepted;
 }
 

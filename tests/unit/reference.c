@@ -173,10 +173,10 @@ cond_holds(const struct nwf_cond *cond, const struct frame *frame)
 
 /* iptables negates an ICMP type and its code as one: "! --icmp-type 8/0". */
 static bool
-negated_code_holds(const struct nwf_prule *prule, const struct nwf_cond *type,
+negated_code_holds(const struct nwf_rule_instance *instance, const struct nwf_cond *type,
                    const struct frame *frame)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         if (type->field == NWF_F_ICMP_TYPE && cond->field == NWF_F_ICMP_CODE && type->negated
             && cond->negated && cond->element == type->element && cond_holds(cond, frame)) {
             return true;
@@ -186,11 +186,11 @@ negated_code_holds(const struct nwf_prule *prule, const struct nwf_cond *type,
 }
 
 static bool
-rule_matches(const struct nwf_prule *prule, const struct frame *frame)
+rule_matches(const struct nwf_rule_instance *instance, const struct frame *frame)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         bool is_code = cond->field == NWF_F_ICMP_CODE && cond->negated;
-        if (!is_code && !cond_holds(cond, frame) && !negated_code_holds(prule, cond, frame)) {
+        if (!is_code && !cond_holds(cond, frame) && !negated_code_holds(instance, cond, frame)) {
             return false;
         }
     }
@@ -218,12 +218,12 @@ enum step { ACCEPT, DROP, RETURN, NEXT };
 static enum step
 walk_rule(const struct nwf_side *side, size_t id, const struct frame *frame)
 {
-    const struct nwf_prule *prule = &side->rules.data[id];
+    const struct nwf_rule_instance *instance = &side->rules.data[id];
 
-    if (!rule_matches(prule, frame)) {
+    if (!rule_matches(instance, frame)) {
         return NEXT;
     }
-    switch (prule->rule->action) {
+    switch (instance->rule->action) {
     case NWF_ACCEPT:
         return ACCEPT;
     case NWF_DROP:
@@ -330,7 +330,7 @@ is_odd_error(const struct frame *f)
 }
 
 static bool
-state_fits(const struct nwf_prule *prule, const struct frame *f)
+state_fits(const struct nwf_rule_instance *instance, const struct frame *f)
 {
     static const uint8_t states[N_CONNECTIONS] = {
         [CONN_NEW] = NWF_STATE_NEW,
@@ -341,24 +341,25 @@ state_fits(const struct nwf_prule *prule, const struct frame *f)
     };
     bool is_answer = f->connection == CONN_ANSWER;
 
-    if (!prule->states) {
+    if (!instance->states) {
         return true;
     }
     if (is_in_doubt(f)) {
-        return nwf_prule_drops(prule);
+        return nwf_rule_instance_drops(instance);
     }
-    if (is_odd_error(f) && nwf_prule_drops(prule) && prule->states & NWF_STATE_RELATED) {
+    if (is_odd_error(f) && nwf_rule_instance_drops(instance)
+        && instance->states & NWF_STATE_RELATED) {
         return true;
     }
-    return !frame_is_untracked(f) && (prule->states & states[f->connection])
-           && (prule->ct_direction == NWF_CT_ANY
-               || (prule->ct_direction == NWF_CT_REPLY) == is_answer);
+    return !frame_is_untracked(f) && (instance->states & states[f->connection])
+           && (instance->ct_direction == NWF_CT_ANY
+               || (instance->ct_direction == NWF_CT_REPLY) == is_answer);
 }
 
 static bool
-asks_for_header(const struct nwf_prule *prule)
+asks_for_header(const struct nwf_rule_instance *instance)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         if ((cond->field >= NWF_F_PORT_SRC && cond->field <= NWF_F_ICMP_CODE)
             || cond->field == NWF_F_TCP_FLAGS) {
             return true;
@@ -370,15 +371,15 @@ asks_for_header(const struct nwf_prule *prule)
 /* Where packets are tracked, they are looked at whole.  Elsewhere a later fragment has a
  * protocol, in IPv6 too, and no more. */
 static bool
-ip_rule_matches(const struct nwf_prule *prule, const struct frame *frame, bool tracked)
+ip_rule_matches(const struct nwf_rule_instance *instance, const struct frame *frame, bool tracked)
 {
     struct frame whole = *frame;
 
-    if (!tracked && frame->fragment == LATER_FRAGMENT && asks_for_header(prule)) {
+    if (!tracked && frame->fragment == LATER_FRAGMENT && asks_for_header(instance)) {
         return false;
     }
     whole.fragment = WHOLE;
-    return state_fits(prule, frame) && rule_matches(prule, &whole);
+    return state_fits(instance, frame) && rule_matches(instance, &whole);
 }
 
 bool
@@ -401,10 +402,11 @@ reference_verdict_of_all(const struct nwf_program *program, enum nwf_direction d
     }
     for (size_t i = 0; i < side->ip[family].n; i++) {
         uint32_t id = (uint32_t) side->ip[family].data[i];
-        const struct nwf_prule *prule = &side->rules.data[id];
-        enum nwf_action action = prule->rule->action;
+        const struct nwf_rule_instance *instance = &side->rules.data[id];
+        enum nwf_action action = instance->rule->action;
 
-        if (action != NWF_CONTINUE && ip_rule_matches(prule, frame, is_stateful(program, family))) {
+        if (action != NWF_CONTINUE
+            && ip_rule_matches(instance, frame, is_stateful(program, family))) {
             return (struct verdict){.accepted = action != NWF_DROP && action != NWF_REJECT,
                                     .rule = id};
         }

@@ -104,7 +104,7 @@ say_cond(struct text *text, const struct nwf_cond *cond)
 }
 
 static void
-say_states(struct text *text, const struct nwf_prule *prule)
+say_states(struct text *text, const struct nwf_rule_instance *instance)
 {
     static const char *const directions[] = {
         [NWF_CT_ANY] = "", [NWF_CT_ORIGINAL] = " original", [NWF_CT_REPLY] = " reply"};
@@ -118,27 +118,27 @@ say_states(struct text *text, const struct nwf_prule *prule)
         {NWF_STATE_INVALID, "inv"},
     };
 
-    if (!prule->states) {
+    if (!instance->states) {
         return;
     }
     say(text, " {");
     for (size_t i = 0, n = 0; i < N_ROWS(states); i++) {
-        if (prule->states & states[i].state) {
+        if (instance->states & states[i].state) {
             say(text, "%s%s", n++ ? "," : "", states[i].name);
         }
     }
-    say(text, "%s}", directions[prule->ct_direction]);
+    say(text, "%s}", directions[instance->ct_direction]);
 }
 
 void
 say_conds(struct text *text, const struct nwf_side *side)
 {
-    nwf_vec_foreach (prule, &side->rules) {
-        say(text, "%s", prule == side->rules.data ? "" : ";");
-        nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (instance, &side->rules) {
+        say(text, "%s", instance == side->rules.data ? "" : ";");
+        nwf_vec_foreach (cond, &instance->conds) {
             say_cond(text, cond);
         }
-        say_states(text, prule);
+        say_states(text, instance);
     }
 }
 

@@ -43,7 +43,7 @@ static const struct text_filter filters[] = {
     {NULL, NULL},
 };
 
-/* Rules that cannot be folded into fewer tables. */
+/* Rules that cannot be merged into fewer tables. */
 static void
 write_long_filter(void)
 {

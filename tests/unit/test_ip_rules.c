@@ -346,8 +346,8 @@ test_lists(void **state)
         expect_ok(program_of(filters, variables.data, &store, &program, &err), &err);
         const struct nwf_side *side = &program->side[NWF_OUT];
         expect(side->rules.n == lists[i].n_rules, "%s: %zu rules", lists[i].what, side->rules.n);
-        nwf_vec_foreach (prule, &side->rules) {
-            nwf_vec_foreach (cond, &prule->conds) {
+        nwf_vec_foreach (instance, &side->rules) {
+            nwf_vec_foreach (cond, &instance->conds) {
                 is_list |= cond->list.n > 0;
                 expect(!cond->list.n || cond->list.n == lists[i].n, "%s: a list of %zu",
                        lists[i].what, cond->list.n);

@@ -3,7 +3,7 @@
  * The compiler's core: what a row of stages says of a frame, as Open vSwitch sees the
  * frame, is what libvirt's rules say of it (reference.c) - the verdict, and the rule
  * that gives it.  That must hold for written filters and for thousands of random ones,
- * whatever negation, "return", folding and pruning have made of them.
+ * whatever negation, "return", merging and pruning have made of them.
  *
  * Of a frame that Open vSwitch does not look into, the stages may accept no more than
  * the rules do: in doubt it is dropped. */
@@ -16,10 +16,10 @@
 
 #include "builder.h"
 #include "flood.h"
+#include "nwf/evaluate.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
 #include "nwf/text.h"
-#include "nwf/walk.h"
 #include "openvswitch/match.h"
 
 /* ---- Stages, evaluated. ---- */
@@ -27,16 +27,16 @@
 static struct verdict
 stages_verdict(const struct nwf_stages *stages, const struct flow *flow)
 {
-    static const struct nwf_walk_ct untracked;
-    struct nwf_walk walk;
+    static const struct nwf_evaluation_ct untracked;
+    struct nwf_evaluation evaluation;
 
-    nwf_walk(stages, flow, &untracked, &walk);
-    const struct nwf_row *row = walk.steps.data[walk.steps.n - 1].row;
-    nwf_vec_foreach (step, &walk.steps) {
+    nwf_evaluate(stages, flow, &untracked, &evaluation);
+    const struct nwf_row *row = evaluation.steps.data[evaluation.steps.n - 1].row;
+    nwf_vec_foreach (step, &evaluation.steps) {
         expect(!nwf_row_has_target(step->row) || step->row->target > step->stage,
                "stage %zu goes to %zu", step->stage, step->row->target);
     }
-    nwf_walk_clear(&walk);
+    nwf_evaluation_clear(&evaluation);
     return (struct verdict){.accepted = row->verdict == NWF_V_ACCEPT, .rule = row->rule};
 }
 
@@ -463,7 +463,7 @@ test_limits(void **state)
 }
 
 /* 'n' chains, each of which lets go of a wide range of ports.  Neighbours look at
- * different ports, so that folding two would multiply their flows. */
+ * different ports, so that merging two would multiply their flows. */
 static int
 compile_chains(size_t n, struct nwf_error *err)
 {
@@ -507,7 +507,7 @@ test_tables(void **state)
                  "tables, 90 are there: it has too many negated rules or returns");
 }
 
-/* Folding is worth its name: the stock shapes stay in few tables. */
+/* Merging pays: the stock shapes stay in few tables. */
 static void
 test_few_stages(void **state)
 {

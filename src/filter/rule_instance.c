@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Single rules of a program; see prule.h. */
-#include "prule.h"
+ * Single rules of a program; see rule_instance.h. */
+#include "rule_instance.h"
 
 #include <string.h>
 
@@ -12,29 +12,29 @@ nwf_cond_clear(struct nwf_cond *cond)
 }
 
 void
-nwf_prule_clear(struct nwf_prule *prule)
+nwf_rule_instance_clear(struct nwf_rule_instance *instance)
 {
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         nwf_cond_clear(cond);
     }
-    nwf_vec_clear(&prule->conds);
+    nwf_vec_clear(&instance->conds);
 }
 
 void
-nwf_prule_remove(struct nwf_prule *prule, struct nwf_cond *cond)
+nwf_rule_instance_remove(struct nwf_rule_instance *instance, struct nwf_cond *cond)
 {
-    size_t i = (size_t) (cond - prule->conds.data);
+    size_t i = (size_t) (cond - instance->conds.data);
 
     nwf_cond_clear(cond);
-    memmove(cond, cond + 1, (--prule->conds.n - i) * sizeof *cond);
+    memmove(cond, cond + 1, (--instance->conds.n - i) * sizeof *cond);
 }
 
 struct nwf_cond *
-nwf_prule_find(struct nwf_prule *prule, size_t start, enum nwf_field field)
+nwf_rule_instance_find(struct nwf_rule_instance *instance, size_t start, enum nwf_field field)
 {
-    for (size_t i = start; i < prule->conds.n; i++) {
-        if (prule->conds.data[i].field == field) {
-            return &prule->conds.data[i];
+    for (size_t i = start; i < instance->conds.n; i++) {
+        if (instance->conds.data[i].field == field) {
+            return &instance->conds.data[i];
         }
     }
     return NULL;
@@ -80,27 +80,27 @@ is_variable(const struct nwf_rule *rule, const struct nwf_cond *cond)
 }
 
 void
-nwf_prule_widen(struct nwf_prule *prule)
+nwf_rule_instance_widen(struct nwf_rule_instance *instance)
 {
-    for (size_t i = prule->conds.n; i-- > 0;) {
-        if (is_variable(prule->rule, &prule->conds.data[i])) {
-            nwf_prule_remove(prule, &prule->conds.data[i]);
+    for (size_t i = instance->conds.n; i-- > 0;) {
+        if (is_variable(instance->rule, &instance->conds.data[i])) {
+            nwf_rule_instance_remove(instance, &instance->conds.data[i]);
         }
     }
 }
 
 bool
-nwf_prule_drops(const struct nwf_prule *prule)
+nwf_rule_instance_drops(const struct nwf_rule_instance *instance)
 {
-    return prule->rule->action == NWF_DROP || prule->rule->action == NWF_REJECT;
+    return instance->rule->action == NWF_DROP || instance->rule->action == NWF_REJECT;
 }
 
 bool
-nwf_prule_is_stateful(const struct nwf_prule *prule)
+nwf_rule_instance_is_stateful(const struct nwf_rule_instance *instance)
 {
-    bool is = prule->states != 0;
+    bool is = instance->states != 0;
 
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         is |= cond->text && strstr(cond->text, "ct_"); /* ovs-fields(7): ct_state and its kin. */
     }
     return is;

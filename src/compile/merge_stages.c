@@ -2,7 +2,7 @@
  *
  * Fewer stages, and fewer rows.
  *
- * A stage is folded into the one before it where that does not need more rows than both
+ * A stage is merged into the one before it where that does not need more rows than both
  * had. */
 #include <config.h>
 
@@ -10,8 +10,8 @@
 #include "encode.h"
 #include "nwf/pipeline.h"
 
-/* Folding looks at every pair of rows. */
-#define FOLD_ROWS_MAX 256
+/* Merging looks at every pair of rows. */
+#define MERGE_ROWS_MAX 256
 
 static void
 stage_clear(struct nwf_stage *stage)
@@ -101,35 +101,35 @@ remove_stage(struct nwf_stages *stages, size_t index)
     }
 }
 
-/* Folds stage i + 1 into stage i if that pays. */
+/* Merges stage i + 1 into stage i if that pays. */
 static void
-fold(struct nwf_stages *stages, size_t i, bool has_flow_text)
+merge(struct nwf_stages *stages, size_t i, bool has_flow_text)
 {
     const struct nwf_stage *here = &stages->list.data[i], *next = here + 1;
     size_t separate = here->rows.n + next->rows.n;
-    struct nwf_stage folded = {.rows.data = NULL};
+    struct nwf_stage merged = {.rows.data = NULL};
     bool fits = true;
 
-    if (separate > FOLD_ROWS_MAX || is_target(stages, i + 1, i)) {
+    if (separate > MERGE_ROWS_MAX || is_target(stages, i + 1, i)) {
         return;
     }
     nwf_vec_foreach (row, &here->rows) {
         if (row->verdict == NWF_V_GOTO && row->target == i + 1) {
-            fits = push_inlined(&folded, row, next, has_flow_text);
+            fits = push_inlined(&merged, row, next, has_flow_text);
         } else {
-            push_uncovered(&folded, row);
+            push_uncovered(&merged, row);
         }
-        fits = fits && folded.rows.n <= separate;
+        fits = fits && merged.rows.n <= separate;
         if (!fits) {
             break;
         }
     }
     if (fits) {
         stage_clear(&stages->list.data[i]);
-        stages->list.data[i] = folded;
+        stages->list.data[i] = merged;
         remove_stage(stages, i + 1);
     } else {
-        stage_clear(&folded);
+        stage_clear(&merged);
     }
 }
 
@@ -139,7 +139,7 @@ prune(struct nwf_stage *stage)
 {
     struct nwf_stage pruned = {.rows.data = NULL};
 
-    if (stage->rows.n > FOLD_ROWS_MAX) {
+    if (stage->rows.n > MERGE_ROWS_MAX) {
         return;
     }
     nwf_vec_foreach (row, &stage->rows) {
@@ -155,12 +155,12 @@ prune(struct nwf_stage *stage)
 }
 
 void
-nwf_stages_shrink(struct nwf_stages *stages, bool has_flow_text)
+nwf_stages_merge(struct nwf_stages *stages, bool has_flow_text)
 {
     nwf_vec_foreach (stage, &stages->list) {
         prune(stage);
     }
     for (size_t i = stages->list.n - 1; i-- > 0;) {
-        fold(stages, i, has_flow_text);
+        merge(stages, i, has_flow_text);
     }
 }

@@ -12,7 +12,7 @@
  * is dropped. */
 #include <config.h>
 
-#include "unparsed.h"
+#include "opaque.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,18 +29,18 @@ is_zero(const struct nwf_value *value)
 
 /* Open vSwitch reads an IPv6 packet's DSCP with its protocol, behind the extension headers. */
 static enum nwf_depth
-depth_of(const struct nwf_prule *prule, const struct nwf_cond *cond)
+depth_of(const struct nwf_rule_instance *instance, const struct nwf_cond *cond)
 {
-    return cond->field == NWF_F_IP_DSCP && nwf_rule_eth_type(prule) == 0x86dd
+    return cond->field == NWF_F_IP_DSCP && nwf_rule_eth_type(instance) == 0x86dd
                ? NWF_DEPTH_PROTOCOL
                : nwf_field_depth(cond->field);
 }
 
 /* Whether the condition holds for a field that reads as zero. */
 static bool
-holds_for_zero(const struct nwf_prule *prule, const struct nwf_cond *cond)
+holds_for_zero(const struct nwf_rule_instance *instance, const struct nwf_cond *cond)
 {
-    const struct nwf_cond *code = nwf_rule_negated_code(prule, cond);
+    const struct nwf_cond *code = nwf_rule_negated_code(instance, cond);
 
     if (code) {
         return !is_zero(&cond->value) || !is_zero(&code->value);
@@ -71,9 +71,9 @@ holds_for_zero(const struct nwf_prule *prule, const struct nwf_cond *cond)
  * has protocol 0: in IPv6 that is a header that another follows; "opcode" of ARP is
  * the same field. */
 static void
-match_zero(const struct nwf_prule *prule, enum nwf_depth layer, struct match *match)
+match_zero(const struct nwf_rule_instance *instance, enum nwf_depth layer, struct match *match)
 {
-    const struct nwf_cond *proto = nwf_rule_exact_cond(prule, NWF_F_IP_PROTO);
+    const struct nwf_cond *proto = nwf_rule_exact_cond(instance, NWF_F_IP_PROTO);
 
     if (layer == NWF_DEPTH_TRANSPORT) {
         match_set_nw_frag_masked(match, 0, FLOW_NW_FRAG_LATER);
@@ -85,10 +85,10 @@ match_zero(const struct nwf_prule *prule, enum nwf_depth layer, struct match *ma
         return;
     }
     match_set_nw_proto(match, 0);
-    if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(prule) == 0x0800) {
+    if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(instance) == 0x0800) {
         match_set_nw_src(match, htonl(0));
         match_set_nw_dst(match, htonl(0));
-    } else if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(prule) == 0x86dd) {
+    } else if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(instance) == 0x86dd) {
         /* One that ends inside of an extension header has its addresses. */
         match_set_ipv6_src(match, &in6addr_any);
         match_set_ipv6_dst(match, &in6addr_any);
@@ -97,26 +97,26 @@ match_zero(const struct nwf_prule *prule, enum nwf_depth layer, struct match *ma
 
 /* The rule without what it says of 'layer' and what is further inside. */
 static int
-match_outside(const struct nwf_prule *prule, enum nwf_depth layer, const struct nwf_sets *sets,
-              struct nwf_matches *ret, struct nwf_error *err)
+match_outside(const struct nwf_rule_instance *instance, enum nwf_depth layer,
+              const struct nwf_sets *sets, struct nwf_matches *ret, struct nwf_error *err)
 {
     struct match all;
     bool fits = true;
 
     match_init_catchall(&all);
     nwf_vec_push(ret, all);
-    nwf_vec_foreach (cond, &prule->conds) {
+    nwf_vec_foreach (cond, &instance->conds) {
         struct nwf_matches list = {.data = NULL};
 
-        if (depth_of(prule, cond) < layer && !cond->negated && cond->field != NWF_F_MATCH) {
-            nwf_sets_cond_matches(sets, prule, cond, &list);
+        if (depth_of(instance, cond) < layer && !cond->negated && cond->field != NWF_F_MATCH) {
+            nwf_sets_cond_matches(sets, instance, cond, &list);
             fits = fits && nwf_matches_multiply(ret, &list);
         }
         nwf_vec_clear(&list);
     }
     return fits ? 0
-                : nwf_rule_fail(prule, err, -E2BIG, "the ranges of this rule need too many flows",
-                                NULL);
+                : nwf_rule_fail(instance, err, -E2BIG,
+                                "the ranges of this rule need too many flows", NULL);
 }
 
 /* What a rule asks of a layer, and of those inside of it. */
@@ -126,38 +126,38 @@ struct inside {
 };
 
 static struct inside
-look_inside(const struct nwf_prule *prule, enum nwf_depth layer)
+look_inside(const struct nwf_rule_instance *instance, enum nwf_depth layer)
 {
     struct inside inside = {.zero_satisfies = true};
 
-    nwf_vec_foreach (cond, &prule->conds) {
-        if (depth_of(prule, cond) >= layer) {
+    nwf_vec_foreach (cond, &instance->conds) {
+        if (depth_of(instance, cond) >= layer) {
             inside.asked = true;
-            inside.zero_satisfies &= holds_for_zero(prule, cond);
+            inside.zero_satisfies &= holds_for_zero(instance, cond);
         }
     }
     return inside;
 }
 
 static int
-handle_layer(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum nwf_depth layer,
-             const struct nwf_sets *sets, struct nwf_error *err)
+handle_layer(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
+             enum nwf_depth layer, const struct nwf_sets *sets, struct nwf_error *err)
 {
-    enum nwf_action action = prule->rule->action;
-    struct inside inside = look_inside(prule, layer);
+    enum nwf_action action = instance->rule->action;
+    struct inside inside = look_inside(instance, layer);
     bool in_doubt = action != NWF_ACCEPT;
     struct nwf_matches outside = {.data = NULL};
     struct match zero;
     int r = 0;
 
     match_init_catchall(&zero);
-    match_zero(prule, layer, &zero);
+    match_zero(instance, layer, &zero);
     if (inside.asked && !in_doubt && inside.zero_satisfies) {
         nwf_vec_push(&m->except, zero);
     } else if (inside.asked && in_doubt) {
-        r = match_outside(prule, layer, sets, &outside, err);
+        r = match_outside(instance, layer, sets, &outside, err);
         nwf_vec_foreach (match, &outside) {
-            match_zero(prule, layer, match);
+            match_zero(instance, layer, match);
             nwf_vec_push(&m->doubt, *match);
         }
         m->doubt_first |= inside.zero_satisfies && outside.n;
@@ -168,18 +168,18 @@ handle_layer(struct nwf_rule_matches *m, const struct nwf_prule *prule, enum nwf
 
 /* Of a later fragment of IPv6, Open vSwitch does not see the protocol, as ip6tables does. */
 static int
-handle_later_ipv6(struct nwf_rule_matches *m, const struct nwf_prule *prule,
+handle_later_ipv6(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
                   const struct nwf_sets *sets, struct nwf_error *err)
 {
-    const struct nwf_protocol *protocol = prule->rule->protocol;
-    bool drops = nwf_prule_drops(prule);
+    const struct nwf_protocol *protocol = instance->rule->protocol;
+    bool drops = nwf_rule_instance_drops(instance);
     struct nwf_matches outside = {.data = NULL};
 
     if (!protocol || protocol->layer != NWF_IPV6 || !protocol->has_ip_proto || !drops
-        || look_inside(prule, NWF_DEPTH_TRANSPORT).asked) {
+        || look_inside(instance, NWF_DEPTH_TRANSPORT).asked) {
         return 0;
     }
-    int r = match_outside(prule, NWF_DEPTH_PROTOCOL, sets, &outside, err);
+    int r = match_outside(instance, NWF_DEPTH_PROTOCOL, sets, &outside, err);
     nwf_vec_foreach (match, &outside) {
         match_set_nw_frag_masked(match, FLOW_NW_FRAG_MASK, FLOW_NW_FRAG_MASK);
         nwf_vec_push(&m->doubt, *match);
@@ -189,21 +189,21 @@ handle_later_ipv6(struct nwf_rule_matches *m, const struct nwf_prule *prule,
 }
 
 int
-nwf_rule_handle_unparsed(struct nwf_rule_matches *m, const struct nwf_prule *prule, bool tracked,
-                         const struct nwf_sets *sets, struct nwf_error *err)
+nwf_rule_handle_opaque(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
+                       bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
 {
-    int r = handle_layer(m, prule, NWF_DEPTH_PACKET, sets, err);
+    int r = handle_layer(m, instance, NWF_DEPTH_PACKET, sets, err);
 
     if (!r && !tracked) {
-        r = handle_later_ipv6(m, prule, sets, err);
+        r = handle_later_ipv6(m, instance, sets, err);
     }
 
-    if (!r && nwf_rule_eth_type(prule) == 0x86dd) {
+    if (!r && nwf_rule_eth_type(instance) == 0x86dd) {
         /* A packet that ends inside of extension headers has addresses, and no more. */
-        r = handle_layer(m, prule, NWF_DEPTH_PROTOCOL, sets, err);
+        r = handle_layer(m, instance, NWF_DEPTH_PROTOCOL, sets, err);
     }
     /* Zeros are an ordinary answer to a ping; and what is shorter is no message at all. */
-    bool is_icmp = prule->rule->protocol && prule->rule->protocol->layer == NWF_IPV4
-                   && prule->rule->protocol->ip_proto == IPPROTO_ICMP;
-    return r || is_icmp ? r : handle_layer(m, prule, NWF_DEPTH_TRANSPORT, sets, err);
+    bool is_icmp = instance->rule->protocol && instance->rule->protocol->layer == NWF_IPV4
+                   && instance->rule->protocol->ip_proto == IPPROTO_ICMP;
+    return r || is_icmp ? r : handle_layer(m, instance, NWF_DEPTH_TRANSPORT, sets, err);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A packet's way through stages, as Open vSwitch would take it: for explaining. */
-#ifndef NWF_WALK_H
-#define NWF_WALK_H
+#ifndef NWF_EVALUATE_H
+#define NWF_EVALUATE_H
 
 #include "nwf/stages.h"
 
 /* What conntrack says of a packet once it is asked. */
-struct nwf_walk_ct {
+struct nwf_evaluation_ct {
     uint32_t state; /* OVS_CS_F_* bits, "trk" included. */
     bool answered;  /* Whether its connection has been answered before. */
     /* Ports (or ICMP type and code) as its connection began; without them, the packet's own
@@ -22,13 +22,14 @@ struct nwf_step {
     const struct nwf_row *row; /* The one that decided; of the stages. */
 };
 
-struct nwf_walk {
+struct nwf_evaluation {
     NWF_VEC(struct nwf_step) steps; /* The last one accepts or drops. */
 };
 
-/* Walks 'packet' (untracked as it comes, its in_port set if the host sent it). */
-void nwf_walk(const struct nwf_stages *stages, const struct flow *packet,
-              const struct nwf_walk_ct *ct, struct nwf_walk *ret);
-void nwf_walk_clear(struct nwf_walk *walk);
+/* Sends 'packet' through the stages (untracked as it comes, its in_port set if the host sent it).
+ */
+void nwf_evaluate(const struct nwf_stages *stages, const struct flow *packet,
+                  const struct nwf_evaluation_ct *ct, struct nwf_evaluation *ret);
+void nwf_evaluation_clear(struct nwf_evaluation *evaluation);
 
 #endif

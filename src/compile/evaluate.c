@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Walking a packet through stages; see nwf/walk.h. */
+ * What stages do with one packet; see nwf/evaluate.h. */
 #include <config.h>
 
-#include "nwf/walk.h"
+#include "nwf/evaluate.h"
 
 #include "match.h"
 
@@ -22,7 +22,7 @@ first_row(const struct nwf_stage *stage, const struct flow *packet)
 
 /* What ct() leaves in the packet's metadata (ovs-fields(7), "Connection Tracking"). */
 static void
-track(struct flow *packet, const struct nwf_walk_ct *ct)
+track(struct flow *packet, const struct nwf_evaluation_ct *ct)
 {
     bool reply = ct->state & CS_REPLY_DIR;
 
@@ -40,8 +40,8 @@ track(struct flow *packet, const struct nwf_walk_ct *ct)
 }
 
 void
-nwf_walk(const struct nwf_stages *stages, const struct flow *packet, const struct nwf_walk_ct *ct,
-         struct nwf_walk *ret)
+nwf_evaluate(const struct nwf_stages *stages, const struct flow *packet,
+             const struct nwf_evaluation_ct *ct, struct nwf_evaluation *ret)
 {
     struct flow at = *packet;
     size_t stage = 0;
@@ -74,7 +74,7 @@ nwf_walk(const struct nwf_stages *stages, const struct flow *packet, const struc
 }
 
 void
-nwf_walk_clear(struct nwf_walk *walk)
+nwf_evaluation_clear(struct nwf_evaluation *evaluation)
 {
-    nwf_vec_clear(&walk->steps);
+    nwf_vec_clear(&evaluation->steps);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the files that make a program's rules share. */
-#ifndef NWF_FILTER_PRULE_H
-#define NWF_FILTER_PRULE_H
+#ifndef NWF_FILTER_RULE_INSTANCE_H
+#define NWF_FILTER_RULE_INSTANCE_H
 
 #include "nwf/program.h"
 
@@ -31,9 +31,9 @@ struct nwf_seen {
     size_t n, n_slots;
 };
 
-/* Whether one of the side's rules in 'seen' asks for the same as 'prule'. */
+/* Whether one of the side's rules in 'seen' asks for the same as 'instance'. */
 bool nwf_seen_has(const struct nwf_seen *seen, const struct nwf_side *side,
-                  const struct nwf_prule *prule);
+                  const struct nwf_rule_instance *instance);
 /* Adds the side's rule number 'index'. */
 void nwf_seen_add(struct nwf_seen *seen, const struct nwf_side *side, size_t index);
 void nwf_seen_finish(struct nwf_seen *seen);
@@ -43,12 +43,13 @@ const struct nwf_attr *nwf_element_find(const struct nwf_element *element, enum 
                                         enum nwf_attr_role role);
 
 /* The first condition about 'field' from number 'start' on, or NULL. */
-struct nwf_cond *nwf_prule_find(struct nwf_prule *prule, size_t start, enum nwf_field field);
-void nwf_prule_remove(struct nwf_prule *prule, struct nwf_cond *cond);
+struct nwf_cond *nwf_rule_instance_find(struct nwf_rule_instance *instance, size_t start,
+                                        enum nwf_field field);
+void nwf_rule_instance_remove(struct nwf_rule_instance *instance, struct nwf_cond *cond);
 void nwf_cond_clear(struct nwf_cond *cond);
 
 /* Changes what a rule of an IP layer says into what it asks of packets in 'direction', of
  * its own or of the other; see expand_ip.c.  False if it asks for nothing there. */
-bool nwf_prule_adapt_ip(struct nwf_prule *prule, enum nwf_direction direction);
+bool nwf_rule_instance_adapt_ip(struct nwf_rule_instance *instance, enum nwf_direction direction);
 
 #endif
