@@ -29,6 +29,12 @@ struct parse {
     NWF_VEC(const struct mf_field *) fields;
 };
 
+static void
+parse_clear(struct parse *p)
+{
+    nwf_vec_clear(&p->fields);
+}
+
 static int
 fail(const struct parse *p, const char *cause)
 {
@@ -278,10 +284,13 @@ is_kept(const struct mf_field *mf, const struct match *all)
 static bool
 has_prerequisites(const struct mf_field *mf, const struct match *all)
 {
-    enum mf_field_id other = mf->id == MFF_ICMPV4_TYPE   ? MFF_ICMPV6_TYPE
-                             : mf->id == MFF_ICMPV4_CODE ? MFF_ICMPV6_CODE
-                                                         : mf->id;
+    enum mf_field_id other = mf->id;
 
+    if (mf->id == MFF_ICMPV4_TYPE) {
+        other = MFF_ICMPV6_TYPE;
+    } else if (mf->id == MFF_ICMPV4_CODE) {
+        other = MFF_ICMPV6_CODE;
+    }
     return mf_are_match_prereqs_ok(mf, all) || mf_are_match_prereqs_ok(mf_from_id(other), all)
            || (is_shared(mf) && is_kept(mf, all));
 }
@@ -345,27 +354,27 @@ int
 nwf_flow_text_to_match(const struct nwf_rule_instance *instance, const struct nwf_cond *cond,
                        const struct nwf_matches *beside, struct match *ret, struct nwf_error *err)
 {
-    struct parse p = {.instance = instance, .cond = cond, .err = err};
+    struct parse p CLEANUP(parse_clear) = {.instance = instance, .cond = cond, .err = err};
     char *text CLEANUP_FREE = nwf_strdup(cond->text);
     char *rest = text, *name, *value;
-    int r = 0;
+    int r;
 
     match_init_catchall(&p.match);
-    while (!r && ofputil_parse_key_value(&rest, &name, &value)) {
-        r = parse_word(&p, name, value);
+    while (ofputil_parse_key_value(&rest, &name, &value)) {
+        if ((r = parse_word(&p, name, value))) {
+            return r;
+        }
     }
-    if (!r && asks_for_nothing(&p)) {
-        r = fail(&p, "it asks for nothing");
+    if (asks_for_nothing(&p)) {
+        return fail(&p, "it asks for nothing");
     }
-    r = r ? r : check_tag(&p);
-    r = r ? r : check_prerequisites(&p, beside);
+    if ((r = check_tag(&p)) || (r = check_prerequisites(&p, beside))) {
+        return r;
+    }
     /* As everywhere in a filter, a type is that of an untagged frame. */
-    if (!r && p.match.wc.masks.dl_type && !p.match.wc.masks.vlans[0].tci) {
+    if (p.match.wc.masks.dl_type && !p.match.wc.masks.vlans[0].tci) {
         nwf_match_set_eth_type(&p.match, ntohs(p.match.flow.dl_type));
     }
-    if (!r) {
-        *ret = p.match;
-    }
-    nwf_vec_clear(&p.fields);
-    return r;
+    *ret = p.match;
+    return 0;
 }

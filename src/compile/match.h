@@ -14,6 +14,12 @@ struct nwf_matches {
     size_t n, allocated;
 };
 
+static inline void
+nwf_matches_clear(struct nwf_matches *list)
+{
+    nwf_vec_clear(list);
+}
+
 /* ---- Single conditions. ---- */
 
 /* The condition, without its negation, as values under masks of which one must hold. */

@@ -192,18 +192,19 @@ int
 nwf_rule_handle_opaque(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
                        bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
 {
-    int r = handle_layer(m, instance, NWF_DEPTH_PACKET, sets, err);
+    int r;
 
-    if (!r && !tracked) {
-        r = handle_later_ipv6(m, instance, sets, err);
+    if ((r = handle_layer(m, instance, NWF_DEPTH_PACKET, sets, err))
+        || (!tracked && (r = handle_later_ipv6(m, instance, sets, err)))) {
+        return r;
     }
-
-    if (!r && nwf_rule_eth_type(instance) == 0x86dd) {
-        /* A packet that ends inside of extension headers has addresses, and no more. */
-        r = handle_layer(m, instance, NWF_DEPTH_PROTOCOL, sets, err);
+    /* A packet that ends inside of extension headers has addresses, and no more. */
+    if (nwf_rule_eth_type(instance) == 0x86dd
+        && (r = handle_layer(m, instance, NWF_DEPTH_PROTOCOL, sets, err))) {
+        return r;
     }
     /* Zeros are an ordinary answer to a ping; and what is shorter is no message at all. */
     bool is_icmp = instance->rule->protocol && instance->rule->protocol->layer == NWF_IPV4
                    && instance->rule->protocol->ip_proto == IPPROTO_ICMP;
-    return r || is_icmp ? r : handle_layer(m, instance, NWF_DEPTH_TRANSPORT, sets, err);
+    return is_icmp ? 0 : handle_layer(m, instance, NWF_DEPTH_TRANSPORT, sets, err);
 }

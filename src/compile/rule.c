@@ -331,16 +331,17 @@ static int
 add_states(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
            struct nwf_error *err)
 {
-    struct nwf_matches list = {.data = NULL};
-    int r = 0;
+    struct nwf_matches list CLEANUP(nwf_matches_clear) = {.data = NULL};
+    int r;
 
-    if (instance->states) {
-        state_matches(instance, &list);
-        r = multiply(&m->any, &list, instance, err);
-        r = r ? r : multiply(&m->doubt, &list, instance, err);
+    if (!instance->states) {
+        return 0;
     }
-    nwf_vec_clear(&list);
-    return r;
+    state_matches(instance, &list);
+    if ((r = multiply(&m->any, &list, instance, err))) {
+        return r;
+    }
+    return multiply(&m->doubt, &list, instance, err);
 }
 
 /* ---- All of it. ---- */
@@ -385,27 +386,37 @@ narrow_exceptions(struct nwf_rule_matches *m, const struct nwf_rule_instance *in
     return 0;
 }
 
+static int
+fill(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance, bool tracked,
+     const struct nwf_sets *sets, struct nwf_error *err)
+{
+    int r;
+
+    nwf_vec_foreach (cond, &instance->conds) {
+        if ((r = add_cond(m, instance, cond, tracked, sets, err))) {
+            return r;
+        }
+    }
+    if ((r = add_views(m, instance, tracked, err))
+        || (r = nwf_rule_handle_opaque(m, instance, tracked, sets, err))
+        || (r = add_states(m, instance, err))) {
+        return r;
+    }
+    except_no_next_header(m, instance);
+    return narrow_exceptions(m, instance, err);
+}
+
 int
 nwf_rule_matches_init(struct nwf_rule_matches *m, const struct nwf_rule_instance *instance,
                       bool tracked, const struct nwf_sets *sets, struct nwf_error *err)
 {
     struct match all;
-    int r = 0;
+    int r;
 
     memset(m, 0, sizeof *m);
     match_init_catchall(&all);
     nwf_vec_push(&m->any, all);
-    nwf_vec_foreach (cond, &instance->conds) {
-        r = r ? r : add_cond(m, instance, cond, tracked, sets, err);
-    }
-    r = r ? r : add_views(m, instance, tracked, err);
-    r = r ? r : nwf_rule_handle_opaque(m, instance, tracked, sets, err);
-    r = r ? r : add_states(m, instance, err);
-    if (!r) {
-        except_no_next_header(m, instance);
-        r = narrow_exceptions(m, instance, err);
-    }
-    if (r) {
+    if ((r = fill(m, instance, tracked, sets, err))) {
         nwf_rule_matches_finish(m);
         return r;
     }

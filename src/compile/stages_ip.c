@@ -120,26 +120,28 @@ emit_untracked(struct nwf_builder *b, struct nwf_error *err)
 static int
 emit_by_family(struct nwf_builder *b, struct nwf_error *err)
 {
-    int r = 0;
+    int r;
 
-    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
+    for (int f = 0; f < NWF_N_FAMILIES; f++) {
         enum nwf_family family = (enum nwf_family) f;
         bool tracked = is_tracked(b, family);
+        size_t target = tracked ? NWF_TARGET_TRACKED : NWF_TARGET_UNTRACKED;
         struct match match;
 
         if (!has_family(b, family)) {
             continue;
         }
-        if (tracked && family == NWF_FAMILY_IPV6) {
-            r = emit_untracked(b, err);
+        if (tracked && family == NWF_FAMILY_IPV6 && (r = emit_untracked(b, err))) {
+            return r;
         }
         match_init_catchall(&match);
         nwf_match_set_eth_type(&match, eth_types[family]);
-        r = r ? r
-              : emit(b, &match, tracked ? NWF_V_TRACK : NWF_V_GOTO,
-                     (tracked ? NWF_TARGET_TRACKED : NWF_TARGET_UNTRACKED) - 2 * (size_t) f, err);
+        target -= 2 * (size_t) f;
+        if ((r = emit(b, &match, tracked ? NWF_V_TRACK : NWF_V_GOTO, target, err))) {
+            return r;
+        }
     }
-    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+    return emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
 
 /* Packets of a tracked family. */
@@ -206,32 +208,40 @@ emit_rules(struct nwf_builder *b, enum nwf_family family, struct nwf_error *err)
 {
     struct match match;
     bool returns = false;
-    int r = 0;
+    int r;
 
     if (b->direction == NWF_IN) {
         match_init_catchall(&match);
         match_set_in_port(&match, OFPP_LOCAL);
-        r = emit(b, &match, NWF_V_ACCEPT, 0, err);
+        if ((r = emit(b, &match, NWF_V_ACCEPT, 0, err))) {
+            return r;
+        }
         nwf_builder_last(b)->rows.data[0].why = NWF_WHY_HOST;
     }
-    for (size_t i = 0; !r && i < b->side->ip[family].n; i++) {
-        r = nwf_builder_emit_rule(b, NULL, (uint32_t) b->side->ip[family].data[i], &returns, err);
+    for (size_t i = 0; i < b->side->ip[family].n; i++) {
+        uint32_t id = (uint32_t) b->side->ip[family].data[i];
+
+        if ((r = nwf_builder_emit_rule(b, NULL, id, &returns, err))) {
+            return r;
+        }
     }
-    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+    return emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
 
 static int
 emit_family(struct nwf_builder *b, size_t first, enum nwf_family family, struct nwf_error *err)
 {
     size_t shift = 2 * (size_t) family;
-    int r = 0;
+    int r;
 
     b->tracked = is_tracked(b, family);
     nwf_builder_new_stage(b);
     if (b->tracked
         && (any_rule(b->program, family, asks_for_answer) || nwf_builder_tracks_tcp(b, family))) {
         nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
-        r = emit_mark(b, family, err);
+        if ((r = emit_mark(b, family, err))) {
+            return r;
+        }
         nwf_builder_new_stage(b);
     }
     nwf_builder_resolve(b, first, NWF_TARGET_TRACKED - shift);
@@ -240,7 +250,7 @@ emit_family(struct nwf_builder *b, size_t first, enum nwf_family family, struct 
         nwf_builder_new_stage(b);
     }
     nwf_builder_resolve(b, first, NWF_TARGET_UNTRACKED - shift);
-    return r ? r : emit_rules(b, family, err);
+    return emit_rules(b, family, err);
 }
 
 /* Fragments that conntrack has put together, and all others. */
@@ -249,15 +259,17 @@ emit_fragments(struct nwf_builder *b, int family, enum nwf_verdict verdict, size
                struct nwf_error *err)
 {
     struct match match;
+    int r;
 
     match_tracked(family, 0, CS_INVALID, &match);
     match_set_nw_frag_masked(&match, FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY);
-    int r = emit(b, &match, verdict, target, err);
-
+    if ((r = emit(b, &match, verdict, target, err))) {
+        return r;
+    }
     match_init_catchall(&match);
     nwf_match_set_eth_type(&match, eth_types[family]);
     match_set_nw_frag_masked(&match, FLOW_NW_FRAG_ANY, FLOW_NW_FRAG_ANY);
-    return r ? r : emit(b, &match, NWF_V_DROP, 0, err);
+    return emit(b, &match, NWF_V_DROP, 0, err);
 }
 
 /* What is accepted and new. */
@@ -296,9 +308,9 @@ emit_handshake(struct nwf_builder *b, enum nwf_family family, struct nwf_error *
 static int
 emit_commit(struct nwf_builder *b, struct nwf_error *err)
 {
-    int r = 0;
+    int r;
 
-    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
+    for (int f = 0; f < NWF_N_FAMILIES; f++) {
         struct match match;
 
         if (!is_tracked(b, (enum nwf_family) f)) {
@@ -309,22 +321,25 @@ emit_commit(struct nwf_builder *b, struct nwf_error *err)
             return r;
         }
         match_new(f, &match);
-        r = emit(b, &match, NWF_V_COMMIT, b->stages->list.n, err);
+        if ((r = emit(b, &match, NWF_V_COMMIT, b->stages->list.n, err))) {
+            return r;
+        }
     }
-    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+    return emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
 
 static int
 emit_joined(struct nwf_builder *b, struct nwf_error *err)
 {
-    int r = 0;
+    int r;
 
-    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
-        if (is_tracked(b, (enum nwf_family) f)) {
-            r = emit_fragments(b, f, NWF_V_ACCEPT, 0, err);
+    for (int f = 0; f < NWF_N_FAMILIES; f++) {
+        if (is_tracked(b, (enum nwf_family) f)
+            && (r = emit_fragments(b, f, NWF_V_ACCEPT, 0, err))) {
+            return r;
         }
     }
-    return r ? r : emit_rest(b, NWF_V_ACCEPT, 0, err);
+    return emit_rest(b, NWF_V_ACCEPT, 0, err);
 }
 
 int
@@ -337,21 +352,27 @@ nwf_builder_emit_ip(struct nwf_builder *b, struct nwf_error *err)
     nwf_builder_resolve(b, 0, NWF_TARGET_ACCEPT);
     b->accept_goes_on = false;
     size_t first = b->stages->list.n - 1;
-    int r = emit_by_family(b, err);
+    int r;
 
+    if ((r = emit_by_family(b, err))) {
+        return r;
+    }
     b->accept_goes_on = tracked;
-    for (int f = 0; !r && f < NWF_N_FAMILIES; f++) {
-        if (has_family(b, (enum nwf_family) f)) {
-            r = emit_family(b, first, (enum nwf_family) f, err);
+    for (int f = 0; f < NWF_N_FAMILIES; f++) {
+        if (has_family(b, (enum nwf_family) f)
+            && (r = emit_family(b, first, (enum nwf_family) f, err))) {
+            return r;
         }
     }
     b->accept_goes_on = false;
-    if (!r && tracked) {
-        nwf_builder_new_stage(b);
-        nwf_builder_resolve(b, first, NWF_TARGET_ACCEPT);
-        r = emit_commit(b, err);
-        nwf_builder_new_stage(b);
-        r = r ? r : emit_joined(b, err);
+    if (!tracked) {
+        return 0;
     }
-    return r;
+    nwf_builder_new_stage(b);
+    nwf_builder_resolve(b, first, NWF_TARGET_ACCEPT);
+    if ((r = emit_commit(b, err))) {
+        return r;
+    }
+    nwf_builder_new_stage(b);
+    return emit_joined(b, err);
 }

@@ -155,7 +155,10 @@ nwf_filter_stand_ins(struct nwf_store *store, const struct nwf_filter *filter,
                      struct nwf_params *ret_params, struct nwf_error *err)
 {
     size_t n_refs = 0;
-    int r = note_vars(store, filter, ret_params, 0, &n_refs, err);
+    int r;
 
-    return r ? r : level(ret_params, err);
+    if ((r = note_vars(store, filter, ret_params, 0, &n_refs, err))) {
+        return r;
+    }
+    return level(ret_params, err);
 }

@@ -49,16 +49,16 @@ nwf_bindings_read(const char *file, struct nwf_bindings *ret, struct nwf_error *
         return r;
     }
     if (data[strspn(data, " \t\r\n")] == '<') {
-        r = nwf_binding_from_xml(name, data, size, &binding, err);
-        if (!r) {
-            nwf_vec_push(ret, binding);
+        if ((r = nwf_binding_from_xml(name, data, size, &binding, err))) {
+            return r;
         }
-    } else {
-        r = nwf_bindings_from_json(name, data, size, ret, err);
+        nwf_vec_push(ret, binding);
+    } else if ((r = nwf_bindings_from_json(name, data, size, ret, err))) {
+        return r;
     }
-    if (!r && ret->n > NWF_BINDINGS_MAX) {
-        r = nwf_error_set(err, -E2BIG, "%s: more than %d bindings in all files", name,
-                          NWF_BINDINGS_MAX);
+    if (ret->n > NWF_BINDINGS_MAX) {
+        return nwf_error_set(err, -E2BIG, "%s: more than %d bindings in all files", name,
+                             NWF_BINDINGS_MAX);
     }
-    return r ? r : check_unique(name, ret, err);
+    return check_unique(name, ret, err);
 }

@@ -20,8 +20,12 @@ parse_child(const char *file, const xmlNode *node, struct nwf_binding *binding,
         return nwf_xml_need_attr(file, node, "address", &binding->own_mac, err);
     }
     if (nwf_xml_is(node, "filterref") && !binding->filter) {
-        int r = nwf_xml_need_attr(file, node, "filter", &binding->filter, err);
-        return r ? r : nwf_filter_parse_params(file, node, &binding->params, err);
+        int r;
+
+        if ((r = nwf_xml_need_attr(file, node, "filter", &binding->filter, err))) {
+            return r;
+        }
+        return nwf_filter_parse_params(file, node, &binding->params, err);
     }
     if (nwf_xml_is(node, "owner") || nwf_xml_is(node, "linkdev") || nwf_xml_is(node, "backend")) {
         return 0;
