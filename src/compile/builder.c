@@ -53,19 +53,21 @@ check_loss(const struct nwf_builder *b, const struct match *match, uint32_t rule
 }
 
 int
-nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,
-                 enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err)
+nwf_builder_emit(struct nwf_builder *b, const struct match *match,
+                 const struct nwf_emission *emission, struct nwf_error *err)
 {
     struct match both = *match;
+    enum nwf_verdict verdict = emission->verdict;
+    size_t target = emission->target;
+    int r;
 
     if (++b->n_rows > NWF_ROWS_MAX) {
         return nwf_error_set(err, -E2BIG, "the filter needs more than %d flows", NWF_ROWS_MAX);
     }
-    if (guard && !nwf_match_and(&both, guard)) {
+    if (emission->guard && !nwf_match_and(&both, emission->guard)) {
         return 0; /* No frame is in both, e.g. an <ip> rule in an ARP chain. */
     }
-    int r = check_loss(b, &both, rule, err);
-    if (r) {
+    if ((r = check_loss(b, &both, emission->rule, err))) {
         return r;
     }
     bool accepts = verdict == NWF_V_ACCEPT && b->accept_goes_on;
@@ -73,26 +75,24 @@ nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct 
         verdict = NWF_V_GOTO;
         target = NWF_TARGET_ACCEPT;
     }
-    nwf_builder_push(b, &both, verdict, target, rule)->accepts = accepts;
+    struct nwf_row *row = nwf_builder_push(b, &both, verdict, target, emission->rule);
+    row->accepts = accepts;
+    row->why = emission->why;
     return 0;
 }
 
 static int
-emit_list(struct nwf_builder *b, const struct match *guard, const struct nwf_matches *list,
-          enum nwf_verdict verdict, size_t target, uint32_t rule, enum nwf_why why,
-          struct nwf_error *err)
+emit_list(struct nwf_builder *b, const struct nwf_matches *list,
+          const struct nwf_emission *emission, struct nwf_error *err)
 {
-    struct nwf_stage *stage = nwf_builder_last(b);
-    size_t first = stage->rows.n;
-    int r = 0;
+    int r;
 
     nwf_vec_foreach (match, list) {
-        r = r ? r : nwf_builder_emit(b, guard, match, verdict, target, rule, err);
+        if ((r = nwf_builder_emit(b, match, emission, err))) {
+            return r;
+        }
     }
-    for (size_t i = first; i < stage->rows.n; i++) {
-        stage->rows.data[i].why = why;
-    }
-    return r;
+    return 0;
 }
 
 void
@@ -132,43 +132,60 @@ count_values(struct nwf_builder *b, const struct nwf_rule_instance *instance, st
                                NWF_EXPANDED_VALUES_MAX);
 }
 
+/* What is in doubt comes first where it must not meet what the rule says of it. */
+static int
+emit_matches(struct nwf_builder *b, const struct nwf_rule_matches *m,
+             const struct nwf_emission *rule, struct nwf_error *err)
+{
+    struct nwf_emission doubt = *rule, except = *rule;
+    int r;
+
+    doubt.verdict = NWF_V_DROP;
+    doubt.target = 0;
+    doubt.why = NWF_WHY_DOUBT;
+    except.verdict = NWF_V_GOTO;
+    except.target = b->stages->list.n;
+    except.why = NWF_WHY_EXCEPTION;
+    if (m->doubt_first && (r = emit_list(b, &m->doubt, &doubt, err))) {
+        return r;
+    }
+    if ((r = emit_list(b, &m->except, &except, err)) || (r = emit_list(b, &m->any, rule, err))) {
+        return r;
+    }
+    return m->doubt_first ? 0 : emit_list(b, &m->doubt, &doubt, err);
+}
+
 int
 nwf_builder_emit_rule(struct nwf_builder *b, const struct match *guard, uint32_t id, bool *returns,
                       struct nwf_error *err)
 {
     const struct nwf_rule_instance *instance = &b->side->rules.data[id];
     enum nwf_action action = instance->rule->action;
-    enum nwf_verdict verdict = action == NWF_ACCEPT ? NWF_V_ACCEPT : NWF_V_DROP;
-    struct nwf_rule_matches m;
+    struct nwf_emission emission = {
+        .guard = guard,
+        .verdict = action == NWF_ACCEPT ? NWF_V_ACCEPT : NWF_V_DROP,
+        .target = NWF_TARGET_BEHIND_CHAIN,
+        .rule = id,
+        .why = NWF_WHY_RULE,
+    };
+    struct nwf_rule_matches m CLEANUP(nwf_rule_matches_finish) = {.doubt_first = false};
+    int r;
 
     if (action == NWF_CONTINUE) {
         return 0;
     }
     if (action == NWF_RETURN) {
         /* Out of the root list, nothing is left to object. */
-        verdict = guard ? NWF_V_GOTO : NWF_V_ACCEPT;
+        emission.verdict = guard ? NWF_V_GOTO : NWF_V_ACCEPT;
         *returns |= guard != NULL;
     }
-    int r = count_values(b, instance, err);
-    if (r || (r = nwf_rule_matches_init(&m, instance, b->tracked, &b->sets, err))) {
+    if ((r = count_values(b, instance, err))
+        || (r = nwf_rule_matches_init(&m, instance, b->tracked, &b->sets, err))
+        || (r = emit_matches(b, &m, &emission, err))) {
         return r;
     }
-    if (m.doubt_first) {
-        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
-    }
-    if (!r) {
-        r = emit_list(b, guard, &m.except, NWF_V_GOTO, b->stages->list.n, id, NWF_WHY_EXCEPTION,
-                      err);
-    }
-    if (!r) {
-        r = emit_list(b, guard, &m.any, verdict, NWF_TARGET_BEHIND_CHAIN, id, NWF_WHY_RULE, err);
-    }
-    if (!r && !m.doubt_first) {
-        r = emit_list(b, guard, &m.doubt, NWF_V_DROP, 0, id, NWF_WHY_DOUBT, err);
-    }
-    if (!r && m.except.n) {
+    if (m.except.n) {
         nwf_builder_close_stage(b);
     }
-    nwf_rule_matches_finish(&m);
-    return r;
+    return 0;
 }

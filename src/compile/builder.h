@@ -41,9 +41,18 @@ void nwf_builder_resolve(struct nwf_builder *b, size_t first, size_t placeholder
 struct nwf_row *nwf_builder_push(struct nwf_builder *b, const struct match *match,
                                  enum nwf_verdict verdict, size_t target, uint32_t rule);
 
-/* Adds 'match', narrowed to 'guard' (may be NULL), to the open stage. */
-int nwf_builder_emit(struct nwf_builder *b, const struct match *guard, const struct match *match,
-                     enum nwf_verdict verdict, size_t target, uint32_t rule, struct nwf_error *err);
+/* What the rows of some matches have in common. */
+struct nwf_emission {
+    const struct match *guard; /* What the matches are narrowed to; NULL: nothing. */
+    enum nwf_verdict verdict;
+    size_t target;
+    uint32_t rule;
+    enum nwf_why why;
+};
+
+/* Adds 'match' to the open stage. */
+int nwf_builder_emit(struct nwf_builder *b, const struct match *match,
+                     const struct nwf_emission *emission, struct nwf_error *err);
 
 /* Adds a rule.  'guard' is NULL outside of chains; *returns is set if the rule can go on
  * behind its chain. */

@@ -319,9 +319,13 @@ compare_members(const void *a_, const void *b_)
 {
     const struct member *a = a_, *b = b_;
 
-    return a->set->field != b->set->field         ? (int) a->set->field - (int) b->set->field
-           : a->set->eth_type != b->set->eth_type ? (int) a->set->eth_type - (int) b->set->eth_type
-                                                  : compare_prefixes(&a->prefix, &b->prefix);
+    if (a->set->field != b->set->field) {
+        return (int) a->set->field - (int) b->set->field;
+    }
+    if (a->set->eth_type != b->set->eth_type) {
+        return (int) a->set->eth_type - (int) b->set->eth_type;
+    }
+    return compare_prefixes(&a->prefix, &b->prefix);
 }
 
 static bool

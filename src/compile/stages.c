@@ -14,6 +14,9 @@
 #include "nwf/pipeline.h"
 #include "rule_query.h"
 
+/* What reaches the end of a list is accepted. */
+static const struct nwf_emission accept_rest = {.verdict = NWF_V_ACCEPT, .rule = NWF_RULE_END};
+
 static int
 emit_chain(struct nwf_builder *b, const struct nwf_pchain *chain, struct nwf_error *err)
 {
@@ -32,7 +35,7 @@ emit_chain(struct nwf_builder *b, const struct nwf_pchain *chain, struct nwf_err
         }
     }
     /* A frame that falls off a chain is accepted. */
-    r = nwf_builder_emit(b, NULL, &guard, NWF_V_ACCEPT, 0, NWF_RULE_END, err);
+    r = nwf_builder_emit(b, &guard, &accept_rest, err);
     if (!r && returns) {
         nwf_builder_close_stage(b);
         nwf_builder_resolve(b, first, NWF_TARGET_BEHIND_CHAIN);
@@ -96,7 +99,7 @@ emit_root(struct nwf_builder *b, struct nwf_error *err)
         }
     }
     match_init_catchall(&all);
-    return nwf_builder_emit(b, NULL, &all, NWF_V_ACCEPT, 0, NWF_RULE_END, err);
+    return nwf_builder_emit(b, &all, &accept_rest, err);
 }
 
 /* ---- All of it. ---- */

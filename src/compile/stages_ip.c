@@ -80,7 +80,10 @@ static int
 emit(struct nwf_builder *b, const struct match *match, enum nwf_verdict verdict, size_t target,
      struct nwf_error *err)
 {
-    return nwf_builder_emit(b, NULL, match, verdict, target, NWF_RULE_END, err);
+    const struct nwf_emission emission = {
+        .verdict = verdict, .target = target, .rule = NWF_RULE_END};
+
+    return nwf_builder_emit(b, match, &emission, err);
 }
 
 static int

@@ -155,8 +155,10 @@ compare_chains(const void *a_, const void *b_)
 {
     const struct nwf_pchain *a = a_, *b = b_;
 
-    return a->priority != b->priority ? (a->priority < b->priority ? -1 : 1)
-                                      : strcmp(a->name, b->name);
+    if (a->priority != b->priority) {
+        return a->priority < b->priority ? -1 : 1;
+    }
+    return strcmp(a->name, b->name);
 }
 
 /* Appends the chains that come before a root rule of 'priority' to the root list. */

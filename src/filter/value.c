@@ -321,12 +321,13 @@ nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_n
 
     switch (type) {
     case NWF_T_U8:
+        ok = parse_integer(1, min, max, names, text, &m.value);
+        break;
     case NWF_T_U16:
+        ok = parse_integer(2, min, max, names, text, &m.value);
+        break;
     case NWF_T_U32:
-        ok = parse_integer(type == NWF_T_U8    ? 1
-                           : type == NWF_T_U16 ? 2
-                                               : 4,
-                           min, max, names, text, &m.value);
+        ok = parse_integer(4, min, max, names, text, &m.value);
         break;
     case NWF_T_MAC:
         ok = parse_prefix(text, 6, &m);

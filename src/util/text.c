@@ -65,12 +65,20 @@ nwf_asprintf(const char *format, ...)
     return s;
 }
 
+/* Large elements come in ones and twos. */
+static size_t
+first_room(size_t elem_size)
+{
+    if (elem_size <= 16) {
+        return 8;
+    }
+    return elem_size < 128 ? 128 / elem_size : 1;
+}
+
 void *
 nwf_vec_grow(void *data, size_t elem_size, size_t *allocated)
 {
-    /* Large elements come in ones and twos. */
-    size_t first = elem_size <= 16 ? 8 : elem_size < 128 ? 128 / elem_size : 1;
-    size_t n = *allocated ? *allocated * 2 : first;
+    size_t n = *allocated ? *allocated * 2 : first_room(elem_size);
     void *p = reallocarray(data, n, elem_size);
 
     if (!p) {
