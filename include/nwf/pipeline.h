@@ -25,17 +25,20 @@ enum nwf_table {
 /* Tables of one direction's stages. */
 #define NWF_MAX_STAGES 90
 
-/* Registers:
- *   reg0  OpenFlow port of the guest that a frame is about to be delivered to
- *   reg1  the frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none.  VLAN 0 with bit 12:
- *         a priority tag
- *   reg2  OpenFlow port of the trusted port that has the destination; 0 if unknown
- *   reg3  receivers to go on with (NWF_TABLE_RECEIVERS), one of NWF_RECEIVER_... or a list
- *   reg4  1 for a frame from a trusted port, else 0
- *   reg5  the member of its bond that a frame for many is taken from
- *   reg6 to reg9  sets that the frame's addresses are in, a bit a set (src/compile/sets.h)
- *   reg10  what conntrack does not tell of the packet: an enum nwf_stray */
-#define NWF_REG_STRAY 10
+enum nwf_register {
+    NWF_REG_GUEST = 0,    /* OpenFlow port of the guest that a frame is about to be delivered to. */
+    NWF_REG_VLAN = 1,     /* The frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none.  VLAN 0
+                           * with bit 12: a priority tag. */
+    NWF_REG_TRUSTED = 2,  /* OpenFlow port of the trusted port that has the destination; 0 if
+                           * unknown. */
+    NWF_REG_RECEIVER = 3, /* Receivers to go on with (NWF_TABLE_RECEIVERS), one of
+                           * NWF_RECEIVER_... or a list. */
+    NWF_REG_INBOUND = 4,  /* 1 for a frame from a trusted port, else 0. */
+    NWF_REG_MEMBER = 5,   /* The member of its bond that a frame for many is taken from. */
+    NWF_REG_SETS = 6,     /* The first of four: sets that the frame's addresses are in, a bit a
+                           * set (src/compile/sets.h). */
+    NWF_REG_STRAY = 10,   /* What conntrack does not tell of the packet: an enum nwf_stray. */
+};
 
 /* See src/compile/stray.c. */
 enum nwf_stray {
@@ -50,6 +53,13 @@ enum nwf_stray {
 #define NWF_PRIORITY_ROWS 65000
 #define NWF_PRIORITY_HIDDEN_TAG 65100
 #define NWF_PRIORITY_OPEN_ROWS 65500
+
+/* In NWF_TABLE_LEARN, the most special first: VLANs where nothing is learned, a VLAN of a
+ * port's own, all others.  And in NWF_TABLE_LEARNED, where there is but one kind of flows. */
+#define NWF_PRIORITY_LEARN_FLOODED 300
+#define NWF_PRIORITY_LEARN_OWN_VLAN 200
+#define NWF_PRIORITY_LEARN_OTHER_VLANS 100
+#define NWF_PRIORITY_LEARNED 100
 
 /* In reg3. */
 #define NWF_RECEIVER_GUEST 0   /* The one in reg0. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "nwf/cleanup.h"
+#include "nwf/pipeline.h"
 #include "openvswitch/ofp-actions.h"
 
 void
@@ -52,7 +53,7 @@ nwf_put_output_receiver(struct ofpbuf *actions)
 {
     struct ofpact_output_reg *output = ofpact_put_OUTPUT_REG(actions);
 
-    output->src = low_16_bits(MFF_REG0);
+    output->src = low_16_bits(MFF_REG0 + NWF_REG_GUEST);
     output->max_len = UINT16_MAX;
 }
 
@@ -83,7 +84,7 @@ put_move(struct ofpbuf *actions, enum mf_field_id from, enum mf_field_id to)
 void
 nwf_put_save_tag(struct ofpbuf *actions)
 {
-    put_move(actions, MFF_VLAN_TCI, MFF_REG1);
+    put_move(actions, MFF_VLAN_TCI, MFF_REG0 + NWF_REG_VLAN);
 }
 
 void
@@ -92,13 +93,13 @@ nwf_put_save_priority(struct ofpbuf *actions)
     struct ofpact_reg_move *move = ofpact_put_REG_MOVE(actions);
 
     move->src = bits_of(MFF_VLAN_TCI, 13, 3);
-    move->dst = bits_of(MFF_REG1, 13, 3);
+    move->dst = bits_of(MFF_REG0 + NWF_REG_VLAN, 13, 3);
 }
 
 void
 nwf_put_restore_tag(struct ofpbuf *actions)
 {
-    put_move(actions, MFF_REG1, MFF_VLAN_TCI);
+    put_move(actions, MFF_REG0 + NWF_REG_VLAN, MFF_VLAN_TCI);
 }
 
 void

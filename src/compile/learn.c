@@ -40,10 +40,11 @@ put_learn(const struct nwf_bridge *bridge, uint64_t cookie, struct ofpbuf *actio
         nwf_put_text(actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
     }
     nwf_put_text(actions,
-                 "learn(table=%d,hard_timeout=%u,priority=100,cookie=0x%llx,limit=%d,"
+                 "learn(table=%d,hard_timeout=%u,priority=%d,cookie=0x%llx,limit=%d,"
                  "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
                  "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
-                 NWF_TABLE_LEARNED, bridge->mac_aging, (unsigned long long) cookie, SHARE_MAX);
+                 NWF_TABLE_LEARNED, bridge->mac_aging, NWF_PRIORITY_LEARNED,
+                 (unsigned long long) cookie, SHARE_MAX);
 }
 
 /* Nothing is learned in VLANs that are flooded.  NORMAL does not learn there either, and so
@@ -57,7 +58,7 @@ add_flooded_vlans(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 
             match_init_catchall(&match);
             nwf_match_vlan(&match, vid);
-            nwf_flow_set_add(flows, NWF_TABLE_LEARN, 300,
+            nwf_flow_set_add(flows, NWF_TABLE_LEARN, NWF_PRIORITY_LEARN_FLOODED,
                              nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, NULL, 0);
         }
     }
@@ -84,7 +85,9 @@ add_shares(const struct nwf_bridge *bridge, const struct nwf_port *port, uint16_
             nwf_match_vlan(&match, vid);
         }
         put_learn(bridge, nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, number), &actions);
-        nwf_flow_set_add(flows, NWF_TABLE_LEARN, vid == OTHER_VLANS ? 100 : 200,
+        nwf_flow_set_add(flows, NWF_TABLE_LEARN,
+                         vid == OTHER_VLANS ? NWF_PRIORITY_LEARN_OTHER_VLANS
+                                            : NWF_PRIORITY_LEARN_OWN_VLAN,
                          nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
                          actions.data, actions.size);
     }

@@ -5,6 +5,7 @@
 
 #include "sets.h"
 
+#include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "rule_query.h"
 
@@ -16,8 +17,6 @@
 #define SAVING_MIN 8
 /* Bits of a register. */
 #define GROUP_SETS_MAX 32
-
-#define FIRST_REGISTER 6
 
 static bool
 group_of(enum nwf_field field, enum nwf_set_group *ret)
@@ -47,7 +46,7 @@ group_of(enum nwf_field field, enum nwf_set_group *ret)
 unsigned int
 nwf_set_register(enum nwf_set_group group)
 {
-    return FIRST_REGISTER + (unsigned int) group;
+    return NWF_REG_SETS + (unsigned int) group;
 }
 
 /* ---- Prefixes. ---- */

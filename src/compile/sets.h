@@ -74,7 +74,7 @@ const struct nwf_set *nwf_sets_find(const struct nwf_sets *sets,
 void nwf_sets_cond_matches(const struct nwf_sets *sets, const struct nwf_rule_instance *instance,
                            const struct nwf_cond *cond, struct nwf_matches *list);
 
-/* The register of a group: 6 and up. */
+/* The register of a group: NWF_REG_SETS and up. */
 unsigned int nwf_set_register(enum nwf_set_group group);
 
 /* The group's lookup, longest prefixes first; empty if no set is of the group. */

@@ -122,11 +122,12 @@ void
 nwf_put_admission(struct ofpbuf *actions, const struct nwf_admission *admission)
 {
     if (admission->is_blank) {
-        nwf_put_load(actions, MFF_REG1, 0);
+        nwf_put_load(actions, MFF_REG0 + NWF_REG_VLAN, 0);
     } else if (admission->push) {
-        nwf_put_load(actions, MFF_REG1, admission->vid ? TCI_PRESENT | admission->vid : 0u);
+        nwf_put_load(actions, MFF_REG0 + NWF_REG_VLAN,
+                     admission->vid ? TCI_PRESENT | admission->vid : 0u);
     } else if (admission->vid) {
-        nwf_put_load(actions, MFF_REG1, TCI_PRESENT | admission->vid);
+        nwf_put_load(actions, MFF_REG0 + NWF_REG_VLAN, TCI_PRESENT | admission->vid);
         nwf_put_save_priority(actions);
     } else {
         nwf_put_save_tag(actions);
@@ -151,5 +152,5 @@ nwf_untagged_receiver(const struct nwf_port *port, uint32_t receiver)
 void
 nwf_match_vlan(struct match *match, uint16_t vid)
 {
-    match_set_reg_masked(match, 1, vid, VID_MASK);
+    match_set_reg_masked(match, NWF_REG_VLAN, vid, VID_MASK);
 }

@@ -109,7 +109,7 @@ stages_accept(const struct nwf_stages *stages, const struct frame *frame, uint32
     frame_to_flow(frame, &flow);
     flow.in_port.ofp_port = frame->from_host ? OFPP_LOCAL : OFP_PORT_C(9);
     /* What another port's lookups have left there. */
-    memset(&flow.regs[6], 0xff, 5 * sizeof flow.regs[0]);
+    memset(&flow.regs[NWF_REG_SETS], 0xff, 5 * sizeof flow.regs[0]);
     nwf_evaluate(stages, &flow, &ct, &evaluation);
     expect(evaluation.steps.n <= stages->list.n, "an evaluation of %zu steps", evaluation.steps.n);
     *ret_joined = false;
