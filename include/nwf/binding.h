@@ -60,12 +60,18 @@ bool nwf_tag_is_policy(const char *key);
 /* Whether the tag is one that we write. */
 bool nwf_tag_is_note(const char *key);
 
-/* Reads a port's tags; variables also where no filter is named.  'filter_exists' tells whether
- * a port-profile is a filter's name.  On error *ret holds what is known: the filter's name and
+/* Tells whether a filter of this name is there. */
+struct nwf_known_filters {
+    bool (*has)(void *aux, const char *name);
+    void *aux;
+};
+
+/* Reads a port's tags; variables also where no filter is named.  'known' tells whether a
+ * port-profile is a filter's name.  On error *ret holds what is known: the filter's name and
  * has_identity. */
 int nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tags,
-                          bool (*filter_exists)(void *aux, const char *name), void *aux,
-                          struct nwf_binding *ret, struct nwf_error *err);
+                          const struct nwf_known_filters *known, struct nwf_binding *ret,
+                          struct nwf_error *err);
 
 /* Reads a <filterbinding> document (libvirt's "virsh nwfilter-binding-create"). */
 int nwf_binding_from_xml(const char *file, const char *data, size_t size, struct nwf_binding *ret,

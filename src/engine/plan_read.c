@@ -115,8 +115,8 @@ nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store,
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
 
-    (void) nwf_binding_from_tags(port->name, port->tags.data, port->tags.n, filter_exists, store,
-                                 &binding, NULL);
+    (void) nwf_binding_from_tags(port->name, port->tags.data, port->tags.n,
+                                 &(struct nwf_known_filters){filter_exists, store}, &binding, NULL);
     return add_policy(policies, port, &binding, NULL) || binding.filter;
 }
 
@@ -136,8 +136,8 @@ read_binding(const struct nwf_plan *plan, const struct nwf_bridge_config *config
              const struct nwf_ovs_port *from, struct nwf_store *store, struct nwf_binding *ret,
              const char **ret_reason, struct nwf_error *err)
 {
-    int r = nwf_binding_from_tags(from->name, from->tags.data, from->tags.n, filter_exists, store,
-                                  ret, err);
+    int r = nwf_binding_from_tags(from->name, from->tags.data, from->tags.n,
+                                  &(struct nwf_known_filters){filter_exists, store}, ret, err);
 
     if (!r) {
         r = add_policy(plan->policies, from, ret, err);

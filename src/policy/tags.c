@@ -99,13 +99,13 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
 
 int
 nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tags,
-                      bool (*filter_exists)(void *aux, const char *name), void *aux,
-                      struct nwf_binding *ret, struct nwf_error *err)
+                      const struct nwf_known_filters *known, struct nwf_binding *ret,
+                      struct nwf_error *err)
 {
     const char *filter = nwf_tag_find(tags, n_tags, NWF_TAG_FILTER);
     const char *profile = nwf_tag_find(tags, n_tags, NWF_TAG_PROFILE);
 
-    if (!filter && profile && strlen(profile) < NWF_TAG_MAX && filter_exists(aux, profile)) {
+    if (!filter && profile && strlen(profile) < NWF_TAG_MAX && known->has(known->aux, profile)) {
         filter = profile;
     }
     const char *mac = nwf_tag_find(tags, n_tags, NWF_TAG_MAC);

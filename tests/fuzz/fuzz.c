@@ -69,7 +69,8 @@ check_read_back(const struct nwf_binding *binding, const struct nwf_tag *tags, s
     struct nwf_error err = NWF_ERROR_INIT;
     struct nwf_binding again;
     int r =
-        nwf_binding_from_tags(binding->port, tags, n_tags, no_filter_exists, NULL, &again, &err);
+        nwf_binding_from_tags(binding->port, tags, n_tags,
+                              &(struct nwf_known_filters){no_filter_exists, NULL}, &again, &err);
 
     FUZZ_CHECK(fuzz_is_ok(r, &err));
     char *ours CLEANUP_FREE = nwf_params_format(&binding->params);

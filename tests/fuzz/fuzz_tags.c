@@ -58,7 +58,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         nwf_vec_push(&tags, (struct nwf_tag){line, equals ? equals + 1 : ""});
     }
-    int r = nwf_binding_from_tags("vnet0", tags.data, tags.n, is_short, NULL, &binding, &err);
+    int r = nwf_binding_from_tags("vnet0", tags.data, tags.n,
+                                  &(struct nwf_known_filters){is_short, NULL}, &binding, &err);
     check(&binding, tags.data, tags.n);
     if (fuzz_is_ok(r, &err) && binding.filter) {
         fuzz_check_binding(&binding);

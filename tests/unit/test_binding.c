@@ -158,7 +158,8 @@ test_tags(void **state)
         while (n < N_TAGS && row->tags[n].key) {
             n++;
         }
-        int r = nwf_binding_from_tags("vnet0", row->tags, n, is_known, NULL, &binding, &err);
+        int r = nwf_binding_from_tags("vnet0", row->tags, n,
+                                      &(struct nwf_known_filters){is_known, NULL}, &binding, &err);
         assert_string_equal(binding.port, "vnet0");
         expect(!row->filter == !binding.filter, "%s", row->what);
         expect(!row->filter || !strcmp(row->filter, binding.filter), "%s: filter %s", row->what,
@@ -186,16 +187,23 @@ test_long_tags(void **state)
     (void) state;
     memset(text, ',', NWF_TAG_MAX);
     text[0] = '1';
-    expect_ok(nwf_binding_from_tags("p", tags, 2, is_known, NULL, &binding, &err), &err);
+    expect_ok(nwf_binding_from_tags("p", tags, 2, &(struct nwf_known_filters){is_known, NULL},
+                                    &binding, &err),
+              &err);
     nwf_binding_clear(&binding);
     text[NWF_TAG_MAX] = ',';
-    expect_error(nwf_binding_from_tags("p", tags, 2, is_known, NULL, &binding, &err), &err,
-                 "variable A: longer than 65536 characters");
+    expect_error(nwf_binding_from_tags("p", tags, 2, &(struct nwf_known_filters){is_known, NULL},
+                                       &binding, &err),
+                 &err, "variable A: longer than 65536 characters");
     nwf_binding_clear(&binding);
-    expect_ok(nwf_binding_from_tags("p", profile, 1, is_known, NULL, &binding, &err), &err);
+    expect_ok(nwf_binding_from_tags("p", profile, 1, &(struct nwf_known_filters){is_known, NULL},
+                                    &binding, &err),
+              &err);
     assert_null(binding.filter);
     nwf_binding_clear(&binding);
-    expect_ok(nwf_binding_from_tags("p", name, 1, is_known, NULL, &binding, &err), &err);
+    expect_ok(nwf_binding_from_tags("p", name, 1, &(struct nwf_known_filters){is_known, NULL},
+                                    &binding, &err),
+              &err);
     assert_non_null(binding.filter); /* Cut, and so no filter's name; bound all the same. */
     nwf_binding_clear(&binding);
 }
@@ -212,8 +220,9 @@ test_many_values(void **state)
     for (size_t i = 0; i <= NWF_VALUES_MAX; i++) {
         memcpy(text + 2 * i, "1,", 2);
     }
-    expect_error(nwf_binding_from_tags("p", tags, 2, is_known, NULL, &binding, &err), &err,
-                 "variable A has more than 4096 values");
+    expect_error(nwf_binding_from_tags("p", tags, 2, &(struct nwf_known_filters){is_known, NULL},
+                                       &binding, &err),
+                 &err, "variable A has more than 4096 values");
     assert_string_equal(binding.filter, "web");
 }
 
