@@ -35,6 +35,12 @@ struct nwf_flow_set {
     struct hmap flows;
 };
 
+/* A flow in no set; match and actions are copied. */
+struct nwf_flow *nwf_flow_new(uint8_t table, uint16_t priority, uint64_t cookie,
+                              const struct match *match, const struct ofpact *ofpacts,
+                              size_t ofpacts_len);
+void nwf_flow_free(struct nwf_flow *flow);
+
 void nwf_flow_set_init(struct nwf_flow_set *set);
 void nwf_flow_set_finish(struct nwf_flow_set *set);
 

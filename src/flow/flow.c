@@ -42,8 +42,8 @@ find_hashed(const struct nwf_flow_set *set, const struct nwf_flow *key, uint32_t
     return NULL;
 }
 
-static void
-flow_free(struct nwf_flow *flow)
+void
+nwf_flow_free(struct nwf_flow *flow)
 {
     minimatch_destroy(&flow->match);
     free(flow->ofpacts);
@@ -62,7 +62,7 @@ nwf_flow_set_finish(struct nwf_flow_set *set)
     struct nwf_flow *flow;
 
     HMAP_FOR_EACH_POP (flow, node, &set->flows) {
-        flow_free(flow);
+        nwf_flow_free(flow);
     }
     hmap_destroy(&set->flows);
 }
@@ -80,8 +80,8 @@ is_about_ethernet(const struct match *match)
 }
 
 struct nwf_flow *
-nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
-                 const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
+nwf_flow_new(uint8_t table, uint16_t priority, uint64_t cookie, const struct match *match,
+             const struct ofpact *ofpacts, size_t ofpacts_len)
 {
     struct nwf_flow *flow = nwf_zalloc(sizeof *flow);
     struct match normalized;
@@ -95,15 +95,23 @@ nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uin
         match = &normalized;
     }
     minimatch_init(&flow->match, match);
-
-    uint32_t hash = flow_hash(flow);
-    struct nwf_flow *old = find_hashed(set, flow, hash);
-    if (old) {
-        flow_free(flow);
-        return old;
-    }
     flow->ofpacts = nwf_memdup(ofpacts, ofpacts_len);
     flow->ofpacts_len = ofpacts_len;
+    return flow;
+}
+
+struct nwf_flow *
+nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
+                 const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
+{
+    struct nwf_flow *flow = nwf_flow_new(table, priority, cookie, match, ofpacts, ofpacts_len);
+    uint32_t hash = flow_hash(flow);
+    struct nwf_flow *old = find_hashed(set, flow, hash);
+
+    if (old) {
+        nwf_flow_free(flow);
+        return old;
+    }
     hmap_insert(&set->flows, &flow->node, hash);
     return flow;
 }
@@ -136,7 +144,7 @@ void
 nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow)
 {
     hmap_remove(&set->flows, &flow->node);
-    flow_free(flow);
+    nwf_flow_free(flow);
 }
 
 const struct nwf_flow *
