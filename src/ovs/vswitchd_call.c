@@ -51,7 +51,10 @@ request_text(const char *command, const char *const *args, size_t n_args)
     json_t *params = json_array();
 
     for (size_t i = 0; i < n_args; i++) {
-        json_array_append_new(params, json_string(args[i]));
+        if (json_array_append_new(params, json_string(args[i]))) { /* It is no UTF-8. */
+            json_decref(params);
+            return NULL;
+        }
     }
     json_t *request = json_pack("{sissso}", "id", 0, "method", command, "params", params);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
