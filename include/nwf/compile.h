@@ -30,13 +30,13 @@ struct nwf_flood_verdicts {
     uint8_t cost[NWF_N_FRAME_KINDS];
 };
 
-/* What a guest's flows are made from, in short. */
-struct nwf_digest {
-    uint8_t bytes[16];
+/* What there is to know of a guest's flows without a look at them. */
+struct nwf_guest_size {
+    uint32_t n_flows;                   /* Of its filter, both directions. */
+    uint8_t n_stages[NWF_N_DIRECTIONS]; /* Tables that it takes. */
 };
 
 struct nwf_stages;
-struct nwf_stamp;
 
 /* A port of the bridge as the compiler sees it. */
 struct nwf_port {
@@ -79,22 +79,11 @@ int nwf_guest_check_side(const struct nwf_bridge *bridge, const struct nwf_side 
 int nwf_guest_check_floods(const struct nwf_bridge *bridge, const struct nwf_flood_verdicts *to_vm,
                            struct nwf_error *err);
 
-/* Adds the flows that are one guest's own: its way in, stamped with what 'stamp'
- * says then, and its filter in both directions.  The caller sets stamp->digest; the
- * rest, and port->flood, is set here.  On error nothing was added, and the port is to
- * be quarantined. */
+/* Adds the flows that are one guest's own: its way in, and its filter in both directions.
+ * port->flood is set here.  On error nothing was added, and the port is to be quarantined. */
 int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
-                      const struct nwf_program *program, struct nwf_stamp *stamp,
+                      const struct nwf_program *program, struct nwf_guest_size *ret_size,
                       struct nwf_flow_set *flows, struct nwf_error *err);
-
-/* Adds the way in of a guest whose filter's flows are there already, as 'stamp', found
- * on the switch, says. */
-void nwf_compile_unchanged(struct nwf_port *port, const struct nwf_stamp *stamp,
-                           struct nwf_flow_set *flows);
-
-/* Makes 'stamp' the one on the guest's way in, which has been added before. */
-void nwf_compile_restamp(const struct nwf_port *port, const struct nwf_stamp *stamp,
-                         struct nwf_flow_set *flows);
 
 /* Adds a quarantined port's flows. */
 void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
@@ -107,9 +96,11 @@ void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *p
  * of their numbers, so that none loses it to one that comes later. */
 void nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
-/* Adds the pipeline's fixed flows out of 'text' (flows/pipeline.flows), and a drop
- * at the end of each table of stages in use. */
-int nwf_compile_fixed(const char *name, const char *text, const uint8_t n_stages[NWF_N_DIRECTIONS],
-                      struct nwf_flow_set *flows, struct nwf_error *err);
+/* Adds what is the bridge's, whatever ports it has: the pipeline's flows out of 'text'
+ * (flows/pipeline.flows), those that its settings ask for, and a drop at the end of each table of
+ * stages in use. */
+int nwf_compile_fixed(const struct nwf_bridge *bridge, const char *name, const char *text,
+                      const uint8_t n_stages[NWF_N_DIRECTIONS], struct nwf_flow_set *flows,
+                      struct nwf_error *err);
 
 #endif

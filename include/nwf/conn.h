@@ -13,7 +13,26 @@
 #include "nwf/cleanup.h"
 #include "nwf/error.h"
 #include "nwf/flow.h"
-#include "nwf/switch.h" /* Refusals, no-flood, the OpenFlow versions. */
+#include "nwf/vec.h"
+
+/* OpenFlow 1.3 to 1.5, a bit each as in libopenvswitch's version bitmaps. */
+#define NWF_OPENFLOW_VERSIONS (UINT32_C(7) << 4)
+
+/* A change that the switch refuses: its index, and the switch's error (enum ofperr). */
+struct nwf_refusal {
+    size_t index;
+    int code;
+};
+
+struct nwf_refusals {
+    struct nwf_refusal *data;
+    size_t n, allocated;
+};
+
+/* The error's name and the flow; the caller frees it. */
+char *nwf_refusal_text(const struct nwf_refusal *refusal, const struct nwf_changes *changes);
+
+enum nwf_no_flood { NWF_NO_FLOOD_KEEP, NWF_NO_FLOOD_SET, NWF_NO_FLOOD_CLEAR };
 
 struct nwf_conn;
 
@@ -34,6 +53,9 @@ int nwf_conn_run(struct nwf_conn *conn, struct nwf_error *err);
 
 /* Makes the next poll_block() wake up when nwf_conn_run() has something to do. */
 void nwf_conn_wait(struct nwf_conn *conn);
+
+/* nwf_conn_run() until it is done, or has failed. */
+int nwf_conn_block(struct nwf_conn *conn, struct nwf_error *err);
 
 /* ---- Operations. ----
  *

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
 
@@ -22,6 +23,8 @@ struct ds;
 
 struct nwf_flow {
     struct hmap_node node; /* In nwf_flow_set's 'flows'. */
+    struct ovs_list owned; /* Of an image: on the list of 'owner', see nwf/image.h. */
+    uint32_t owner;
     uint8_t table;
     uint16_t priority;
     struct minimatch match;
@@ -50,13 +53,13 @@ struct nwf_flow *nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint1
                                   uint64_t cookie, const struct match *match,
                                   const struct ofpact *ofpacts, size_t ofpacts_len);
 
-/* As nwf_flow_set_add(), but of two flows with one key and different actions the last stays. */
-struct nwf_flow *nwf_flow_set_replace(struct nwf_flow_set *set, uint8_t table, uint16_t priority,
-                                      uint64_t cookie, const struct match *match,
-                                      const struct ofpact *ofpacts, size_t ofpacts_len);
-
-/* Moves all flows of 'from' to 'to', which has none of their keys. */
+/* Moves the flows of 'from' to 'to'.  Of two flows with one key that of 'to' stays. */
 void nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from);
+
+/* Adds a flow, which is taken, and whose key the set has not; takes one out, which is the
+ * caller's then. */
+void nwf_flow_set_insert(struct nwf_flow_set *set, struct nwf_flow *flow);
+void nwf_flow_set_detach(struct nwf_flow_set *set, struct nwf_flow *flow);
 
 /* Removes and frees a flow of the set. */
 void nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow);
@@ -64,6 +67,9 @@ void nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow);
 const struct nwf_flow *nwf_flow_set_find(const struct nwf_flow_set *set,
                                          const struct nwf_flow *key);
 size_t nwf_flow_set_count(const struct nwf_flow_set *set);
+
+/* For qsort() of pointers to flows: the order of nwf_flow_set_sort(). */
+int nwf_flow_compare(const void *a, const void *b);
 
 /* Flows in an order for people: table, priority downwards, cookie.  A new array of
  * nwf_flow_set_count() pointers into the set. */

@@ -4,15 +4,16 @@
 #ifndef NWF_FOREIGN_H
 #define NWF_FOREIGN_H
 
-#include "nwf/engine.h"
-#include "nwf/switch.h"
+#include "nwf/plan.h"
 
-/* Looks for such flows, and gives each guest concerned an error that shows one.  Reads the
- * tables that hold flows of others, and no more. */
-int nwf_foreign_check(struct nwf_switch *sw, struct nwf_plan *plan, struct nwf_error *err);
+/* Whether frames come to the table by our flows. */
+bool nwf_is_table_of_pipeline(uint8_t table);
+
+/* Gives each guest that is concerned by flows of others in the image an error that shows one. */
+void nwf_foreign_judge(struct nwf_plan *plan, const struct nwf_image *image);
 
 /* Finds a flow of others that would come before our table 0's, and shows it in a new string;
- * *ret_text is NULL if there is none. */
-int nwf_foreign_find(struct nwf_switch *sw, char **ret_text, struct nwf_error *err);
+ * NULL if there is none. */
+char *nwf_foreign_find(const struct nwf_flow_set *flows);
 
 #endif

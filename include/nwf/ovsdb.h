@@ -8,18 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nwf/binding.h"
 #include "nwf/cleanup.h"
-#include "nwf/role.h"
-#include "nwf/vlan.h"
+#include "nwf/port.h"
 #include "openvswitch/uuid.h"
 
 struct nwf_ovsdb;
 
-/* Spanning tree protocols take their frames from a port before its flows see them, and send
- * theirs past them.  Each has a key in the Port's other_config that excludes it, and one in its
- * external_ids where we note what was there before. */
-#define NWF_N_TREES 2
+/* Of spanning tree protocols; see NWF_N_TREES. */
 extern const char *const nwf_tree_keys[NWF_N_TREES];
 extern const char *const nwf_tree_notes[NWF_N_TREES];
 
@@ -33,9 +28,8 @@ struct nwf_ovs_port {
     uint16_t ofport;                     /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
     bool normal_only; /* Its Port is something that only NORMAL forwards to. */
-    /* Its Port, if a bond without LACP; the same for each of its members. */
-    const struct ovsrec_port *bond;
-    bool is_active_member; /* The one that the bond uses now. */
+    /* The members of its Port, if that is a bond without LACP: the active one first. */
+    NWF_VEC(uint16_t) bond;
     bool is_mirror_output; /* Reserved for mirrored frames. */
     bool is_patch;         /* Leads to another bridge of the switch. */
     /* A setting by which ovs-vswitchd sends frames to the port past its flows, or NULL. */
@@ -47,6 +41,8 @@ struct nwf_ovs_bridge {
     const char *name;
     NWF_VEC(struct nwf_tag) tags;    /* Those of its external_ids that are ours. */
     struct nwf_bridge_config config; /* What they say. */
+    const char *status;              /* What we have said of it; NULL: nothing. */
+    char *settings;                  /* All that it says of itself: equal texts, equal bridges. */
     bool secure;                     /* fail_mode. */
     bool out_of_band;                /* No hidden flows of in-band control. */
     bool secured;                    /* By us: what both were is noted. */
@@ -59,8 +55,7 @@ struct nwf_ovs_bridge {
     size_t n_controllers;
     const char *owner; /* Who else programs all of its flows, and deletes others'; or NULL. */
     bool mcast_snooping;
-    bool has_vlan_mirror; /* A mirror has an output_vlan; of a port's bridge: any has. */
-    bool normal_only;     /* It uses spanning tree or the like. */
+    bool normal_only; /* It uses spanning tree or the like. */
     bool forward_bpdu;
     bool two_tags;               /* other_config:vlan-limit lets it see a tag inside of another. */
     struct nwf_vlan_set flooded; /* flood_vlans. */
@@ -74,45 +69,92 @@ struct nwf_ovs_bridges {
     size_t n, allocated;
 };
 
-/* Connects to 'remote' and waits for its contents; each call ends within
- * 'timeout_ms'. */
-int nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, struct nwf_ovsdb **ret,
-                   struct nwf_error *err);
+/* ---- Connecting. ---- */
 
-/* The same for one Interface's sake: whatever the size of the database, only its rows
- * are read.  -ENOENT if there is none.  Of the calls below, those that speak of a port
- * are for such a database, nwf_ovsdb_write_tags() and nwf_ovsdb_count_zones() for both; the
- * others are not. */
-int nwf_ovsdb_open_port(const char *remote, unsigned int timeout_ms, const char *interface,
-                        struct nwf_ovsdb **ret, struct nwf_error *err);
+/* Begins to connect to 'remote'; never blocks.  With 'interface' only the row of the Interface
+ * of that name is read, whatever the size of the database, else all that is of interest.  A
+ * connection that is lost is made again if 'retry'. */
+struct nwf_ovsdb *nwf_ovsdb_new(const char *remote, const char *interface, bool retry);
 void nwf_ovsdb_close(struct nwf_ovsdb *db);
 DEFINE_CLEANUP(struct nwf_ovsdb, nwf_ovsdb, nwf_ovsdb_close)
 
-/* The bridges as they are now.  Valid until the next call that takes 'db'; freed
+/* Takes in what has come.  0: the contents are there; -EAGAIN: not yet; -ENOTCONN if the
+ * connection is lost, and not made again. */
+int nwf_ovsdb_run(struct nwf_ovsdb *db, struct nwf_error *err);
+void nwf_ovsdb_wait(struct nwf_ovsdb *db);
+
+/* Changes with the contents. */
+unsigned int nwf_ovsdb_seqno(const struct nwf_ovsdb *db);
+
+/* Connects and waits for the contents; each call that waits ends within 'timeout_ms'. */
+int nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_ms,
+                   struct nwf_ovsdb **ret, struct nwf_error *err);
+
+/* Takes in what has changed; waits for the contents if there are none, and behind a transaction
+ * that failed with -ESTALE until something has changed. */
+int nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err);
+
+/* ---- Reading. ---- */
+
+/* The bridges as they are now, ports and all.  Valid until the next call that takes 'db'; freed
  * with nwf_ovs_bridges_clear(). */
 void nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret);
 void nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges);
 
-/* The port's Interface, without what its Port and its bridge say.  The caller frees
- * ret->tags. */
-void nwf_ovsdb_port(const struct nwf_ovsdb *db, struct nwf_ovs_port *ret);
+/* The same without ports. */
+void nwf_ovsdb_bare_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret);
 
-/* The port's bridge, as if the port were its only one.  Of a member of a bond, and of an
- * Interface that is on no bridge, there is none. */
-int nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct nwf_error *err);
+/* Adds the ports of one of those. */
+void nwf_ovs_read_ports(struct nwf_ovs_bridge *bridge);
+
+/* A bridge's ports without their contents: what it takes to see whether those have changed. */
+struct nwf_ovs_ref {
+    struct uuid uuid;   /* Of the Interface. */
+    unsigned int seqno; /* Changes with the rows of the Interface and its Port. */
+    bool is_member;     /* Of a bond: what is read depends on other rows too. */
+    const struct ovsrec_port *port;
+    const struct ovsrec_interface *interface;
+};
+
+struct nwf_ovs_refs {
+    struct nwf_ovs_ref *data;
+    size_t n, allocated;
+};
+
+const char *nwf_ovs_ref_name(const struct nwf_ovs_ref *ref);
+void nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs *ret);
+
+/* The 'seqno' of a port as it is now; 0 if there is no such port. */
+unsigned int nwf_ovsdb_port_seqno(const struct nwf_ovsdb *db, const struct uuid *interface,
+                                  const struct uuid *port);
+
+/* Reads one.  The caller frees ret->tags and ret->bond. */
+void nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref,
+                       struct nwf_ovs_port *ret);
+
+/* The Interface of this name, without what its Port and its bridge say; -ENOENT if there is none.
+ * The caller frees ret->tags. */
+int nwf_ovsdb_interface(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_port *ret,
+                        struct nwf_error *err);
 
 /* Counts by number, up to 255, the Interfaces of all bridges that say they use a conntrack
- * zone; a port's database knows of its own zone. */
-void nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000]);
+ * zone. */
+void nwf_ovsdb_count_zones(const struct nwf_ovsdb *db, uint8_t counts[0x10000]);
 
 /* The number of managed bridges. */
-size_t nwf_ovsdb_count_managed(struct nwf_ovsdb *db);
+size_t nwf_ovsdb_count_managed(const struct nwf_ovsdb *db);
+
+/* Whether the bridge is shut without flows of ours, and nothing passes beside flows: in that
+ * case, and where it has been noted what it was like before, there is nothing to secure. */
+bool nwf_ovs_bridge_is_secured(const struct nwf_ovs_bridge *bridge);
+
+/* ---- Writing. ---- */
 
 /* A key of external_ids to set, or to remove if 'value' is NULL.  Of a row that has gone
  * nothing is changed. */
 struct nwf_tag_change {
     const struct uuid *interface; /* Or: */
-    const struct uuid *port;      /* (not in a port's database) or: */
+    const struct uuid *port;      /* or: */
     const struct ovsrec_bridge *bridge;
     bool config; /* Of a Port: in other_config instead. */
     bool verify; /* Of an Interface: only while its external_ids are those that are known. */
@@ -120,40 +162,40 @@ struct nwf_tag_change {
     const char *value;
 };
 
-/* Changes tags of a port's database as they are read from now on, and in the database
- * itself with the next nwf_ovsdb_write_tags().  What was read before is not valid any more. */
-void nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n);
+/* A transaction.  Several may be on their way. */
+struct nwf_txn;
 
-/* Takes in what has changed in the database; behind a transaction that failed with -EAGAIN it
- * waits until something has. */
-int nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err);
+struct nwf_txn *nwf_txn_new(struct nwf_ovsdb *db);
+void nwf_txn_free(struct nwf_txn *txn);
+DEFINE_CLEANUP(struct nwf_txn, nwf_txn, nwf_txn_free)
 
-/* Whether 'db' was opened for one port. */
-bool nwf_ovsdb_is_port(const struct nwf_ovsdb *db);
+/* What it is to do; before the first nwf_txn_run(), and without a call of nwf_ovsdb_run() between
+ * nwf_txn_new() and that. */
+void nwf_txn_change(struct nwf_txn *txn, const struct nwf_tag_change *changes, size_t n);
+/* Sets fail_mode to "secure" and other_config:disable-in-band to "true", and notes what they
+ * were before us. */
+void nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
+/* Sets both to what they were before us. */
+void nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
+/* Sets them for a bridge of which it is noted what they were. */
+void nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
+/* It is done only when ovs-vswitchd has acted on it. */
+void nwf_txn_wait_for_vswitchd(struct nwf_txn *txn);
 
-/* Writes what is staged, and all of 'changes', in one transaction; -EAGAIN if somebody else has
- * changed what is to be verified.  In a port's database the policy has to be as it was read
- * (-ECANCELED). */
+/* One that writes nothing: it ends when all has come that was written before. */
+struct nwf_txn *nwf_txn_round_trip(struct nwf_ovsdb *db);
+
+/* 0: done; -EAGAIN: not yet, call it again after nwf_ovsdb_wait(); -ESTALE: somebody else has
+ * changed what it relies on, and nothing was written. */
+int nwf_txn_run(struct nwf_txn *txn, struct nwf_error *err);
+void nwf_txn_wait(struct nwf_txn *txn);
+
+/* nwf_ovsdb_seqno() when it was made: behind -ESTALE the contents are old until that changes. */
+unsigned int nwf_txn_seqno(const struct nwf_txn *txn);
+
+/* Runs a transaction to its end. */
+int nwf_ovsdb_commit(struct nwf_ovsdb *db, struct nwf_txn *txn, struct nwf_error *err);
 int nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
                          struct nwf_error *err);
-
-/* The same, and waits until ovs-vswitchd acts on it. */
-int nwf_ovsdb_write_tags_and_wait(struct nwf_ovsdb *db, const struct nwf_tag_change *changes,
-                                  size_t n, struct nwf_error *err);
-
-/* Whether the bridge is shut without flows of ours, and nothing passes beside flows: in that
- * case, and where it has been noted what it was like before, there is nothing to do for
- * nwf_ovsdb_secure(). */
-bool nwf_ovs_bridge_is_secured(const struct nwf_ovs_bridge *bridge);
-
-/* Sets fail_mode to "secure" and other_config:disable-in-band to "true", notes what they were
- * before us, and waits until ovs-vswitchd acts on it.  -EAGAIN if somebody else sets them
- * meanwhile. */
-int nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                     struct nwf_error *err);
-
-/* Sets both to what they were before us, and writes all of 'changes' in the same transaction. */
-int nwf_ovsdb_give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                        const struct nwf_tag_change *changes, size_t n, struct nwf_error *err);
 
 #endif

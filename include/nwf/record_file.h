@@ -23,14 +23,13 @@ int nwf_record_store(const char *bridge, const struct nwf_record *record, struct
 int nwf_record_remove(const char *bridge, struct nwf_error *err);
 
 /* Puts back what bridges have lost.  A bridge with a record, but without NWF_BRIDGE_TAG, was
- * cleared by some tool of the host: "unmanage" would have removed the record first.  It gets all
- * keys that are missing.  On a bridge that has that one, only our notes are put back; other keys
- * that are missing are an operator's change.  'restored' is called for each bridge that was
- * cleared when it is done.  A record that cannot be read is an error; other bridges are restored
- * all the same. */
+ * cleared by somebody who is not its operator: it gets all tags that it had, and fail_mode.  One
+ * that has lost only our notes of what it was before gets those.  Calls restored() for each of the
+ * former.  *ret_txn, the caller's, does it; NULL: there is nothing to do.  The error is the first
+ * of records that cannot be read, which keep no other from being restored. */
 int nwf_records_restore(struct nwf_ovsdb *db,
                         void (*restored)(const char *bridge, const char *file, void *aux),
-                        void *aux, struct nwf_error *err);
+                        void *aux, struct nwf_txn **ret_txn, struct nwf_error *err);
 
 /* The same for one bridge. */
 int nwf_record_restore(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,

@@ -31,6 +31,9 @@ enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
 #define NWF_BRIDGE_FAIL_MODE NWF_BRIDGE_SAVED "fail-mode"
 #define NWF_BRIDGE_IN_BAND NWF_BRIDGE_SAVED "disable-in-band"
 
+/* Written by us: how the bridge and its guests fare, in short. */
+#define NWF_BRIDGE_STATUS "nwfilter-status"
+
 /* Names of guests' interfaces where NWF_BRIDGE_GUESTS is absent: those of libvirt, Proxmox VE
  * (qemu-server, pve-container, its firewall's bridges) and Xen. */
 #define NWF_GUESTS_DEFAULT                                                                         \

@@ -28,11 +28,19 @@ DEFINE_CLEANUP(struct nwf_store, nwf_store, nwf_store_free)
 int nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter **ret_filter,
                   struct nwf_error *err);
 
-/* Calls each() with the text of 'filter' and of every filter that it refers to, each
- * once, in an order that depends on nothing else.  References that lead nowhere are
- * passed over, and so are those past NWF_PROGRAM_REFS_MAX, which no program has. */
-void nwf_store_closure(struct nwf_store *store, const struct nwf_filter *filter,
-                       void (*each)(void *aux, const char *data, size_t size), void *aux);
+/* A new store with the filters that 'old' has read, read anew.  Where there is one that is broken
+ * now, its definition from before stays in force.  *ret_differs: some filter is not what it was. */
+struct nwf_store *nwf_store_renew(const struct nwf_store *old, bool *ret_differs);
+
+/* Calls each() for every filter whose definition is one from before; the error says why. */
+void nwf_store_each_outdated(const struct nwf_store *store,
+                             void (*each)(const char *name, const struct nwf_error *error,
+                                          void *aux),
+                             void *aux);
+
+/* An error if 'filter', or one that it refers to, is one of those. */
+int nwf_store_check_current(struct nwf_store *store, const struct nwf_filter *filter,
+                            struct nwf_error *err);
 
 /* The names of filters by way of which 'from' refers to 'to', "from, ..., to", as a new
  * string; NULL if it does not.  Filters that cannot be read refer to nothing. */

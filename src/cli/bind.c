@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "handover.h"
 #include "nwf/file.h"
 #include "nwf/text.h"
 #include "nwf/xml.h"
@@ -14,15 +15,29 @@
 
 static const char *xml;
 static bool in_force;
+static unsigned int patience_s; /* 0: as the other verbs. */
+
+static int
+parse_wait(const struct nwf_option *option, const char *argument, struct nwf_error *err)
+{
+    int64_t seconds;
+
+    in_force = true;
+    if (argument && !nwf_parse_int(argument, 1, 86400, &seconds)) {
+        return nwf_error_set(err, -EINVAL, "--%s: \"%.80s\" is not a number of seconds",
+                             option->name, argument);
+    }
+    patience_s = argument ? (unsigned int) seconds : 0;
+    return 0;
+}
 
 static const struct nwf_option bind_options[] = {
     {"xml", "FILE", nwf_option_text, &xml, "a <filterbinding> document (- is standard input)"},
-    {"sync", NULL, nwf_option_flag, &in_force, "put them in force too, as sync --port=IFACE does"},
+    {"wait", "[SECONDS]", parse_wait, NULL,
+     "put them in force too, and return when they are; exit 3 if the daemon is not done in time"},
+    {"sync", NULL, nwf_option_flag, &in_force, "the same as --wait"},
     {.name = NULL},
 };
-
-/* What --sync stands for. */
-static const struct nwf_cli_sync sync_bound = {.must_be_guest = true};
 
 static int
 binding_from_args(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_error *err)
@@ -74,7 +89,8 @@ static void
 set_tag(struct tag_changes *changes, const struct nwf_ovs_port *port, char *key, char *value)
 {
     nwf_vec_push(changes,
-                 (struct nwf_tag_change){.interface = &port->uuid, .key = key, .value = value});
+                 (struct nwf_tag_change){
+                     .interface = &port->uuid, .verify = true, .key = key, .value = value});
 }
 
 /* The old binding and its status.  What sync has noted about the switch stays until sync has
@@ -152,19 +168,6 @@ changes_clear(struct tag_changes *changes)
     nwf_vec_clear(changes);
 }
 
-static int
-open_port(struct nwf_cli *cli, const char *name, struct nwf_ovsdb **ret_db,
-          struct nwf_ovs_port *ret_port, struct nwf_error *err)
-{
-    int r = nwf_ovsdb_open_port(cli->db, cli->timeout_ms, name, ret_db, err);
-
-    if (r) {
-        return r;
-    }
-    nwf_ovsdb_port(*ret_db, ret_port);
-    return 0;
-}
-
 /* Checks the binding as sync will see it: with the port's own MAC, which may be NULL. */
 static int
 check(struct nwf_cli *cli, const struct nwf_binding *binding, const char *mac,
@@ -187,87 +190,146 @@ check(struct nwf_cli *cli, const struct nwf_binding *binding, const char *mac,
     return r;
 }
 
-/* A guest's flows come first, its tags with the status: until the new policy is in force,
- * the database has the old one, and ovs-vswitchd, which looks at all ports whenever one's
- * tags have changed, is not busy.  *ret_bridge becomes the bridge that has to be
- * synchronised as a whole, which is for after the tags. */
-static int
-bind_in_force(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct tag_changes *changes,
-              const char *port, char **ret_bridge, struct nwf_error *err)
-{
-    nwf_ovsdb_stage_tags(db, changes->data, changes->n);
-    return nwf_cli_sync_alone(cli, db, &sync_bound, port, ret_bridge, err);
-}
+/* Attempts to write while others write. */
+#define TRIES_MAX 8
 
-/* Somebody else has written tags after the flows of ours: theirs are put in force. */
+/* Writes the port's tags; without 'binding' it only removes those of the old one. */
 static int
-give_way(const struct nwf_cli *cli, char *bridge, const char *port, struct nwf_error *err)
+try_to_write(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
+             const struct nwf_binding *binding, struct nwf_error *err)
 {
-    nwf_cli_complain(err);
-    nwf_error_clear(err);
-    int r = nwf_cli_sync_whole(cli, &sync_bound, bridge, port, err);
-    return r < 0 ? r : NWF_EXIT_ERROR;
-}
-
-static int
-bind_port(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_error *err)
-{
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
-    char *bridge CLEANUP_FREE = NULL, *mac CLEANUP_FREE = NULL;
-    struct nwf_ovs_port port;
-    int r = open_port(cli, binding->port, &db, &port, err);
+    struct nwf_ovs_port port = {.tags.data = NULL};
+    int r;
 
-    if (r) {
+    if ((r = nwf_ovsdb_refresh(db, err)) || (r = nwf_ovsdb_interface(db, name, &port, err))) {
         return r;
     }
-    const char *attached = nwf_tag_find(port.tags.data, port.tags.n, NWF_TAG_MAC);
-    mac = attached ? nwf_strdup(attached) : NULL;
     remove_old_tags(&changes, &port);
+    if (binding
+        && ((r = add_new_tags(&changes, &port, binding, err))
+            || (r = check(cli, binding, nwf_tag_find(port.tags.data, port.tags.n, NWF_TAG_MAC),
+                          err)))) {
+        nwf_vec_clear(&port.tags);
+        return r;
+    }
+    r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
     nwf_vec_clear(&port.tags);
-    r = add_new_tags(&changes, &port, binding, err);
-    if (!r && in_force) {
-        r = bind_in_force(cli, db, &changes, binding->port, &bridge, err);
+    return r;
+}
+
+static int
+write_tags(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
+           const struct nwf_binding *binding, struct nwf_error *err)
+{
+    int r = -ESTALE;
+
+    for (int tries = 0; r == -ESTALE && tries < TRIES_MAX; tries++) {
+        nwf_error_clear(err);
+        r = try_to_write(cli, db, name, binding, err);
     }
-    if (r == -ECANCELED && bridge) {
-        return give_way(cli, bridge, binding->port, err);
+    return r;
+}
+
+/* Whether the port has the policy that was written, and no other. */
+static bool
+has_binding(const struct nwf_ovs_port *port, const struct nwf_binding *binding)
+{
+    struct tag_changes wanted CLEANUP(changes_clear) = {.data = NULL};
+    size_t n = 0;
+
+    (void) add_new_tags(&wanted, port, binding, NULL);
+    nwf_vec_foreach (tag, &port->tags) {
+        n += nwf_tag_is_policy(tag->key) && is_outdated(tag->key);
     }
-    if (r || (in_force && !bridge)) {
-        return r; /* A filter that is in force needs no check. */
+    nwf_vec_foreach (change, &wanted) {
+        const char *value = nwf_tag_find(port->tags.data, port->tags.n, change->key);
+        if (!value || strcmp(value, change->value)) {
+            return false;
+        }
     }
-    r = check(cli, binding, mac, err);
-    r = r ? r : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    return r || !bridge ? r : nwf_cli_sync_whole(cli, &sync_bound, bridge, binding->port, err);
+    return n == wanted.n;
+}
+
+/* What is in force is what the database says, which somebody else may have changed since. */
+static int
+check_result(struct nwf_ovsdb *db, const struct nwf_binding *binding, struct nwf_error *err)
+{
+    struct nwf_ovs_port port = {.tags.data = NULL};
+    int r;
+
+    if ((r = nwf_ovsdb_refresh(db, err))
+        || (r = nwf_ovsdb_interface(db, binding->port, &port, err))) {
+        return r;
+    }
+    r = has_binding(&port, binding)
+            ? 0
+            : nwf_error_set(err, -ECANCELED, "%s: somebody else has changed its tags meanwhile",
+                            binding->port);
+    nwf_vec_clear(&port.tags);
+    return r;
+}
+
+/* Without a daemon: a port on a bridge that is not managed gets no tags. */
+static int
+bind_and_sync(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    const struct nwf_cli_sync sync = {.only = binding->port};
+    char *bridge CLEANUP_FREE = NULL;
+    int r;
+
+    if ((r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err))) {
+        return r;
+    }
+    (void) nwf_cli_restore_bridges(db);
+    if ((r = nwf_cli_find_port(db, binding->port, &bridge, err))
+        || (r = write_tags(cli, db, binding->port, binding, err))) {
+        return r;
+    }
+    r = nwf_cli_sync_name(cli, db, &sync, bridge, err);
+    return r ? r : check_result(db, binding, err);
+}
+
+static int
+bind_and_hand_over(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf_error *err)
+{
+    unsigned int patience = patience_s ? patience_s : nwf_cli_patience_s(cli);
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    int r;
+
+    if ((r = nwf_ovsdb_open(cli->db, binding->port, cli->timeout_ms, &db, err))
+        || (r = write_tags(cli, db, binding->port, binding, err)) || !in_force) {
+        return r;
+    }
+    r = nwf_cli_hand_over(cli, NULL, binding->port, patience, err);
+    return r ? r : check_result(db, binding, err);
 }
 
 static int
 bind_verb(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
-    int r = xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err);
+    int r;
 
-    /* Nobody waits for what comes from standard input. */
-    if (!r && in_force) {
-        r = nwf_cli_lock(cli, err);
+    if ((r = xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err))) {
+        return r;
     }
-    return r ? r : bind_port(cli, &binding, err);
+    /* Nobody waits for what comes from standard input. */
+    if (in_force && (r = nwf_cli_lock(cli, err))) {
+        return r;
+    }
+    return in_force && !cli->has_daemon ? bind_and_sync(cli, &binding, err)
+                                        : bind_and_hand_over(cli, &binding, err);
 }
 
 static int
 unbind_verb(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
-    struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
-    struct nwf_ovs_port port;
-    int r = open_port(cli, cli->argv[0], &db, &port, err);
+    int r = nwf_ovsdb_open(cli->db, cli->argv[0], cli->timeout_ms, &db, err);
 
-    if (r) {
-        return r;
-    }
-    remove_old_tags(&changes, &port);
-    r = nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
-    nwf_vec_clear(&port.tags);
-    return r;
+    return r ? r : write_tags(cli, db, cli->argv[0], NULL, err);
 }
 
 const struct nwf_verb nwf_bind_verbs[] = {

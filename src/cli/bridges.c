@@ -13,45 +13,6 @@
 #include "openvswitch/dynamic-string.h"
 #include "sync.h"
 
-/* An error is worse than a difference. */
-static int
-worse(int a, int b)
-{
-    return a == NWF_EXIT_ERROR || b == NWF_EXIT_OK ? a : b;
-}
-
-/* ---- Bridges that have lost their tags. ---- */
-
-static void
-say_restored(const char *bridge, const char *file, void *aux)
-{
-    char *what CLEANUP_FREE =
-        nwf_asprintf("its tags were gone, and are those of %s again: it is managed", file);
-
-    (void) aux;
-    nwf_cli_complain_of(bridge, what);
-}
-
-/* Says an error that does not keep the rest from being done. */
-static int
-say_error(int r, struct nwf_error *err)
-{
-    if (r) {
-        nwf_cli_complain(err);
-    }
-    nwf_error_clear(err);
-    return r ? NWF_EXIT_ERROR : NWF_EXIT_OK;
-}
-
-/* A record for which nothing can be done is said and does not keep others from being synced. */
-int
-nwf_cli_restore_bridges(struct nwf_ovsdb *db)
-{
-    struct nwf_error err = NWF_ERROR_INIT;
-
-    return say_error(nwf_records_restore(db, say_restored, NULL, &err), &err);
-}
-
 /* ---- Guests that nobody protects. ---- */
 
 static void
@@ -76,7 +37,10 @@ look_at_the_rest(const struct nwf_cli *cli, struct nwf_ovsdb *db, bool dry_run)
     if (cli->argc) {
         return NWF_EXIT_OK;
     }
-    int r = say_error(nwf_sync_unmanaged(db, cli->store, &cli->policies, &unfiltered, &err), &err);
+    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) =
+        nwf_sync_unmanaged(db, &cli->sources, &unfiltered);
+    int r = txn ? nwf_cli_say_error(nwf_ovsdb_commit(db, txn, &err), &err) : NWF_EXIT_OK;
+
     return any ? NWF_EXIT_ERROR : r;
 }
 
@@ -96,10 +60,10 @@ look_for_lost(const struct nwf_cli *cli, struct nwf_ovsdb *db)
 {
     struct nwf_error err = NWF_ERROR_INIT;
     bool any = false;
-    int r = say_error(nwf_records_find_lost(db, say_lost, &any, &err), &err);
+    int r = nwf_cli_say_error(nwf_records_find_lost(db, say_lost, &any, &err), &err);
 
-    r = worse(r, any ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK);
-    return worse(look_at_the_rest(cli, db, true), r);
+    r = nwf_cli_worse(r, any ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK);
+    return nwf_cli_worse(look_at_the_rest(cli, db, true), r);
 }
 
 static int
@@ -107,7 +71,7 @@ restore_and_look(const struct nwf_cli *cli, struct nwf_ovsdb *db)
 {
     int r = nwf_cli_restore_bridges(db);
 
-    return worse(r, look_at_the_rest(cli, db, false));
+    return nwf_cli_worse(r, look_at_the_rest(cli, db, false));
 }
 
 /* ---- The bridges. ---- */
@@ -119,7 +83,7 @@ list_names(const struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_words *re
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
 
-    nwf_ovsdb_bridges(db, &bridges);
+    nwf_ovsdb_bare_bridges(db, &bridges);
     for (int i = 0; i < cli->argc; i++) {
         const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, cli->argv[i], err);
         if (!bridge) {
@@ -162,7 +126,7 @@ nwf_cli_for_bridges(const struct nwf_cli *cli, bool dry_run, nwf_cli_bridge_fn *
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_words names CLEANUP(nwf_words_clear) = {.data = NULL};
     int worst = NWF_EXIT_OK;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
+    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
 
     if (!r) {
         worst = dry_run ? look_for_lost(cli, db) : restore_and_look(cli, db);
@@ -172,7 +136,7 @@ nwf_cli_for_bridges(const struct nwf_cli *cli, bool dry_run, nwf_cli_bridge_fn *
     nwf_vec_foreach (name, &names) {
         nwf_cli_start_alarm(cli, 1);
         int result = r ? NWF_EXIT_OK : each_bridge(cli, db, *name, each, aux);
-        worst = worse(worst, result);
+        worst = nwf_cli_worse(worst, result);
     }
     return r ? r : worst;
 }

@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nwf/engine.h"
+#include "nwf/keeper.h"
 #include "nwf/filter_path.h"
 #include "nwf/lock.h"
 #include "nwf/vec.h"
 #include "verb.h"
 
-enum { NWF_EXIT_OK = 0, NWF_EXIT_ERROR = 1, NWF_EXIT_DIFFERENT = 2 };
+enum { NWF_EXIT_OK = 0, NWF_EXIT_ERROR = 1, NWF_EXIT_DIFFERENT = 2, NWF_EXIT_LATE = 3 };
 
 struct nwf_cli {
     /* Common options. */
@@ -29,10 +29,12 @@ struct nwf_cli {
     int argc;
     char **argv;
 
+    bool has_daemon;       /* It runs, and what is to be put in force is handed over to it. */
     struct nwf_lock *lock; /* NULL: none taken. */
     struct nwf_filter_path path;
     struct nwf_store *store;
     struct nwf_policies policies; /* Of verbs that look at ports. */
+    struct nwf_sources sources;   /* Both. */
 };
 
 /* Takes the host's lock until the verb returns. */

@@ -65,7 +65,7 @@ check_words(const struct nwf_words *words, const char *option, const struct nwf_
     nwf_vec_foreach (word, words) {
         bool found = false;
         nwf_vec_foreach (port, &plan->ports) {
-            found |= rest_for(*word, port->name) != NULL;
+            found |= rest_for(*word, (*port)->config.name) != NULL;
         }
         if (!found) {
             return nwf_error_set(err, -EINVAL, "--%s=%s: there is no such port", option, *word);
@@ -98,7 +98,7 @@ add_trunk(const char *word, void *vlan)
 }
 
 static int
-describe(struct nwf_plan_port *port, struct nwf_error *err)
+describe(struct nwf_port_config *port, struct nwf_error *err)
 {
     const struct number_option of_ports = {"ofport", &ofports, 1, NWF_OFPORT_MAX};
     const struct number_option of_tags = {"tag", &tags, 0, NWF_N_VLANS - 1};
@@ -130,12 +130,17 @@ describe(struct nwf_plan_port *port, struct nwf_error *err)
     return 0;
 }
 
-static int
-compare_ports(const void *a_, const void *b_)
+static void
+add_port(struct nwf_plan *plan, const char *name, uint16_t ofport, enum nwf_port_role role,
+         struct nwf_binding *binding)
 {
-    const struct nwf_plan_port *a = a_, *b = b_;
+    struct nwf_port_config config = {.name = nwf_strdup(name), .ofport = ofport, .role = role};
 
-    return (int) a->ofport - (int) b->ofport;
+    if (binding) {
+        config.binding = *binding;
+        memset(binding, 0, sizeof *binding);
+    }
+    nwf_plan_add_port(plan, &config);
 }
 
 static int
@@ -149,39 +154,40 @@ fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
             return r;
         }
     }
-    nwf_plan_add_port(plan, "LOCAL", NWF_OFPORT_LOCAL, NWF_TRUSTED, NULL);
+    add_port(plan, "LOCAL", NWF_OFPORT_LOCAL, NWF_TRUSTED, NULL);
     nwf_vec_foreach (name, &trusted) {
-        nwf_plan_add_port(plan, *name, 0, NWF_TRUSTED, NULL);
+        add_port(plan, *name, 0, NWF_TRUSTED, NULL);
     }
     nwf_vec_foreach (binding, &bindings) {
-        nwf_plan_add_port(plan, binding->port, 0, NWF_GUEST, binding);
+        add_port(plan, binding->port, 0, NWF_GUEST, binding);
     }
     if ((r = check_options(plan, err))) {
         return r;
     }
     nwf_vec_foreach (port, &plan->ports) {
-        if ((r = describe(port, err))) {
+        if ((r = describe(&(*port)->config, err))) {
             return r;
         }
     }
-    qsort(plan->ports.data, plan->ports.n, sizeof plan->ports.data[0], compare_ports);
+    nwf_plan_sort(plan);
     for (size_t i = 1; i < plan->ports.n; i++) {
-        if (plan->ports.data[i].ofport == plan->ports.data[i - 1].ofport) {
+        const struct nwf_plan_port *port = plan->ports.data[i];
+        if (port->is_duplicate) {
             return nwf_error_set(err, -EINVAL, "%s and %s have one OpenFlow number",
-                                 plan->ports.data[i - 1].name, plan->ports.data[i].name);
+                                 plan->ports.data[i - 1]->config.name, port->config.name);
         }
     }
     return 0;
 }
 
 static void
-print_flows(const struct nwf_plan *plan)
+print_flows(const struct nwf_flow_set *flows)
 {
-    const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(&plan->flows);
+    const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(flows);
     struct ds s = DS_EMPTY_INITIALIZER;
 
     nwf_cli_stop_alarm();
-    for (size_t i = 0; i < nwf_flow_set_count(&plan->flows); i++) {
+    for (size_t i = 0; i < nwf_flow_set_count(flows); i++) {
         ds_clear(&s);
         nwf_flow_format(sorted[i], &s);
         puts(ds_cstr(&s));
@@ -193,24 +199,31 @@ static int
 compile(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_plan plan CLEANUP(nwf_plan_finish);
+    struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
+    uint8_t *zones CLEANUP_FREE = nwf_zalloc(0x10000);
 
+    nwf_flow_set_init(&flows);
     nwf_plan_init(&plan, "offline");
+    plan.zones = zones;
     plan.bridge.audit = audit;
     plan.bridge.forward_bpdu = forward_bpdu;
     int r = fill_plan(cli, &plan, err);
     if (!r) {
-        r = nwf_plan_compute(&plan, cli->store, NULL, err);
+        r = nwf_plan_compute(&plan, &cli->sources, err);
     }
     if (r) {
         return r;
     }
     /* Unlike sync, which has to go on with the other ports, a wrong file is wrong. */
     nwf_vec_foreach (port, &plan.ports) {
-        if (port->error.text) {
-            return nwf_error_set(err, -EINVAL, "%s: %s", port->name, nwf_error_text(&port->error));
+        const struct nwf_error *error = nwf_plan_port_error(*port);
+        if (error->text) {
+            return nwf_error_set(err, -EINVAL, "%s: %s", (*port)->config.name, error->text);
         }
     }
-    print_flows(&plan);
+    nwf_flow_set_finish(&flows);
+    nwf_plan_merge_parts(&plan, &flows);
+    print_flows(&flows);
     return NWF_EXIT_OK;
 }
 

@@ -15,8 +15,9 @@ complain_of_guests(const struct nwf_plan *plan)
     bool any = false;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (port->role == NWF_GUEST && port->error.text && !nwf_plan_is_unreached(port)) {
-            nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
+        const struct nwf_error *error = nwf_plan_port_error(*port);
+        if ((*port)->role == NWF_GUEST && error->text && !nwf_plan_is_unreached(*port)) {
+            nwf_cli_complain_of((*port)->config.name, nwf_error_text(error));
             any = true;
         }
     }
@@ -24,43 +25,29 @@ complain_of_guests(const struct nwf_plan *plan)
 }
 
 static int
-diff_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-            struct nwf_error *err)
-{
-    struct nwf_plan plan CLEANUP(nwf_plan_finish);
-    struct nwf_sync_options options = {
-        .timeout_ms = cli->timeout_ms,
-        .versions = cli->versions,
-        .dry_run = true,
-        .full = true,
-        .report = nwf_cli_print_change,
-    };
-    struct nwf_sync_result result;
-
-    nwf_plan_init(&plan, bridge->name);
-    plan.policies = &cli->policies;
-    nwf_plan_read(&plan, bridge, cli->store);
-    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);
-    if (r) {
-        return r;
-    }
-    if (complain_of_guests(&plan)) {
-        return NWF_EXIT_ERROR;
-    }
-    return result.n_added || result.n_replaced || result.n_deleted ? NWF_EXIT_DIFFERENT
-                                                                   : NWF_EXIT_OK;
-}
-
-static int
 diff_one(const struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name, const void *aux,
          struct nwf_error *err)
 {
-    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
+    struct nwf_keeper *keeper CLEANUP(nwf_keeper_cleanup) = NULL;
+    const struct nwf_keeper_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+        .once = true,
+        .dry_run = true,
+        .report = nwf_cli_print_change,
+    };
+    int r = nwf_cli_settle(cli, db, name, &options, &keeper, err);
 
     (void) aux;
-    nwf_ovsdb_bridges(db, &bridges);
-    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, name, err);
-    return bridge ? diff_bridge(cli, db, bridge, err) : -ENOENT;
+    if (r) {
+        return r;
+    }
+    const struct nwf_keeper_counts *counts = nwf_keeper_counts(keeper);
+    if (complain_of_guests(nwf_keeper_plan(keeper))) {
+        return NWF_EXIT_ERROR;
+    }
+    return counts->n_added || counts->n_replaced || counts->n_deleted ? NWF_EXIT_DIFFERENT
+                                                                      : NWF_EXIT_OK;
 }
 
 static int
@@ -70,7 +57,7 @@ diff(struct nwf_cli *cli, struct nwf_error *err)
 }
 
 const struct nwf_verb nwf_diff_verbs[] = {
-    {"diff", "[BRIDGE...]", "show what sync --full would change; exit 2 if anything", 0, INT_MAX,
+    {"diff", "[BRIDGE...]", "show what sync would change; exit 2 if anything", 0, INT_MAX,
      .needs_policies = true, .run = diff},
     {.name = NULL},
 };

@@ -75,8 +75,9 @@ find_sender(const struct nwf_plan *plan)
     uint16_t found = NWF_OFPORT_LOCAL;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (port->role == NWF_TRUSTED && port->ofport && found == NWF_OFPORT_LOCAL) {
-            found = port->ofport;
+        const struct nwf_port_config *config = &(*port)->config;
+        if (config->role == NWF_TRUSTED && config->ofport && found == NWF_OFPORT_LOCAL) {
+            found = config->ofport;
         }
     }
     return found;
@@ -84,22 +85,22 @@ find_sender(const struct nwf_plan *plan)
 
 static int
 take_port(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan,
-          struct nwf_plan_port *port, struct subject *ret, struct nwf_error *err)
+          struct nwf_port_config *config, struct subject *ret, struct nwf_error *err)
 {
-    if (port->role != NWF_GUEST) {
-        return nwf_error_set(err, -EINVAL, "%s is %s%s%s", port->name,
-                             bridge->config.managed == NWF_UNMANAGED && !port->binding.filter
+    if (config->role != NWF_GUEST) {
+        return nwf_error_set(err, -EINVAL, "%s is %s%s%s", config->name,
+                             bridge->config.managed == NWF_UNMANAGED && !config->binding.filter
                                  ? "not bound to a filter"
-                                 : nwf_port_role_to_string(port->role),
-                             port->error.text ? ": " : "",
-                             port->error.text ? nwf_error_text(&port->error) : "");
+                                 : nwf_port_role_to_string(config->role),
+                             config->error.text ? ": " : "",
+                             config->error.text ? nwf_error_text(&config->error) : "");
     }
     ret->bridge = nwf_strdup(bridge->name);
-    ret->binding = port->binding;
-    memset(&port->binding, 0, sizeof port->binding);
+    ret->binding = config->binding;
+    memset(&config->binding, 0, sizeof config->binding);
     ret->port = (struct nwf_explain_port){
-        .ofport = port->ofport,
-        .vlan = port->vlan,
+        .ofport = config->ofport,
+        .vlan = config->vlan,
         .inner_tags = plan->bridge.inner_tags,
         .blurred_tags = plan->bridge.blurred_tags,
     };
@@ -112,22 +113,20 @@ from_database(struct nwf_cli *cli, const char *iface, struct subject *ret, struc
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
+    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;
     }
-    nwf_ovsdb_bridges(db, &bridges);
+    nwf_ovsdb_bare_bridges(db, &bridges);
     nwf_vec_foreach (bridge, &bridges) {
         struct nwf_plan plan CLEANUP(nwf_plan_finish);
 
         nwf_plan_init(&plan, bridge->name);
-        plan.policies = &cli->policies;
-        nwf_plan_read(&plan, bridge, cli->store);
-        nwf_vec_foreach (port, &plan.ports) {
-            if (!strcmp(port->name, iface)) {
-                return take_port(bridge, &plan, port, ret, err);
-            }
+        nwf_plan_update(&plan, bridge, &cli->sources, true);
+        struct nwf_plan_port *port = nwf_plan_find_port(&plan, iface);
+        if (port) {
+            return take_port(bridge, &plan, &port->config, ret, err);
         }
     }
     return nwf_error_set(err, -ENOENT, "%.80s: no such interface", iface);
@@ -285,20 +284,24 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
     struct subject subject CLEANUP(subject_finish) = {.bridge = NULL};
     struct nwf_packet packet CLEANUP(nwf_packet_clear) = {.data = NULL};
     enum nwf_direction direction;
-    int r = parse_direction(cli->argv[1], &direction, err);
+    int r;
 
-    r = r ? r : nwf_packet_parse(cli->argv[2], ct_states, &packet, err);
-    if (!r && live && bindings_file) {
-        r = nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
+    if ((r = parse_direction(cli->argv[1], &direction, err))
+        || (r = nwf_packet_parse(cli->argv[2], ct_states, &packet, err))) {
+        return r;
     }
-    if (!r) {
-        r = bindings_file ? from_file(cli->argv[0], &subject, err)
-                          : from_database(cli, cli->argv[0], &subject, err);
+    if (live && bindings_file) {
+        return nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
     }
-    if (!r && packet.flow.in_port.ofp_port != OFPP_LOCAL) {
+    r = bindings_file ? from_file(cli->argv[0], &subject, err)
+                      : from_database(cli, cli->argv[0], &subject, err);
+    if (r) {
+        return r;
+    }
+    if (packet.flow.in_port.ofp_port != OFPP_LOCAL) {
         packet.flow.in_port.ofp_port = 0;
     }
-    return r ? r : answer(cli, &subject, direction, &packet, err);
+    return answer(cli, &subject, direction, &packet, err);
 }
 
 const struct nwf_verb nwf_explain_verbs[] = {

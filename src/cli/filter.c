@@ -394,7 +394,7 @@ check_unused(struct nwf_cli *cli, const char *name, struct nwf_error *err)
     if (r || !has_database(cli)) {
         return r;
     }
-    r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
+    r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
     if (r) {
         nwf_error_wrap(err, "filter %s: cannot tell whether a port is bound to it", name);
         return r;

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "handover.h"
 #include "nwf-config.h"
 #include "nwf/policy_files.h"
-#include "nwf/switch.h"
+#include "nwf/conn.h"
 #include "nwf/text.h"
 #include "options.h"
 #include "openvswitch/ofp-util.h"
@@ -48,7 +49,9 @@ static void
 print_option(char letter, const char *name, const char *argument, const char *help)
 {
     char *text CLEANUP_FREE =
-        nwf_asprintf("--%s%s%s", name, argument ? "=" : "", argument ? argument : "");
+        argument && *argument == '['
+            ? nwf_asprintf("--%s[=%s", name, argument + 1)
+            : nwf_asprintf("--%s%s%s", name, argument ? "=" : "", argument ? argument : "");
 
     if (letter) {
         printf("  -%c, %-28s %s\n", letter, text, help);
@@ -73,7 +76,7 @@ print_help(void)
         print_option(o->is_short ? o->letter : 0, o->name, o->argument, o->help);
     }
     printf("\n\"ovs-nwfilter COMMAND --help\" shows a command's own options.  "
-           "Exit codes: 0 done, 1 error, 2 different.\n");
+           "Exit codes: 0 done, 1 error, 2 different, 3 not in time (--wait).\n");
 }
 
 static void
@@ -144,15 +147,6 @@ apply_common(struct nwf_cli *cli, int letter, const char *argument, struct nwf_e
 
 /* ---- Running. ---- */
 
-int
-nwf_cli_lock(struct nwf_cli *cli, struct nwf_error *err)
-{
-    nwf_cli_start_alarm(cli, 2);
-    int r = nwf_lock_take(nwf_cli_patience_ms(cli), &cli->lock, err);
-    nwf_cli_start_alarm(cli, 1);
-    return r;
-}
-
 /* Others need not wait until our output is read. */
 static void
 unlock(struct nwf_cli *cli)
@@ -164,36 +158,60 @@ unlock(struct nwf_cli *cli)
 
 /* One that is broken keeps no other from being in force. */
 static void
-load_policies(struct nwf_cli *cli)
+load_policies(struct nwf_cli *cli, bool is_handed_over)
 {
     nwf_policies_load(&cli->policies);
-    if (cli->policies.broken.text) {
+    if (cli->policies.broken.text && !is_handed_over) { /* Else the daemon says it. */
         nwf_cli_complain(&cli->policies.broken);
     }
+}
+
+/* How often a verb is run again because a daemon has come or gone meanwhile. */
+#define TRIES_MAX 4
+
+static int
+try_verb(struct nwf_cli *cli, const struct nwf_verb *verb, bool changes, struct nwf_error *err)
+{
+    int r;
+
+    cli->has_daemon = nwf_cli_find_daemon();
+    if (changes && (r = nwf_cli_lock(cli, err))) {
+        return r;
+    }
+    nwf_cli_start_alarm(cli, 1);
+    r = verb->run(cli, err);
+    nwf_cli_stop_alarm();
+    unlock(cli);
+    return r;
+}
+
+/* Whether somebody else is at work now than was when the verb began. */
+static bool
+is_overtaken(const struct nwf_cli *cli, int r)
+{
+    return r == NWF_NO_DAEMON || (r == -EAGAIN && !cli->has_daemon && nwf_cli_find_daemon());
 }
 
 static int
 run_verb(struct nwf_cli *cli, const struct nwf_verb *verb, struct nwf_error *err)
 {
     bool changes = verb->exclusive && !(verb->dry_run && *verb->dry_run);
+    int r;
 
     if (cli->argc < verb->min_args || cli->argc > verb->max_args) {
         return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s%s%s", verb->name,
                              *verb->operands ? " " : "", verb->operands);
     }
-    int r = changes ? nwf_cli_lock(cli, err) : 0;
-    if (r) {
-        return r;
-    }
     nwf_filter_path_init(&cli->path, cli->filter_dir);
     cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);
     if (verb->needs_policies) {
-        load_policies(cli);
+        load_policies(cli, changes && nwf_cli_find_daemon());
     }
-    nwf_cli_start_alarm(cli, 1);
-    r = verb->run(cli, err);
-    nwf_cli_stop_alarm();
-    unlock(cli);
+    cli->sources = (struct nwf_sources){cli->store, &cli->policies};
+    for (int tries = 1;
+         is_overtaken(cli, r = try_verb(cli, verb, changes, err)) && tries < TRIES_MAX; tries++) {
+        nwf_error_clear(err);
+    }
     return r;
 }
 
@@ -235,22 +253,6 @@ cli_finish(struct nwf_cli *cli)
     nwf_filter_path_finish(&cli->path);
     nwf_policies_finish(&cli->policies);
     free(cli->db);
-}
-
-void
-nwf_cli_complain(const struct nwf_error *err)
-{
-    fprintf(stderr, "ovs-nwfilter: %s\n", nwf_error_text(err));
-}
-
-void
-nwf_cli_complain_of(const char *name, const char *cause)
-{
-    struct nwf_error err = NWF_ERROR_INIT;
-
-    nwf_error_set(&err, -EINVAL, "%s: %s", name, cause);
-    nwf_cli_complain(&err);
-    nwf_error_clear(&err);
 }
 
 /* Keeps files and sockets that are opened later from becoming standard output or error,

@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "cli.h"
+#include "handover.h"
 #include "nwf/foreign.h"
 #include "nwf/record_file.h"
-#include "nwf/switch.h"
+#include "nwf/conn.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
 #include "snippet.h"
@@ -78,19 +79,23 @@ read_again(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridg
 static int
 try_switch(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
-    struct nwf_switch *sw CLEANUP(nwf_switch_cleanup) = NULL;
+    struct nwf_conn *conn CLEANUP(nwf_conn_cleanup) = NULL;
+    struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
     char *flow CLEANUP_FREE = NULL;
+    int r;
 
+    nwf_flow_set_init(&flows);
     if (bridge->owner) {
         return nwf_error_set(err, -EBUSY,
                              "%s: %s programs all of its flows, and deletes those of others",
                              bridge->name, bridge->owner);
     }
-    int r = nwf_switch_open(bridge->name, cli->versions, cli->timeout_ms, &sw, err);
-    if (r || !bridge->n_controllers) {
+    conn = nwf_conn_new(bridge->name, cli->versions, cli->timeout_ms);
+    if ((r = nwf_conn_block(conn, err)) || !bridge->n_controllers) {
         return r;
     }
-    if ((r = nwf_foreign_find(sw, &flow, err)) || !flow) {
+    nwf_conn_dump(conn, 0, 0, &flows);
+    if ((r = nwf_conn_block(conn, err)) || !(flow = nwf_foreign_find(&flows))) {
         return r;
     }
     return nwf_error_set(err, -EBUSY,
@@ -194,25 +199,23 @@ complain_of_names(const struct nwf_ovs_bridge *bridge)
     }
 }
 
-/* Closes the bridge, then tags it; *bridge is read again. */
+/* Closes the bridge and tags it, in one transaction: nobody finds the one without the other. */
 static int
-close_and_tag(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
-              const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+close_and_tag(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+              const struct nwf_tag_change *changes, struct nwf_error *err)
 {
-    struct nwf_tag_change changes[N_CONFIG_KEYS];
-    char *trusted CLEANUP_FREE = join(&trusted_names);
+    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
+    int r;
 
     if (!nwf_ovs_bridge_is_secured(bridge)) {
-        int r = nwf_ovsdb_secure(db, bridge, err);
-        if (r || !(bridge = read_again(db, cli->argv[0], bridges, err))) {
-            return r ? r : -ENOENT;
-        }
+        nwf_txn_secure(txn, bridge);
+        nwf_txn_wait_for_vswitchd(txn);
     }
-    if (!bridge->secure) {
-        return nwf_error_set(err, -EAGAIN, "%s: somebody else has changed fail_mode", bridge->name);
+    nwf_txn_change(txn, changes, N_CONFIG_KEYS);
+    if ((r = nwf_ovsdb_commit(db, txn, err))) {
+        nwf_error_wrap(err, "setting fail_mode");
     }
-    set_config(bridge, trusted, changes);
-    return nwf_ovsdb_write_tags(db, changes, N_CONFIG_KEYS, err);
+    return r;
 }
 
 /* The record comes first: with it, the next sync goes on where this run is killed.  Where it
@@ -239,7 +242,7 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
     if ((r = record_claim(bridge, changes, err))) {
         return r;
     }
-    r = close_and_tag(cli, db, bridges, bridge, err);
+    r = close_and_tag(db, bridge, changes, err);
     if (r && !is_ours) {
         (void) nwf_record_remove(cli->argv[0], NULL);
     }
@@ -256,13 +259,15 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
     if (prints_only) {
         return r ? r : print_snippet(cli->argv[0], err);
     }
-    if (r || (r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err))
+    if (r || (r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err))
         || (r = claim(cli, db, &bridges, err))) {
         return r;
     }
     /* Ports that wait for a filter are no failure of this verb; they have been named. */
-    r = nwf_cli_sync_name(cli, db, &(const struct nwf_cli_sync){.full = false}, cli->argv[0], err);
-    return r < 0 ? r : NWF_EXIT_OK;
+    r = cli->has_daemon ? nwf_cli_hand_over(cli, cli->argv[0], NULL, nwf_cli_patience_s(cli), err)
+                        : nwf_cli_sync_name(cli, db, &(const struct nwf_cli_sync){.dry_run = false},
+                                            cli->argv[0], err);
+    return r < 0 || r == NWF_EXIT_LATE ? r : NWF_EXIT_OK;
 }
 
 /* ---- unmanage. ---- */
@@ -303,6 +308,8 @@ disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_e
                                                         .key = notes[i].key,
                                                         .value = notes[i].value});
     }
+    nwf_vec_push(&removals,
+                 (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_STATUS});
     remove_port_tags(&removals, bridge, NWF_TAG_STATUS);
     remove_port_tags(&removals, bridge, NWF_TAG_INSTALLED);
     int r = nwf_ovsdb_write_tags(db, removals.data, removals.n, err);
@@ -337,9 +344,12 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
     remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
     return_to_trees(&removals, bridge);
-    int r = nwf_ovsdb_give_back(db, bridge, removals.data, removals.n, err);
+    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
+    nwf_txn_give_back(txn, bridge);
+    nwf_txn_change(txn, removals.data, removals.n);
+    nwf_txn_wait_for_vswitchd(txn);
     nwf_vec_clear(&removals);
-    return r;
+    return nwf_ovsdb_commit(db, txn, err);
 }
 
 /* Limits of connections that our ports had go with the ports' zones.  Where there are no limits,
@@ -362,9 +372,12 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    struct nwf_sync_options options = {.timeout_ms = cli->timeout_ms, .versions = cli->versions};
+    const struct nwf_keeper_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+    };
     const struct nwf_ovs_bridge *bridge;
-    int r = nwf_ovsdb_open(cli->db, cli->timeout_ms, &db, err);
+    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
 
     if (r) {
         return r;
@@ -386,8 +399,12 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {
         return r ? r : -ENOENT;
     }
-    r = nwf_sync_remove(bridge, &options, err);
-    r = r ? r : give_back(db, bridge, err);
+    if (cli->has_daemon) { /* Until it has seen that the bridge is not managed any more. */
+        (void) nwf_cli_await_daemon(cli, cli->argv[0]);
+    }
+    if (!(r = nwf_sync_remove(bridge, &options, err))) {
+        r = give_back(db, bridge, err);
+    }
     free_limits(cli, db);
     /* Whoever sent frames meanwhile found nothing that forwards. */
     (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);

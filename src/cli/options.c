@@ -117,7 +117,11 @@ collect_names(struct parser *p)
     for (const struct nwf_verb *const *table = p->line->tables; *table; table++) {
         for (const struct nwf_verb *verb = *table; verb->name; verb++) {
             for (const struct nwf_option *o = verb->options; o && o->name; o++) {
-                add_name(p, o->name, o->argument ? required_argument : no_argument, 0);
+                add_name(p, o->name,
+                         !o->argument          ? no_argument
+                         : *o->argument == '[' ? optional_argument
+                                               : required_argument,
+                         0);
             }
         }
     }

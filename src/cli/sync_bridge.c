@@ -12,18 +12,6 @@
 #include "openvswitch/dynamic-string.h"
 #include "sync.h"
 
-const struct nwf_ovs_bridge *
-nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges, const char *name, struct nwf_error *err)
-{
-    nwf_vec_foreach (bridge, bridges) {
-        if (!strcmp(bridge->name, name)) {
-            return bridge;
-        }
-    }
-    nwf_error_set(err, -ENOENT, "%.80s: no such bridge", name);
-    return NULL;
-}
-
 void
 nwf_cli_print_change(const struct nwf_change *change)
 {
@@ -41,14 +29,14 @@ count_role(const struct nwf_plan *plan, enum nwf_port_role role)
     size_t n = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        n += port->role == role;
+        n += (*port)->role == role;
     }
     return n;
 }
 
 static void
-print_result(const struct nwf_cli *cli, const struct nwf_plan *plan,
-             const struct nwf_sync_result *result)
+print_bridge(const struct nwf_cli *cli, const struct nwf_plan *plan,
+             const struct nwf_keeper_counts *result)
 {
     const char *format =
         cli->json ? "{\"bridge\": %s, \"flows\": %zu, \"added\": %zu, \"changed\": %zu, "
@@ -78,9 +66,9 @@ complain_of_floods(const struct nwf_plan *plan)
     size_t n = 0;
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (nwf_plan_is_unreached(port) && n++ < NAMED_MAX) {
+        if (nwf_plan_is_unreached(*port) && n++ < NAMED_MAX) {
             char *old CLEANUP_FREE = names;
-            names = nwf_asprintf("%s%s%s", old, *old ? ", " : "", port->name);
+            names = nwf_asprintf("%s%s%s", old, *old ? ", " : "", (*port)->config.name);
         }
     }
     if (n) {
@@ -100,16 +88,20 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
     bool found = false;
     size_t n = 0;
 
-    nwf_vec_foreach (port, &plan->ports) {
-        if (sync->only && strcmp(sync->only, port->name)) {
+    nwf_vec_foreach (item, &plan->ports) {
+        const struct nwf_plan_port *port = *item;
+        const char *name = port->config.name;
+        const struct nwf_error *error = nwf_plan_port_error(port);
+
+        if (sync->only && strcmp(sync->only, name)) {
             continue;
         }
         found = true;
-        if (port->error.text && (sync->only || !nwf_plan_is_unreached(port))) {
-            nwf_cli_complain_of(port->name, nwf_error_text(&port->error));
+        if (error->text && (sync->only || !nwf_plan_is_unreached(port))) {
+            nwf_cli_complain_of(name, nwf_error_text(error));
             n++;
-        } else if (sync->must_be_guest && port->role == NWF_TRUSTED) {
-            nwf_cli_complain_of(port->name, NWF_NOT_FILTERED);
+        } else if (sync->only && port->role == NWF_TRUSTED && port->config.binding.filter) {
+            nwf_cli_complain_of(name, NWF_NOT_FILTERED);
             n++;
         }
     }
@@ -134,105 +126,84 @@ complain_of_tag(const char *key, const char *value, const char *meaning, void *b
     nwf_cli_complain_of(name, cause);
 }
 
-/* -EAGAIN: somebody has changed its rows meanwhile, and this was not the 'last' try. */
-static int
-sync_bridge(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli_sync *sync,
-            const struct nwf_ovs_bridge *bridge, bool last, struct nwf_error *err)
-{
-    struct nwf_plan plan CLEANUP(nwf_plan_finish);
-    struct nwf_record tags CLEANUP(nwf_record_clear); /* The row's own go when it changes. */
-    struct nwf_sync_options options = {
-        .timeout_ms = cli->timeout_ms,
-        .versions = cli->versions,
-        .dry_run = sync->dry_run,
-        .full = sync->full,
-        .may_repeat = !last,
-        .report = sync->dry_run ? nwf_cli_print_change : NULL,
-    };
-    struct nwf_sync_result result;
-
-    nwf_plan_init(&plan, bridge->name);
-    plan.policies = &cli->policies;
-    nwf_plan_read(&plan, bridge, cli->store);
-    nwf_record_from_tags(bridge->tags.data, bridge->tags.n, &tags);
-    int r = nwf_sync_bridge(db, bridge, cli->store, &plan, &options, &result, err);
-    if (r) {
-        return r;
-    }
-    nwf_bridge_config_doubts(tags.data, tags.n, complain_of_tag, plan.name);
-    print_result(cli, &plan, &result);
-    return complain_of_ports(sync, &plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
-}
-
-/* ---- Bridges one by one. ---- */
-
-/* How often a bridge is read again because its rows change while they are put in force. */
-#define TRIES_MAX 4
-
-/* A bridge may have been tagged by hand, or opened by another tool; it is closed before
- * anything else. */
-static int
-secure(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridges,
-       const struct nwf_ovs_bridge **bridge, struct nwf_error *err)
-{
-    int r = nwf_ovs_bridge_is_secured(*bridge) ? 0 : nwf_ovsdb_secure(db, *bridge, err);
-
-    if (r || nwf_ovs_bridge_is_secured(*bridge)) {
-        return r;
-    }
-    nwf_ovs_bridges_clear(bridges);
-    nwf_ovsdb_bridges(db, bridges);
-    *bridge = nwf_cli_find_bridge(bridges, name, err);
-    return *bridge ? 0 : -ENOENT;
-}
-
-/* What an operator has changed by hand is on record from now on. */
-static int
-record(const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
-{
-    struct nwf_record record CLEANUP(nwf_record_clear);
-
-    nwf_record_from_tags(bridge->tags.data, bridge->tags.n, &record);
-    return nwf_record_store(bridge->name, &record, err);
-}
-
-static int
-try_to_sync(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli_sync *sync,
-            const char *name, bool last, struct nwf_error *err)
+/* What is odd about the bridge's tags. */
+static void
+complain_of_tags(struct nwf_ovsdb *db, const char *name)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    int r = nwf_ovsdb_refresh(db, err);
 
-    if (r) {
-        return r;
+    nwf_ovsdb_bare_bridges(db, &bridges);
+    nwf_vec_foreach (bridge, &bridges) {
+        if (!strcmp(bridge->name, name)) {
+            nwf_bridge_config_doubts(bridge->tags.data, bridge->tags.n, complain_of_tag,
+                                     (void *) name);
+        }
     }
-    nwf_ovsdb_bridges(db, &bridges);
-    const struct nwf_ovs_bridge *bridge = nwf_cli_find_bridge(&bridges, name, err);
-    if (!bridge) {
-        return -ENOENT;
+}
+
+static void
+print_port(const struct nwf_cli *cli, const struct nwf_plan *plan, const char *name,
+           const struct nwf_keeper_counts *result)
+{
+    const struct nwf_plan_port *port = nwf_plan_find_port(plan, name);
+    size_t n_flows = port ? port->size.n_flows + 1 : 0;
+
+    if (cli->json) {
+        char *bridge CLEANUP_FREE = nwf_json_quote(plan->name);
+        char *quoted CLEANUP_FREE = nwf_json_quote(name);
+        printf("{\"bridge\": %s, \"port\": %s, \"flows\": %zu, \"added\": %zu, "
+               "\"changed\": %zu, \"removed\": %zu}\n",
+               bridge, quoted, n_flows, result->n_added, result->n_replaced, result->n_deleted);
+    } else {
+        char *bridge CLEANUP_FREE = nwf_text_clean(plan->name, NWF_ERROR_MAX);
+        char *clean CLEANUP_FREE = nwf_text_clean(name, NWF_ERROR_MAX);
+        printf("%s: %s: %zu flows: %zu added, %zu changed, %zu removed\n", bridge, clean, n_flows,
+               result->n_added, result->n_replaced, result->n_deleted);
     }
-    if (bridge->config.managed == NWF_UNMANAGED) {
-        bool was_cleared = !last && !sync->dry_run && nwf_record_exists(name);
-        return was_cleared && !nwf_cli_restore_bridges(db)
-                   ? nwf_error_set(err, -EAGAIN, "%s: its tags were cleared", name)
-                   : nwf_error_set(err, -EINVAL, "%s: not managed any more", name);
+}
+
+int
+nwf_cli_settle(const struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
+               const struct nwf_keeper_options *options, struct nwf_keeper **ret,
+               struct nwf_error *err)
+{
+    struct nwf_keeper *keeper CLEANUP(nwf_keeper_cleanup) =
+        nwf_keeper_new(db, &cli->sources, options, name);
+    int r = nwf_keeper_settle(keeper, err);
+
+    if (!r) {
+        *ret = TAKE_PTR(keeper);
     }
-    if (!sync->dry_run
-        && ((r = secure(db, name, &bridges, &bridge, err)) || (r = record(bridge, err)))) {
-        return r;
-    }
-    return sync_bridge(cli, db, sync, bridge, last, err);
+    return r;
 }
 
 int
 nwf_cli_sync_name(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_cli_sync *sync,
                   const char *name, struct nwf_error *err)
 {
-    int r = -EAGAIN;
+    struct nwf_keeper *keeper CLEANUP(nwf_keeper_cleanup) = NULL;
+    const struct nwf_keeper_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+        .once = true,
+        .dry_run = sync->dry_run,
+        .report = sync->dry_run ? nwf_cli_print_change : NULL,
+    };
+    int r = nwf_cli_settle(cli, db, name, &options, &keeper, err);
 
-    for (int tries = 1; r == -EAGAIN && tries <= TRIES_MAX; tries++) {
+    if (r == -EIDRM && nwf_record_exists(name) && !nwf_cli_restore_bridges(db)) {
         nwf_error_clear(err);
-        r = try_to_sync(cli, db, sync, name, tries == TRIES_MAX, err);
+        r = nwf_cli_settle(cli, db, name, &options, &keeper, err);
     }
-    return r;
+    if (r) {
+        return r;
+    }
+    const struct nwf_plan *plan = nwf_keeper_plan(keeper);
+    if (sync->only) {
+        print_port(cli, plan, sync->only, nwf_keeper_counts(keeper));
+    } else {
+        complain_of_tags(db, name);
+        print_bridge(cli, plan, nwf_keeper_counts(keeper));
+    }
+    return complain_of_ports(sync, plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
 }

@@ -27,7 +27,7 @@ int nwf_words_add(const char *word, void *words);
  * no short form.  Of one that is given twice the last counts, but for lists. */
 struct nwf_option {
     const char *name;
-    const char *argument; /* NULL for none. */
+    const char *argument; /* NULL for none; one that may be absent is in brackets. */
     int (*parse)(const struct nwf_option *option, const char *argument, struct nwf_error *err);
     void *value;
     const char *help;

@@ -13,6 +13,7 @@
 
 #include "actions.h"
 #include "flood.h"
+#include "guest.h"
 #include "learn.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
@@ -230,17 +231,21 @@ struct addresses {
     size_t n, allocated;
 };
 
+/* Guests come before quarantined ports, which audit mode delivers to as well: a delivery's cookie
+ * names the first, who has the address. */
 static int
 compare_addresses(const void *a_, const void *b_)
 {
     const struct address *a = a_, *b = b_;
     int order = memcmp(&a->mac, &b->mac, sizeof a->mac);
 
-    if (!order) {
-        order = a->vid != b->vid ? (a->vid < b->vid ? -1 : 1)
-                                 : (int) a->port->ofport - (int) b->port->ofport;
+    if (!order && a->vid != b->vid) {
+        order = a->vid < b->vid ? -1 : 1;
     }
-    return order;
+    if (!order) {
+        order = (a->port->role == NWF_QUARANTINED) - (b->port->role == NWF_QUARANTINED);
+    }
+    return order ? order : (int) a->port->ofport - (int) b->port->ofport;
 }
 
 static void
@@ -443,15 +448,10 @@ add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     struct match match;
 
     nwf_vec_foreach (port, &bridge->ports) {
-        match_init_catchall(&match);
-        match_set_in_port(&match, OFP_PORT_C(port->ofport));
-        if (port->vlan.mode != NWF_VLAN_TRUNK || port->vlan.limited) {
-            nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 50,
-                             nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE),
-                             &match, NULL, 0);
+        if (port->role == NWF_TRUSTED) {
+            nwf_add_unadmitted(port, NWF_COOKIE_TRUSTED, flows);
         }
     }
-
     match_init_catchall(&match);
     nwf_put_save_tag(&actions);
     nwf_put_goto(&actions, NWF_TABLE_FORWARD);
@@ -483,8 +483,6 @@ nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     if (bridge->audit) {
         add_unknown_port(bridge, flows);
     }
-    add_hidden_tags(bridge, flows);
-    add_reserved(bridge, flows);
     add_flooded_vlans(bridge, flows);
     add_deliveries(bridge, flows);
     nwf_compile_floods(bridge, flows);
@@ -503,9 +501,12 @@ add_table_end(uint8_t table, struct nwf_flow_set *flows)
 }
 
 int
-nwf_compile_fixed(const char *name, const char *text, const uint8_t n_stages[NWF_N_DIRECTIONS],
-                  struct nwf_flow_set *flows, struct nwf_error *err)
+nwf_compile_fixed(const struct nwf_bridge *bridge, const char *name, const char *text,
+                  const uint8_t n_stages[NWF_N_DIRECTIONS], struct nwf_flow_set *flows,
+                  struct nwf_error *err)
 {
+    add_hidden_tags(bridge, flows);
+    add_reserved(bridge, flows);
     int r = nwf_flow_set_parse(flows, name, text,
                                nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), err);
 

@@ -11,11 +11,11 @@
 #include "actions.h"
 #include "builder.h"
 #include "flood.h"
+#include "guest.h"
 #include "match.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
-#include "nwf/stamp.h"
 #include "nwf/text.h"
 #include "rule_query.h"
 #include "tag.h"
@@ -155,11 +155,10 @@ add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
     }
 }
 
-/* The port's way in: its frames' VLAN is noted, and they go to 'table'.  What has been added
- * before is replaced. */
+/* The port's way in: its frames' VLAN is noted, and they go to 'table'. */
 static void
 add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t table,
-               const struct nwf_stamp *stamp, struct nwf_flow_set *flows)
+               struct nwf_flow_set *flows)
 {
     struct nwf_admissions list;
 
@@ -167,17 +166,28 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
     nwf_vec_foreach (admission, &list) {
         NWF_ACTIONS(actions);
 
-        if (stamp) {
-            nwf_stamp_put(stamp, &actions);
-        }
         nwf_put_admission(&actions, admission);
         nwf_put_goto(&actions, table);
         match_port(&admission->match, NWF_OUT, port->ofport);
-        nwf_flow_set_replace(flows, NWF_TABLE_CLASSIFY, 100,
-                             nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &admission->match,
-                             actions.data, actions.size);
+        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
+                         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &admission->match,
+                         actions.data, actions.size);
     }
     nwf_vec_clear(&list);
+}
+
+void
+nwf_add_unadmitted(const struct nwf_port *port, enum nwf_cookie_kind kind,
+                   struct nwf_flow_set *flows)
+{
+    struct match match;
+
+    if (port->vlan.mode != NWF_VLAN_TRUNK || port->vlan.limited) {
+        match_init_catchall(&match);
+        match_port(&match, NWF_OUT, port->ofport);
+        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 50,
+                         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &match, NULL, 0);
+    }
 }
 
 /* Where a tag inside of another one shows, an Ethernet type is that of what is behind both, and a
@@ -249,7 +259,7 @@ compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
 
 int
 nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
-                  const struct nwf_program *program, struct nwf_stamp *stamp,
+                  const struct nwf_program *program, struct nwf_guest_size *ret_size,
                   struct nwf_flow_set *flows, struct nwf_error *err)
 {
     struct nwf_flow_set own CLEANUP(nwf_flow_set_finish);
@@ -260,29 +270,15 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
         if (n < 0) {
             return n;
         }
-        stamp->n_stages[d] = (uint8_t) n;
+        ret_size->n_stages[d] = (uint8_t) n;
     }
-    stamp->n_flows = (uint32_t) nwf_flow_set_count(&own);
-    stamp->flood = port->flood;
-    nwf_stamp_set_shared(stamp, bridge, port);
-    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, &own);
+    ret_size->n_flows = (uint32_t) nwf_flow_set_count(&own);
+    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, &own);
+    if (bridge->audit) {
+        nwf_add_unadmitted(port, NWF_COOKIE_CLASSIFY, &own);
+    }
     nwf_flow_set_move(flows, &own);
     return 0;
-}
-
-void
-nwf_compile_unchanged(struct nwf_port *port, const struct nwf_stamp *stamp,
-                      struct nwf_flow_set *flows)
-{
-    port->flood = stamp->flood;
-    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
-}
-
-void
-nwf_compile_restamp(const struct nwf_port *port, const struct nwf_stamp *stamp,
-                    struct nwf_flow_set *flows)
-{
-    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, stamp, flows);
 }
 
 void
@@ -294,7 +290,8 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     struct match match;
 
     if (bridge->audit) {
-        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, NULL, flows);
+        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, flows);
+        nwf_add_unadmitted(port, NWF_COOKIE_QUARANTINE, flows);
         nwf_put_output_receiver(&actions);
     } else {
         match_init_catchall(&match);

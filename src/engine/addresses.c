@@ -11,8 +11,9 @@
 #include "nwf/value.h"
 #include "plan.h"
 
-int
-nwf_plan_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nwf_error *err)
+/* The MAC variable's values as addresses. */
+static int
+read_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nwf_error *err)
 {
     const struct nwf_param *param = nwf_params_find(&binding->params, "MAC");
 
@@ -31,14 +32,36 @@ nwf_plan_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nw
     return 0;
 }
 
-void
-nwf_plan_add_own_mac(struct nwf_plan *plan, const char *text)
+/* Which of the addresses is the guest's own: that of its tag, else the first of MAC; macs->n if
+ * it is none of them. */
+static size_t
+find_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs)
 {
-    struct nwf_mac mac;
+    struct nwf_mac own;
+    size_t i = 0;
 
-    if (text && !nwf_mac_parse(text, &mac, NULL)) {
-        nwf_vec_push(&plan->own_macs, mac);
+    if (binding->own_mac && !nwf_mac_parse(binding->own_mac, &own, NULL)) {
+        while (i < macs->n && memcmp(&own, &macs->data[i], sizeof own)) {
+            i++;
+        }
     }
+    return i;
+}
+
+/* A list that is wrong claims nothing: its port is quarantined. */
+void
+nwf_plan_read_addresses(struct nwf_plan_port *port)
+{
+    nwf_error_clear(&port->mac_error);
+    nwf_vec_clear(&port->facts.macs);
+    port->facts.own_mac = 0;
+    if (port->config.role != NWF_GUEST) {
+        return;
+    }
+    if (read_macs(&port->config.binding, &port->facts.macs, &port->mac_error)) {
+        nwf_vec_clear(&port->facts.macs);
+    }
+    port->facts.own_mac = find_own_mac(&port->config.binding, &port->facts.macs);
 }
 
 /* ---- Claims. ---- */
@@ -61,43 +84,76 @@ holds(const struct nwf_plan *plan, const struct nwf_mac *mac, uint16_t ofport)
            && bsearch(&key, plan->holders.data, plan->holders.n, sizeof key, compare_holders);
 }
 
-size_t
-nwf_plan_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs)
+/* By deliveries on the switch, whose cookies name who has the address. */
+static void
+collect_from_image(struct nwf_plan *plan, const struct nwf_image *image)
 {
-    struct nwf_mac own;
-    size_t i = 0;
+    const struct ovs_list *flows = nwf_image_flows(image, NWF_OWNER_SHARED);
+    const struct nwf_flow *flow;
 
-    if (binding->own_mac && !nwf_mac_parse(binding->own_mac, &own, NULL)) {
-        while (i < macs->n && memcmp(&own, &macs->data[i], sizeof own)) {
-            i++;
+    if (!flows) {
+        return;
+    }
+    LIST_FOR_EACH (flow, owned, flows) {
+        if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_DELIVER) {
+            struct nwf_holder holder = {.ofport = nwf_cookie_port(flow->cookie)};
+            struct match match;
+
+            minimatch_expand(&flow->match, &match);
+            memcpy(holder.mac.octets, &match.flow.dl_dst, sizeof holder.mac.octets);
+            nwf_vec_push(&plan->holders, holder);
         }
     }
-    return i;
+}
+
+/* By what those flows were made from: a port that has another number now is the same port. */
+static bool
+collect_from_known(struct nwf_plan *plan)
+{
+    bool any = false;
+
+    nwf_vec_foreach (item, &plan->ports) {
+        const struct nwf_plan_port *port = *item;
+
+        any |= port->known.name != NULL;
+        if (!port->known.name || port->known.role != NWF_GUEST) {
+            continue;
+        }
+        nwf_vec_foreach (mac, &port->known.macs) {
+            nwf_vec_push(&plan->holders,
+                         (struct nwf_holder){.mac = *mac, .ofport = port->config.ofport});
+        }
+    }
+    return any;
+}
+
+void
+nwf_plan_collect_holders(struct nwf_plan *plan, const struct nwf_image *image)
+{
+    plan->holders.n = 0;
+    if (!collect_from_known(plan)) { /* Nothing has been computed: the flows are from before. */
+        collect_from_image(plan, image);
+    }
 }
 
 static void
 claim_for_port(const struct nwf_plan *plan, size_t number, struct nwf_claims *claims)
 {
-    const struct nwf_plan_port *port = &plan->ports.data[number];
-    struct nwf_macs macs = {.data = NULL};
+    const struct nwf_plan_port *port = plan->ports.data[number];
+    const char *status = port->notes.status;
 
-    /* A list that is wrong claims nothing: its port is quarantined. */
-    if (!nwf_plan_macs(&port->binding, &macs, NULL)) {
-        size_t own = nwf_plan_own_mac(&port->binding, &macs);
-        for (size_t i = 0; i < macs.n; i++) {
-            nwf_vec_push(claims,
-                         (struct nwf_claim){
-                             .mac = macs.data[i],
-                             .vlan = &port->vlan,
-                             .port = number,
-                             .pinned = i == own,
-                             .holds = holds(plan, &macs.data[i], port->ofport),
-                             .active = port->old_status && !strcmp(port->old_status, "active"),
-                             .ofport = port->ofport,
-                         });
-        }
+    for (size_t i = 0; i < port->facts.macs.n; i++) {
+        const struct nwf_mac *mac = &port->facts.macs.data[i];
+        nwf_vec_push(claims, (struct nwf_claim){
+                                 .mac = *mac,
+                                 .vlan = &port->config.vlan,
+                                 .port = number,
+                                 .pinned = i == port->facts.own_mac,
+                                 .holds = holds(plan, mac, port->config.ofport),
+                                 .active = status && !strcmp(status, "active"),
+                                 .ofport = port->config.ofport,
+                             });
     }
-    nwf_vec_clear(&macs);
 }
 
 static void
@@ -105,32 +161,59 @@ refuse(const struct nwf_claim *refused, const struct nwf_claim *owner, void *pla
 {
     struct nwf_plan *plan = plan_;
     const uint8_t *o = refused->mac.octets;
-    char *whose CLEANUP_FREE = owner->fixed ? nwf_strdup("the host's own on this bridge")
-                                            : nwf_asprintf("that of %s, in the same VLAN",
-                                                           plan->ports.data[owner->port].name);
-    char *cause CLEANUP_FREE = nwf_asprintf("address %02x:%02x:%02x:%02x:%02x:%02x is %s", o[0],
-                                            o[1], o[2], o[3], o[4], o[5], whose);
+    char *whose CLEANUP_FREE = owner->fixed
+                                   ? nwf_strdup("the host's own on this bridge")
+                                   : nwf_asprintf("that of %s, in the same VLAN",
+                                                  plan->ports.data[owner->port]->config.name);
 
-    nwf_plan_quarantine(&plan->ports.data[refused->port], cause);
+    nwf_error_set(&plan->ports.data[refused->port]->claim, -EINVAL,
+                  "address %02x:%02x:%02x:%02x:%02x:%02x is %s", o[0], o[1], o[2], o[3], o[4], o[5],
+                  whose);
+}
+
+static void
+collect_claims(const struct nwf_plan *plan, struct nwf_claims *claims)
+{
+    for (size_t i = 0; i < plan->ports.n; i++) {
+        const struct nwf_plan_port *port = plan->ports.data[i];
+
+        if (port->config.has_own_mac) {
+            nwf_vec_push(claims, (struct nwf_claim){.mac = port->config.own_mac,
+                                                    .port = plan->ports.n,
+                                                    .fixed = true});
+        }
+        if (port->config.role == NWF_GUEST && port->config.ofport && !port->is_duplicate
+            && !port->refusal.text) {
+            claim_for_port(plan, i, claims);
+        }
+    }
+}
+
+static bool
+says_the_same(const struct nwf_error *a, const struct nwf_error *b)
+{
+    return a->text && b->text ? !strcmp(a->text, b->text) : a->text == b->text;
 }
 
 void
-nwf_plan_settle_addresses(struct nwf_plan *plan)
+nwf_plan_judge_claims(struct nwf_plan *plan)
 {
+    struct nwf_error *before CLEANUP_FREE = nwf_zalloc((plan->ports.n + 1) * sizeof *before);
     struct nwf_claims claims = {.data = NULL};
 
     if (plan->holders.n) {
         qsort(plan->holders.data, plan->holders.n, sizeof plan->holders.data[0], compare_holders);
     }
-    nwf_vec_foreach (mac, &plan->own_macs) {
-        nwf_vec_push(&claims,
-                     (struct nwf_claim){.mac = *mac, .port = plan->ports.n, .fixed = true});
-    }
+    collect_claims(plan, &claims);
     for (size_t i = 0; i < plan->ports.n; i++) {
-        if (plan->ports.data[i].role == NWF_GUEST && plan->ports.data[i].ofport) {
-            claim_for_port(plan, i, &claims);
-        }
+        before[i] = plan->ports.data[i]->claim;
+        plan->ports.data[i]->claim = (struct nwf_error){.text = NULL};
     }
     nwf_claims_judge(&claims, refuse, plan);
+    for (size_t i = 0; i < plan->ports.n; i++) {
+        struct nwf_plan_port *port = plan->ports.data[i];
+        port->dirty |= !says_the_same(&before[i], &port->claim);
+        nwf_error_clear(&before[i]);
+    }
     nwf_vec_clear(&claims);
 }

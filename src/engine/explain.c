@@ -190,8 +190,9 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
     memset(ret, 0, sizeof *ret);
     memset(stages, 0, sizeof stages);
     int r = nwf_store_get(store, binding->filter, &filter, err);
-    r = r ? r : nwf_program_new(store, filter, &binding->params, &program, err);
-    r = r ? r : build(program, port, stages, &to_vm, err);
+    if (!r && !(r = nwf_program_new(store, filter, &binding->params, &program, err))) {
+        r = build(program, port, stages, &to_vm, err);
+    }
     const char *refusal = r ? NULL : refusal_of(port, direction, &to_vm, packet);
     if (r) {
         nwf_error_wrap(err, "filter %.80s", binding->filter);

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "nwf/pipeline.h"
+#include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 
 /* ---- One flow, one guest. ---- */
@@ -21,9 +22,8 @@ is_foreign(const struct nwf_flow *flow)
     return (flow->cookie & NWF_COOKIE_ALL_MASK) != NWF_COOKIE_MAGIC;
 }
 
-/* Tables that frames come to by our flows. */
-static bool
-is_of_pipeline(uint8_t table)
+bool
+nwf_is_table_of_pipeline(uint8_t table)
 {
     return table == NWF_TABLE_CLASSIFY
            || (table >= NWF_TABLE_FROM_VM && table < NWF_TABLE_TO_VM + NWF_MAX_STAGES);
@@ -33,7 +33,7 @@ is_of_pipeline(uint8_t table)
 static bool
 is_met(const struct nwf_flow *flow)
 {
-    return flow->ofpacts_len && is_of_pipeline(flow->table)
+    return flow->ofpacts_len && nwf_is_table_of_pipeline(flow->table)
            && (flow->table != NWF_TABLE_CLASSIFY || flow->priority);
 }
 
@@ -97,8 +97,8 @@ accuse(struct nwf_plan_port *port, const struct nwf_flow *flow)
     struct ds text CLEANUP(ds_destroy) = DS_EMPTY_INITIALIZER;
 
     nwf_flow_format(flow, &text);
-    nwf_error_set(&port->error, -EEXIST, "a flow that is not ours comes before its filter: %.400s",
-                  ds_cstr(&text));
+    nwf_error_set(&port->foreign, -EEXIST,
+                  "a flow that is not ours comes before its filter: %.400s", ds_cstr(&text));
 }
 
 static void
@@ -106,98 +106,71 @@ judge(struct nwf_plan *plan, const struct nwf_flow *flow)
 {
     struct match match;
 
-    if (!is_foreign(flow) || !is_met(flow)) {
+    if (!is_met(flow)) {
         return;
     }
     minimatch_expand(&flow->match, &match);
-    nwf_vec_foreach (port, &plan->ports) {
-        /* One such flow will do; that a flood does not reach the guest is less. */
-        if (port->role == NWF_GUEST && port->ofport && port->error.code != -EEXIST
-            && (takes_from(flow, &match, port->ofport) || gives_to(flow, &match, port->ofport))) {
+    nwf_vec_foreach (item, &plan->ports) {
+        struct nwf_plan_port *port = *item;
+        uint16_t ofport = port->config.ofport;
+        /* One such flow will do. */
+        if (port->role == NWF_GUEST && ofport && !port->foreign.text
+            && (takes_from(flow, &match, ofport) || gives_to(flow, &match, ofport))) {
             accuse(port, flow);
         }
     }
 }
 
-/* In the order in which people list them, so that each run shows the same one. */
-static void
-judge_all(struct nwf_plan *plan, const struct nwf_flow_set *flows)
+/* Flows of others, in the order in which people list them, so that each run shows the same one.
+ * A new array of *ret_n. */
+static const struct nwf_flow **
+sort_foreign(const struct nwf_image *image, size_t *ret_n)
+{
+    const struct ovs_list *list = nwf_image_flows(image, NWF_OWNER_FOREIGN);
+    const struct nwf_flow **flows =
+        nwf_zalloc((nwf_image_count(image, NWF_OWNER_FOREIGN) + 1) * sizeof *flows);
+    const struct nwf_flow *flow;
+
+    *ret_n = 0;
+    if (list) {
+        LIST_FOR_EACH (flow, owned, list) {
+            flows[(*ret_n)++] = flow;
+        }
+        qsort(flows, *ret_n, sizeof flows[0], nwf_flow_compare);
+    }
+    return flows;
+}
+
+void
+nwf_foreign_judge(struct nwf_plan *plan, const struct nwf_image *image)
+{
+    const struct nwf_flow **flows CLEANUP_FREE = NULL;
+    size_t n;
+
+    flows = sort_foreign(image, &n);
+    nwf_vec_foreach (port, &plan->ports) {
+        (*port)->has_report |= (*port)->foreign.text != NULL;
+        nwf_error_clear(&(*port)->foreign);
+    }
+    for (size_t i = 0; i < n; i++) {
+        judge(plan, flows[i]);
+    }
+    nwf_vec_foreach (port, &plan->ports) {
+        (*port)->has_report |= (*port)->foreign.text != NULL;
+    }
+}
+
+char *
+nwf_foreign_find(const struct nwf_flow_set *flows)
 {
     const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(flows);
 
     for (size_t i = 0; i < nwf_flow_set_count(flows); i++) {
-        judge(plan, sorted[i]);
-    }
-}
-
-/* Whether any of the flows counted is of others.  What the switch learns meanwhile may be counted
- * once, and then something is read that need not be. */
-static int
-has_any(struct nwf_switch *sw, const uint32_t counts[NWF_TABLES_ALL], bool *ret,
-        struct nwf_error *err)
-{
-    uint64_t all = 0, ours;
-    int r = nwf_switch_count(sw, NWF_TABLES_ALL, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, &ours, err);
-
-    for (unsigned int table = 0; table < NWF_TABLES_ALL; table++) {
-        all += counts[table];
-    }
-    *ret = !r && all != ours;
-    return r;
-}
-
-/* Reads the table if it has flows of others among its 'n'. */
-static int
-read_table(struct nwf_switch *sw, uint8_t table, uint32_t n, struct nwf_flow_set *flows,
-           struct nwf_error *err)
-{
-    uint64_t ours;
-    int r = n ? nwf_switch_count(sw, table, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK, &ours, err) : 0;
-
-    return r || !n || n == ours ? r : nwf_switch_dump_table(sw, table, flows, err);
-}
-
-int
-nwf_foreign_check(struct nwf_switch *sw, struct nwf_plan *plan, struct nwf_error *err)
-{
-    struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
-    uint32_t counts[NWF_TABLES_ALL];
-    bool any = false;
-    int r = nwf_switch_count_tables(sw, counts, err);
-
-    nwf_flow_set_init(&flows);
-    if (!r) {
-        r = has_any(sw, counts, &any, err);
-    }
-    if (r || !any) {
-        return r;
-    }
-    for (unsigned int table = 0; !r && table < NWF_TABLES_ALL; table++) {
-        if (is_of_pipeline((uint8_t) table)) {
-            r = read_table(sw, (uint8_t) table, counts[table], &flows, err);
-        }
-    }
-    if (!r) {
-        judge_all(plan, &flows);
-    }
-    return r;
-}
-
-int
-nwf_foreign_find(struct nwf_switch *sw, char **ret_text, struct nwf_error *err)
-{
-    struct nwf_flow_set flows CLEANUP(nwf_flow_set_finish);
-
-    nwf_flow_set_init(&flows);
-    *ret_text = NULL;
-    int r = nwf_switch_dump_table(sw, NWF_TABLE_CLASSIFY, &flows, err);
-    const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(&flows);
-    for (size_t i = 0; !r && !*ret_text && i < nwf_flow_set_count(&flows); i++) {
-        if (is_foreign(sorted[i]) && is_met(sorted[i])) {
+        if (sorted[i]->table == NWF_TABLE_CLASSIFY && is_foreign(sorted[i]) && is_met(sorted[i])) {
             struct ds text = DS_EMPTY_INITIALIZER;
             nwf_flow_format(sorted[i], &text);
-            *ret_text = ds_steal_cstr(&text);
+            return ds_steal_cstr(&text);
         }
     }
-    return r;
+    return NULL;
 }

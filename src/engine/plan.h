@@ -4,23 +4,26 @@
 #ifndef NWF_ENGINE_PLAN_H
 #define NWF_ENGINE_PLAN_H
 
-#include "nwf/engine.h"
+#include "nwf/plan.h"
 
-/* Nothing passes the port, and its error says why. */
-void nwf_plan_quarantine(struct nwf_plan_port *port, const char *cause);
+/* The port's addresses, and which of them is its own, out of its binding. */
+void nwf_plan_read_addresses(struct nwf_plan_port *port);
 
-/* Whether the port's own tags, or a policy file, bind a filter to it. */
-bool nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store,
-                  const struct nwf_policies *policies);
+/* Gives the port another config, which is taken; removes ports that nwf_plan_update() has not
+ * seen. */
+void nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
+                             struct nwf_port_config *config);
+void nwf_plan_remove_unseen(struct nwf_plan *plan);
 
-/* Which of the addresses is the guest's own: that of its tag, else the first of MAC; macs->n if
- * it is none of them. */
-size_t nwf_plan_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs);
+/* Marks ports as quarantined that claim an address which is another's; see nwf/claims.h.  Those
+ * of which something else is said than before become dirty. */
+void nwf_plan_judge_claims(struct nwf_plan *plan);
 
-/* Takes note of an address of the host's own on the bridge; 'text' may be NULL. */
-void nwf_plan_add_own_mac(struct nwf_plan *plan, const char *text);
+/* Fills plan->holders: who has an address now. */
+void nwf_plan_collect_holders(struct nwf_plan *plan, const struct nwf_image *image);
 
-/* Unmarks ('stale') the ports that 'bridge' has as they were when the plan was read. */
-void nwf_plan_mark_current(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge);
+/* The conntrack zone of a guest whose filter needs one: the one that it has, or that OVSDB keeps
+ * for it, or a new one. */
+int nwf_plan_take_zone(struct nwf_plan *plan, struct nwf_plan_port *port, struct nwf_error *err);
 
 #endif

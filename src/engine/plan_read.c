@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "input.h"
 #include "nwf/text.h"
+#include "nwf/value.h"
 #include "plan.h"
 
 #include "lib/uuid.h"
@@ -40,55 +40,52 @@ copy_tag(const struct nwf_ovs_port *port, const char *key)
 /* Lists the members of a port's bond, the active one first: as long as it is alive,
  * guests and NORMAL take frames for many from the same member. */
 static void
-list_bond(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
-          struct nwf_plan_port *port)
+list_bond(const struct nwf_ovs_port *from, struct nwf_port_config *config)
 {
-    for (int active = 1; from->bond && active >= 0; active--) {
-        nwf_vec_foreach (other, &bridge->ports) {
-            if (other->bond == from->bond && other->ofport && other->is_active_member == active) {
-                nwf_vec_push(&port->bond, other->ofport);
-            }
-        }
+    nwf_vec_foreach (member, &from->bond) {
+        nwf_vec_push(&config->bond, *member);
     }
 }
 
-/* What the database says of the port beside its policy. */
+/* What the database says of what became of the port. */
 static void
-read_notes(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
-           struct nwf_plan_port *port)
+read_notes(const struct nwf_ovs_port *from, struct nwf_port_notes *notes)
 {
-    port->vlan = from->vlan;
-    port->is_mirror_output = from->is_mirror_output;
-    port->uuid = from->uuid;
-    port->port_uuid = from->port_uuid;
-    port->input = nwf_input_digest(bridge, from);
-    port->old_status = copy_tag(from, NWF_TAG_STATUS);
-    port->old_installed = copy_tag(from, NWF_TAG_INSTALLED);
-    port->old_zone = copy_tag(from, NWF_TAG_ZONE);
-    port->old_no_flood = copy_tag(from, NWF_TAG_NO_FLOOD);
+    nwf_port_notes_clear(notes);
+    notes->status = copy_tag(from, NWF_TAG_STATUS);
+    notes->installed = copy_tag(from, NWF_TAG_INSTALLED);
+    notes->zone = copy_tag(from, NWF_TAG_ZONE);
+    notes->no_flood = copy_tag(from, NWF_TAG_NO_FLOOD);
     for (size_t i = 0; i < NWF_N_TREES; i++) {
-        port->old_trees[i] = copy(from->trees[i]);
-        port->old_tree_notes[i] = copy(from->tree_notes[i]);
+        notes->trees[i] = copy(from->trees[i]);
+        notes->tree_notes[i] = copy(from->tree_notes[i]);
     }
+}
+
+static void
+quarantine(struct nwf_port_config *config, const char *cause)
+{
+    config->role = NWF_QUARANTINED;
+    nwf_error_set(&config->error, -EINVAL, "%s", cause);
 }
 
 /* A guest that the plan cannot enforce anything for, or that flows cannot protect. */
 static void
 check_guest(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
-            struct nwf_plan_port *port)
+            struct nwf_port_config *config)
 {
     if (bridge->owner) {
         char *cause CLEANUP_FREE =
             nwf_asprintf("%s programs this bridge, and deletes other flows", bridge->owner);
-        nwf_plan_quarantine(port, cause);
+        quarantine(config, cause);
     } else if (from->normal_only) {
-        nwf_plan_quarantine(port, "a guest's port can be no bond, dot1q-tunnel or protected port, "
-                                  "and have no other_config:priority-tags");
+        quarantine(config, "a guest's port can be no bond, dot1q-tunnel or protected port, "
+                           "and have no other_config:priority-tags");
     } else if (from->bypass) {
         /* Which flows cannot stop; at least nobody is told that it is protected. */
         char *cause CLEANUP_FREE =
             nwf_asprintf("%s: it exchanges frames past its filter", from->bypass);
-        nwf_plan_quarantine(port, cause);
+        quarantine(config, cause);
     }
 }
 
@@ -110,14 +107,14 @@ add_policy(const struct nwf_policies *policies, const struct nwf_ovs_port *from,
 }
 
 bool
-nwf_is_bound(const struct nwf_ovs_port *port, struct nwf_store *store,
-             const struct nwf_policies *policies)
+nwf_is_bound(const struct nwf_ovs_port *port, const struct nwf_sources *sources)
 {
     struct nwf_binding binding CLEANUP(nwf_binding_clear) = {.port = NULL};
 
     (void) nwf_binding_from_tags(port->name, port->tags.data, port->tags.n,
-                                 &(struct nwf_known_filters){filter_exists, store}, &binding, NULL);
-    return add_policy(policies, port, &binding, NULL) || binding.filter;
+                                 &(struct nwf_known_filters){filter_exists, sources->store},
+                                 &binding, NULL);
+    return add_policy(sources->policies, port, &binding, NULL) || binding.filter;
 }
 
 /* Why a port is quarantined that no policy is known of: a file that cannot be read may have one.
@@ -132,17 +129,18 @@ broken_reason(const struct nwf_policies *policies)
 /* The port's filter: its own, one of a policy file, or the bridge's default if it is a guest's.
  * *ret_reason is why it is to have one, though it has none. */
 static int
-read_binding(const struct nwf_plan *plan, const struct nwf_bridge_config *config,
-             const struct nwf_ovs_port *from, struct nwf_store *store, struct nwf_binding *ret,
-             const char **ret_reason, struct nwf_error *err)
+read_binding(const struct nwf_sources *sources, const struct nwf_bridge_config *config,
+             const struct nwf_ovs_port *from, struct nwf_binding *ret, const char **ret_reason,
+             struct nwf_error *err)
 {
-    int r = nwf_binding_from_tags(from->name, from->tags.data, from->tags.n,
-                                  &(struct nwf_known_filters){filter_exists, store}, ret, err);
+    int r =
+        nwf_binding_from_tags(from->name, from->tags.data, from->tags.n,
+                              &(struct nwf_known_filters){filter_exists, sources->store}, ret, err);
 
     if (!r) {
-        r = add_policy(plan->policies, from, ret, err);
+        r = add_policy(sources->policies, from, ret, err);
     }
-    const char *broken = ret->filter ? NULL : broken_reason(plan->policies);
+    const char *broken = ret->filter ? NULL : broken_reason(sources->policies);
     *ret_reason = ret->filter ? NULL : nwf_guest_reason(config, ret);
     if (broken) {
         *ret_reason = broken; /* Which filter it would have is not known. */
@@ -152,116 +150,244 @@ read_binding(const struct nwf_plan *plan, const struct nwf_bridge_config *config
     return r;
 }
 
+/* What is to be known of a port that is trusted. */
 static void
-read_port(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
-          const struct nwf_ovs_port *from, struct nwf_store *store)
+read_trusted(const struct nwf_ovs_port *from, struct nwf_port_config *config)
+{
+    config->role = NWF_TRUSTED;
+    config->needs_normal = from->normal_only;
+    config->has_own_mac = from->own_mac && !nwf_mac_parse(from->own_mac, &config->own_mac, NULL);
+    if (!config->has_own_mac) {
+        memset(&config->own_mac, 0, sizeof config->own_mac);
+    }
+    list_bond(from, config);
+}
+
+static void
+read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
+            const struct nwf_sources *sources, struct nwf_port_config *ret)
 {
     struct nwf_error err = NWF_ERROR_INIT;
-    struct nwf_binding binding;
     const char *reason;
-    int r = read_binding(plan, &bridge->config, from, store, &binding, &reason, &err);
-    bool bound = binding.filter != NULL;
+
+    memset(ret, 0, sizeof *ret);
+    int r = read_binding(sources, &bridge->config, from, &ret->binding, &reason, &err);
+    bool bound = ret->binding.filter != NULL;
     /* A mirror's output gets mirrored frames only, and sends none: it needs no flows, and is
      * kept for its tags. */
     bool trusted = from->ofport == NWF_OFPORT_LOCAL || from->is_mirror_output
                    || nwf_is_named_trusted(&bridge->config, from->name)
                    || (!bound && !reason && !r);
-    struct nwf_plan_port *port =
-        nwf_plan_add_port(plan, from->name, from->is_mirror_output ? 0 : from->ofport,
-                          trusted ? NWF_TRUSTED : NWF_GUEST, &binding);
 
-    plan->bridge.has_patch |= from->is_patch;
-    read_notes(bridge, from, port);
+    ret->name = nwf_strdup(from->name);
+    ret->ofport = from->is_mirror_output ? 0 : from->ofport;
+    ret->role = NWF_GUEST;
+    ret->vlan = from->vlan;
+    ret->is_mirror_output = from->is_mirror_output;
+    ret->is_patch = from->is_patch;
     if (trusted) {
-        plan->bridge.use_normal |= from->normal_only && port->ofport;
-        plan->bridge.inner_tags |= from->vlan.mode == NWF_VLAN_TUNNEL && port->ofport;
-        list_bond(bridge, from, port);
-        nwf_plan_add_own_mac(plan, from->own_mac);
+        read_trusted(from, ret);
     } else if (r) {
-        nwf_plan_quarantine(port, nwf_error_text(&err));
+        quarantine(ret, nwf_error_text(&err));
     } else if (!bound) {
-        nwf_plan_quarantine(port, reason);
+        quarantine(ret, reason);
     } else {
-        check_guest(bridge, from, port);
+        check_guest(bridge, from, ret);
     }
     nwf_error_clear(&err);
 }
 
+/* ---- Keeping a plan up to date. ---- */
+
 static bool
-has_number_of(const struct nwf_plan_port *port, const struct nwf_plan_port *other)
+set_text(char **text, const char *value)
 {
-    return port->ofport && port->ofport == other->ofport;
-}
+    bool differs = value ? !*text || strcmp(*text, value) : *text != NULL;
 
-/* Ports are in the order of their numbers.  Of two with one number, as rows of a database
- * that has not settled may have it, nobody knows which of them frames come from. */
-static void
-separate_numbers(struct nwf_plan *plan)
-{
-    for (size_t i = 0; i < plan->ports.n; i++) {
-        struct nwf_plan_port *port = &plan->ports.data[i];
-
-        if ((i && has_number_of(port, port - 1))
-            || (i + 1 < plan->ports.n && has_number_of(port, port + 1))) {
-            nwf_error_clear(&port->error);
-            nwf_plan_quarantine(port, "another port has the same OpenFlow number");
-        }
+    if (differs) {
+        free(*text);
+        *text = copy(value);
     }
+    return differs;
 }
 
-void
-nwf_plan_read(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge, struct nwf_store *store)
+/* What flows depend on that is the bridge's own. */
+static void
+read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
 {
+    char *datapath CLEANUP_FREE =
+        nwf_asprintf("%s@ovs-%s", bridge->datapath_type, bridge->datapath_type);
+
     plan->bridge.audit = bridge->config.managed == NWF_AUDITED;
     plan->bridge.forward_bpdu = bridge->forward_bpdu;
-    plan->bridge.use_normal = bridge->normal_only;
-    plan->bridge.inner_tags = bridge->two_tags;
-    plan->bridge.blurred_tags = bridge->two_tags && bridge->userspace;
     plan->bridge.flooded = bridge->flooded;
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;
-    plan->userspace = bridge->userspace;
-    plan->datapath = nwf_asprintf("%s@ovs-%s", bridge->datapath_type, bridge->datapath_type);
-    nwf_vec_foreach (port, &bridge->ports) {
-        read_port(plan, bridge, port, store);
+    (void) set_text(&plan->datapath, datapath);
+}
+
+/* What flows depend on that is the bridge's, or of one of its ports. */
+static void
+read_sums(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
+{
+    struct nwf_bridge before = plan->bridge, *now = &plan->bridge;
+
+    now->use_normal = bridge->normal_only;
+    now->inner_tags = bridge->two_tags;
+    now->blurred_tags = bridge->two_tags && bridge->userspace;
+    now->has_patch = false;
+    nwf_vec_foreach (item, &plan->ports) {
+        const struct nwf_port_config *config = &(*item)->config;
+        now->has_patch |= config->is_patch;
+        if (config->role == NWF_TRUSTED && config->ofport) {
+            now->use_normal |= config->needs_normal;
+            now->inner_tags |= config->vlan.mode == NWF_VLAN_TUNNEL;
+        }
     }
-    separate_numbers(plan);
+    plan->all_dirty |= now->use_normal != before.use_normal || now->inner_tags != before.inner_tags
+                       || now->has_patch != before.has_patch;
 }
 
-static int
-compare_uuids(const void *key, const void *port)
+struct update {
+    struct nwf_plan *plan;
+    const struct nwf_ovs_bridge *bridge;
+    const struct nwf_sources *sources;
+    bool all;          /* Read every row. */
+    bool is_reordered; /* Ports have come or gone, or have other numbers. */
+    bool is_changed;   /* Some port is not what it was. */
+    struct hmap by_uuid;
+};
+
+/* A row's place in 'by_uuid'. */
+struct place {
+    struct hmap_node node;
+    const struct nwf_plan_row *row;
+};
+
+static const struct nwf_plan_row *
+find_row(const struct update *u, const struct uuid *uuid)
 {
-    return uuid_compare_3way(key, &(*(const struct nwf_ovs_port *const *) port)->uuid);
+    const struct place *place;
+
+    HMAP_FOR_EACH_WITH_HASH (place, node, uuid_hash(uuid), &u->by_uuid) {
+        if (uuid_equals(&place->row->uuid, uuid)) {
+            return place->row;
+        }
+    }
+    return NULL;
 }
 
-static int
-compare_ports(const void *a, const void *b)
+/* Reads the row of a port, which is a new one if 'port' is NULL. */
+static struct nwf_plan_port *
+update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_port *port)
 {
-    return compare_uuids(&(*(const struct nwf_ovs_port *const *) a)->uuid, b);
+    struct nwf_port_config config;
+    struct nwf_ovs_port from;
+
+    nwf_ovs_read_port(u->bridge, ref, &from);
+    read_config(u->bridge, &from, u->sources, &config);
+    if (!port) {
+        port = nwf_plan_add_port(u->plan, &config);
+        port->uuid = from.uuid;
+        u->is_reordered = u->is_changed = true;
+    } else if (!nwf_port_config_equals(&port->config, &config)) {
+        u->is_reordered |= config.ofport != port->config.ofport;
+        u->is_changed = true;
+        nwf_plan_replace_config(u->plan, port, &config);
+    } else {
+        nwf_port_config_clear(&config);
+    }
+    port->port_uuid = from.port_uuid;
+    port->has_report = true;
+    read_notes(&from, &port->notes);
+    nwf_vec_clear(&from.tags);
+    nwf_vec_clear(&from.bond);
+    return port;
+}
+
+static bool
+is_current(const struct update *u, const struct nwf_plan_row *row, const struct nwf_ovs_ref *ref)
+{
+    return row->seqno == ref->seqno && !u->all && !ref->is_member;
+}
+
+/* Where the rows are those from before, one by one, it takes no more than to compare them.  False:
+ * some have come or gone. */
+static bool
+update_in_order(struct update *u, const struct nwf_ovs_refs *refs)
+{
+    for (size_t i = 0; i < refs->n; i++) {
+        const struct nwf_ovs_ref *ref = &refs->data[i];
+        struct nwf_plan_row *row = i < u->plan->rows.n ? &u->plan->rows.data[i] : NULL;
+
+        if (!row || !uuid_equals(&row->uuid, &ref->uuid)) {
+            return false;
+        }
+        if (!is_current(u, row, ref)) {
+            (void) update_port(u, ref, row->port);
+            row->seqno = ref->seqno;
+        }
+    }
+    return refs->n == u->plan->rows.n;
+}
+
+/* Ports are found by their UUIDs, and those that are not there any more are removed. */
+static void
+update_out_of_order(struct update *u, const struct nwf_ovs_refs *refs)
+{
+    struct nwf_plan *plan = u->plan;
+    struct place *places CLEANUP_FREE = nwf_zalloc((plan->rows.n + 1) * sizeof *places);
+    NWF_VEC(struct nwf_plan_row) rows = {.data = NULL};
+
+    hmap_init(&u->by_uuid);
+    for (size_t i = 0; i < plan->rows.n; i++) {
+        places[i].row = &plan->rows.data[i];
+        places[i].row->port->is_seen = false;
+        hmap_insert(&u->by_uuid, &places[i].node, uuid_hash(&places[i].row->uuid));
+    }
+    nwf_vec_foreach (ref, refs) {
+        const struct nwf_plan_row *row = find_row(u, &ref->uuid);
+        struct nwf_plan_port *port = row ? row->port : NULL;
+        if (!row || !is_current(u, row, ref)) {
+            port = update_port(u, ref, port);
+        }
+        port->is_seen = true;
+        nwf_vec_push(&rows, (struct nwf_plan_row){ref->uuid, ref->seqno, port});
+    }
+    hmap_destroy(&u->by_uuid);
+    nwf_plan_remove_unseen(plan);
+    nwf_vec_clear(&plan->rows);
+    memcpy(&plan->rows, &rows, sizeof rows);
+    u->is_reordered = u->is_changed = true;
 }
 
 void
-nwf_plan_mark_current(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
+nwf_plan_update(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+                const struct nwf_sources *sources, bool all)
 {
-    NWF_VEC(const struct nwf_ovs_port *) ports = {.data = NULL};
+    struct update u = {
+        .plan = plan,
+        .bridge = bridge,
+        .sources = sources,
+        .all = all,
+    };
+    struct nwf_ovs_refs refs;
 
-    nwf_vec_foreach (port, &bridge->ports) {
-        nwf_vec_push(&ports, port);
+    (void) set_text(&plan->status, bridge->status);
+    if (set_text(&plan->settings, bridge->settings)) {
+        u.all = u.is_changed = plan->all_dirty = true;
+        read_settings(plan, bridge);
     }
-    if (ports.n) {
-        qsort(ports.data, ports.n, sizeof ports.data[0], compare_ports);
+    nwf_ovs_list_ports(bridge, &refs);
+    if (!update_in_order(&u, &refs)) {
+        update_out_of_order(&u, &refs);
     }
-    nwf_vec_foreach (port, &plan->ports) {
-        const struct nwf_ovs_port **found =
-            ports.n ? bsearch(&port->uuid, ports.data, ports.n, sizeof ports.data[0], compare_uuids)
-                    : NULL;
-        struct nwf_digest now;
-
-        if (found) {
-            now = nwf_input_digest(bridge, *found);
-            port->stale = memcmp(&now, &port->input, sizeof now) != 0;
-        }
+    nwf_vec_clear(&refs);
+    if (u.is_reordered) {
+        nwf_plan_sort(plan);
     }
-    nwf_vec_clear(&ports);
+    if (u.is_changed) {
+        read_sums(plan, bridge);
+    }
 }

@@ -107,6 +107,7 @@ struct lost {
     char *bridge;
     struct nwf_record record;
     bool was_managed; /* Only notes were missing. */
+    const struct nwf_ovs_bridge *row;
 };
 
 struct restoration {
@@ -146,7 +147,7 @@ add_bridge(struct restoration *r, const struct nwf_ovs_bridge *bridge, struct nw
         }
     }
     nwf_vec_push(&r->bridges, (struct lost){nwf_strdup(bridge->name), record,
-                                            bridge->config.managed != NWF_UNMANAGED});
+                                            bridge->config.managed != NWF_UNMANAGED, bridge});
 }
 
 static bool
@@ -197,31 +198,40 @@ nwf_records_find_lost(struct nwf_ovsdb *db,
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
     struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
 
-    nwf_ovsdb_bridges(db, &bridges);
+    nwf_ovsdb_bare_bridges(db, &bridges);
     int r = find_lost(&bridges, &restoration, err);
     tell(&restoration, lost, aux);
     return r;
 }
 
+/* Back with its tags, the bridge is shut again in the same transaction. */
+static struct nwf_txn *
+restoration_begin(struct nwf_ovsdb *db, const struct restoration *restoration)
+{
+    struct nwf_txn *txn = restoration->bridges.n ? nwf_txn_new(db) : NULL;
+
+    if (txn) {
+        nwf_txn_change(txn, restoration->changes.data, restoration->changes.n);
+        nwf_vec_foreach (lost, &restoration->bridges) {
+            nwf_txn_shut(txn, lost->row);
+        }
+    }
+    return txn;
+}
+
 int
 nwf_records_restore(struct nwf_ovsdb *db,
                     void (*restored)(const char *bridge, const char *file, void *aux), void *aux,
-                    struct nwf_error *err)
+                    struct nwf_txn **ret_txn, struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
     struct restoration restoration CLEANUP(restoration_finish) = {.bridges = {.data = NULL}};
-    struct nwf_error written = NWF_ERROR_INIT;
 
-    nwf_ovsdb_bridges(db, &bridges);
-    int result = find_lost(&bridges, &restoration, err);
-    int r = nwf_ovsdb_write_tags(db, restoration.changes.data, restoration.changes.n, &written);
-    if (r) {
-        nwf_error_clear(err);
-        *err = written;
-        return r;
-    }
+    nwf_ovsdb_bare_bridges(db, &bridges);
+    int r = find_lost(&bridges, &restoration, err);
+    *ret_txn = restoration_begin(db, &restoration);
     tell(&restoration, restored, aux);
-    return result;
+    return r;
 }
 
 int

@@ -8,7 +8,7 @@
  * the most flows in the table make room, as few of them as will do. */
 #include <config.h>
 
-#include "apply.h"
+#include "keeper.h"
 #include "nwf/text.h"
 #include "openvswitch/ofp-errors.h"
 
@@ -19,8 +19,8 @@ list_guests(struct nwf_plan *plan)
     struct nwf_plan_port **guests = nwf_zalloc(0x10000 * sizeof *guests);
 
     nwf_vec_foreach (port, &plan->ports) {
-        if (port->role == NWF_GUEST) {
-            guests[port->ofport] = port;
+        if ((*port)->role == NWF_GUEST) {
+            guests[(*port)->config.ofport] = *port;
         }
     }
     return guests;
@@ -30,16 +30,14 @@ list_guests(struct nwf_plan *plan)
 static struct nwf_plan_port *
 owner(struct nwf_plan_port *const *guests, const struct nwf_flow *flow)
 {
-    enum nwf_cookie_kind kind = nwf_cookie_kind(flow->cookie);
-    bool own =
-        kind == NWF_COOKIE_CLASSIFY || kind == NWF_COOKIE_FROM_VM || kind == NWF_COOKIE_TO_VM;
+    nwf_owner number = nwf_owner_of(flow->cookie);
 
-    return own ? guests[nwf_cookie_port(flow->cookie)] : NULL;
+    return number <= UINT16_MAX ? guests[number] : NULL;
 }
 
 static bool
-blame_owner(struct nwf_plan_port *const *guests, const struct nwf_changes *changes,
-            const struct nwf_refusal *refusal)
+blame_owner(struct nwf_plan *plan, struct nwf_plan_port *const *guests,
+            const struct nwf_changes *changes, const struct nwf_refusal *refusal)
 {
     const struct nwf_change *change = &changes->data[refusal->index];
     struct nwf_plan_port *port = owner(guests, change->flow);
@@ -47,9 +45,9 @@ blame_owner(struct nwf_plan_port *const *guests, const struct nwf_changes *chang
     if (!port || change->kind == NWF_CHANGE_DELETE) {
         return false;
     }
-    if (port->role == NWF_GUEST) { /* The first of its flows will do. */
+    if (!port->refusal.text) { /* The first of its flows will do. */
         char *text CLEANUP_FREE = nwf_refusal_text(refusal, changes);
-        nwf_plan_refuse(port, text);
+        nwf_plan_refuse(plan, port, text);
     }
     return true;
 }
@@ -75,6 +73,18 @@ is_addition(const struct nwf_change *change, uint8_t table)
     return change->kind == NWF_CHANGE_ADD && change->flow->table == table;
 }
 
+static size_t
+count_in_table(const struct nwf_flow_set *flows, uint8_t table)
+{
+    const struct nwf_flow *flow;
+    size_t n = 0;
+
+    HMAP_FOR_EACH (flow, node, &flows->flows) {
+        n += flow->table == table;
+    }
+    return n;
+}
+
 /* What guests have of the table that add to it, by their numbers and then the most first.  Others
  * keep what they have. */
 static struct share *
@@ -82,19 +92,18 @@ list_shares(struct nwf_plan_port *const *guests, const struct nwf_plan *plan,
             const struct nwf_changes *changes, uint8_t table)
 {
     struct share *shares = nwf_zalloc(0x10000 * sizeof *shares);
-    const struct nwf_flow *flow;
 
     nwf_vec_foreach (change, changes) {
         struct nwf_plan_port *port =
             is_addition(change, table) ? owner(guests, change->flow) : NULL;
         if (port) {
-            shares[port->ofport].port = port;
+            shares[port->config.ofport].port = port;
         }
     }
-    HMAP_FOR_EACH (flow, node, &plan->flows.flows) {
-        struct nwf_plan_port *port = flow->table == table ? owner(guests, flow) : NULL;
-        if (port && shares[port->ofport].port) {
-            shares[port->ofport].n++;
+    nwf_vec_foreach (part, &plan->parts) {
+        nwf_owner number = (*part)->owner;
+        if (number <= UINT16_MAX && shares[number].port) {
+            shares[number].n = count_in_table(&(*part)->flows, table);
         }
     }
     qsort(shares, 0x10000, sizeof *shares, compare_shares);
@@ -115,7 +124,7 @@ count_rest(const struct nwf_changes *changes, size_t index, uint8_t table)
 
 /* A quarantined port's flows are one at its way in, and one towards it. */
 static bool
-make_room(struct nwf_plan_port *const *guests, const struct nwf_plan *plan,
+make_room(struct nwf_plan *plan, struct nwf_plan_port *const *guests,
           const struct nwf_changes *changes, const struct nwf_refusal *refusal)
 {
     uint8_t table = changes->data[refusal->index].flow->table;
@@ -124,12 +133,12 @@ make_room(struct nwf_plan_port *const *guests, const struct nwf_plan *plan,
     size_t kept = table == NWF_TABLE_CLASSIFY || table == NWF_TABLE_TO_VM;
 
     for (const struct share *s = shares; made < needed && s->n > kept; s++) {
-        if (s->port->role == NWF_GUEST) {
+        if (!s->port->refusal.text) {
             char *text CLEANUP_FREE =
                 nwf_asprintf("the switch refuses: %s: table %u is full, and %zu flows in it are "
                              "this filter's",
                              ofperr_to_string(OFPERR_OFPFMFC_TABLE_FULL), table, s->n);
-            nwf_plan_refuse(s->port, text);
+            nwf_plan_refuse(plan, s->port, text);
         }
         made += s->n - kept;
     }
@@ -146,8 +155,8 @@ nwf_quarantine_refused(struct nwf_plan *plan, const struct nwf_changes *changes,
 
     nwf_vec_foreach (refusal, refusals) {
         bool done = refusal->code == OFPERR_OFPFMFC_TABLE_FULL
-                        ? make_room(guests, plan, changes, refusal)
-                        : blame_owner(guests, changes, refusal);
+                        ? make_room(plan, guests, changes, refusal)
+                        : blame_owner(plan, guests, changes, refusal);
         if (!done) {
             return false;
         }

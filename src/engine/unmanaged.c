@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "nwf/text.h"
-#include "plan.h"
+#include "nwf/keeper.h"
 
 struct changes {
     struct nwf_tag_change *data;
@@ -42,28 +42,33 @@ set_status(struct changes *changes, const struct nwf_ovs_port *port, char *wante
     }
 }
 
-int
-nwf_sync_unmanaged(struct nwf_ovsdb *db, struct nwf_store *store,
-                   const struct nwf_policies *policies, const struct nwf_unfiltered *unfiltered,
-                   struct nwf_error *err)
+struct nwf_txn *
+nwf_sync_unmanaged(struct nwf_ovsdb *db, const struct nwf_sources *sources,
+                   const struct nwf_unfiltered *unfiltered)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear);
     struct changes changes CLEANUP(changes_finish) = {.data = NULL};
 
-    nwf_ovsdb_bridges(db, &bridges);
+    nwf_ovsdb_bare_bridges(db, &bridges);
     nwf_vec_foreach (bridge, &bridges) {
         if (bridge->config.managed != NWF_UNMANAGED) {
             continue;
         }
+        nwf_ovs_read_ports(bridge);
         nwf_vec_foreach (port, &bridge->ports) {
-            bool bound = nwf_is_bound(port, store, policies);
+            bool bound = nwf_is_bound(port, sources);
 
             set_status(&changes, port,
                        bound ? nwf_asprintf(NWF_STATUS_UNMANAGED, bridge->name) : NULL);
-            if (bound) {
+            if (bound && unfiltered->each) {
                 unfiltered->each(port->name, bridge->name, unfiltered->aux);
             }
         }
     }
-    return unfiltered->dry_run ? 0 : nwf_ovsdb_write_tags(db, changes.data, changes.n, err);
+    if (unfiltered->dry_run || !changes.n) {
+        return NULL;
+    }
+    struct nwf_txn *txn = nwf_txn_new(db);
+    nwf_txn_change(txn, changes.data, changes.n);
+    return txn;
 }

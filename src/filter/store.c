@@ -15,6 +15,7 @@ struct stored {
     char *data;                /* The filter's text. */
     size_t size;
     struct nwf_error error;
+    bool is_outdated; /* 'filter' is from before: 'error' says why it is no other. */
 };
 
 struct nwf_store {
@@ -22,6 +23,7 @@ struct nwf_store {
     void *aux;
     NWF_VEC(struct stored) filters; /* By name. */
     size_t size;                    /* Of what has been read. */
+    size_t n_outdated;
 };
 
 struct nwf_store *
@@ -143,8 +145,7 @@ nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter
 
 struct closure {
     struct nwf_store *store;
-    void (*each)(void *aux, const char *data, size_t size);
-    void *aux;
+    const struct stored *outdated; /* The first that was seen. */
     NWF_VEC(const struct nwf_filter *) seen;
     size_t n_refs;
 };
@@ -169,7 +170,7 @@ visit(struct closure *c, const struct nwf_filter *filter)
         return;
     }
     nwf_vec_push(&c->seen, filter);
-    c->each(c->aux, s->data, s->size);
+    c->outdated = !c->outdated && s->is_outdated ? s : c->outdated;
     nwf_vec_foreach (entry, &filter->entries) {
         struct nwf_error ignored = NWF_ERROR_INIT;
         const struct nwf_filter *target;
@@ -182,14 +183,20 @@ visit(struct closure *c, const struct nwf_filter *filter)
     }
 }
 
-void
-nwf_store_closure(struct nwf_store *store, const struct nwf_filter *filter,
-                  void (*each)(void *aux, const char *data, size_t size), void *aux)
+int
+nwf_store_check_current(struct nwf_store *store, const struct nwf_filter *filter,
+                        struct nwf_error *err)
 {
-    struct closure c = {.store = store, .each = each, .aux = aux};
+    struct closure c = {.store = store};
 
+    if (!store->n_outdated) {
+        return 0;
+    }
     visit(&c, filter);
     nwf_vec_clear(&c.seen);
+    return c.outdated ? nwf_error_set(err, -EINVAL, "filter %s stays as it was: %s",
+                                      c.outdated->name, nwf_error_text(&c.outdated->error))
+                      : 0;
 }
 
 int
@@ -214,4 +221,64 @@ nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_
                                    .size = size});
     *ret_filter = filter;
     return 0;
+}
+
+/* ---- Filters that change. ---- */
+
+static bool
+is_same(const struct stored *a, const struct stored *b)
+{
+    if (!a->filter || !b->filter) {
+        return a->filter == b->filter
+               && !strcmp(nwf_error_text(&a->error), nwf_error_text(&b->error));
+    }
+    return a->size == b->size && !memcmp(a->data, b->data, a->size)
+           && !strcmp(a->filter->file, b->filter->file);
+}
+
+/* Keeps the definition from before where there is one that is broken in its place. */
+static void
+keep_old(struct nwf_store *store, struct stored *fresh, const struct stored *old)
+{
+    if (fresh->filter || !old->filter || fresh->error.code == -ENOENT
+        || nwf_filter_parse(old->filter->file, old->data, old->size, &fresh->filter, NULL)) {
+        return;
+    }
+    fresh->data = nwf_memdup(old->data, old->size);
+    fresh->size = old->size;
+    fresh->is_outdated = true;
+    store->n_outdated++;
+}
+
+struct nwf_store *
+nwf_store_renew(const struct nwf_store *old, bool *ret_differs)
+{
+    struct nwf_store *store = nwf_store_new(old->read, old->aux);
+
+    *ret_differs = false;
+    nwf_vec_foreach (s, &old->filters) {
+        const struct nwf_filter *filter;
+        struct nwf_error ignored = NWF_ERROR_INIT;
+
+        (void) nwf_store_get(store, s->name, &filter, &ignored);
+        nwf_error_clear(&ignored);
+        struct stored *fresh = find(store, s->name);
+        if (fresh) {
+            keep_old(store, fresh, s);
+        }
+        *ret_differs |= !fresh || !is_same(fresh, s) || fresh->is_outdated != s->is_outdated;
+    }
+    return store;
+}
+
+void
+nwf_store_each_outdated(const struct nwf_store *store,
+                        void (*each)(const char *name, const struct nwf_error *error, void *aux),
+                        void *aux)
+{
+    nwf_vec_foreach (s, &store->filters) {
+        if (s->is_outdated) {
+            each(s->name, &s->error, aux);
+        }
+    }
 }

@@ -116,18 +116,16 @@ nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uin
     return flow;
 }
 
-struct nwf_flow *
-nwf_flow_set_replace(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
-                     const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
+void
+nwf_flow_set_insert(struct nwf_flow_set *set, struct nwf_flow *flow)
 {
-    struct nwf_flow *flow =
-        nwf_flow_set_add(set, table, priority, cookie, match, ofpacts, ofpacts_len);
+    hmap_insert(&set->flows, &flow->node, flow_hash(flow));
+}
 
-    if (!ofpacts_equal(flow->ofpacts, flow->ofpacts_len, ofpacts, ofpacts_len)) {
-        nwf_flow_set_remove(set, flow);
-        flow = nwf_flow_set_add(set, table, priority, cookie, match, ofpacts, ofpacts_len);
-    }
-    return flow;
+void
+nwf_flow_set_detach(struct nwf_flow_set *set, struct nwf_flow *flow)
+{
+    hmap_remove(&set->flows, &flow->node);
 }
 
 void
@@ -136,7 +134,11 @@ nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from)
     struct nwf_flow *flow;
 
     HMAP_FOR_EACH_POP (flow, node, &from->flows) {
-        hmap_insert(&to->flows, &flow->node, flow->node.hash);
+        if (find_hashed(to, flow, flow->node.hash)) {
+            nwf_flow_free(flow);
+        } else {
+            hmap_insert(&to->flows, &flow->node, flow->node.hash);
+        }
     }
 }
 
@@ -159,8 +161,8 @@ nwf_flow_set_count(const struct nwf_flow_set *set)
     return hmap_count(&set->flows);
 }
 
-static int
-compare_flows(const void *a_, const void *b_)
+int
+nwf_flow_compare(const void *a_, const void *b_)
 {
     const struct nwf_flow *a = *(const struct nwf_flow *const *) a_;
     const struct nwf_flow *b = *(const struct nwf_flow *const *) b_;
@@ -188,7 +190,7 @@ nwf_flow_set_sort(const struct nwf_flow_set *set)
     HMAP_FOR_EACH (flow, node, &set->flows) {
         sorted[n++] = flow;
     }
-    qsort(sorted, n, sizeof *sorted, compare_flows);
+    qsort(sorted, n, sizeof *sorted, nwf_flow_compare);
     return sorted;
 }
 

@@ -31,7 +31,8 @@ nwf_record_has_key(const char *key)
 {
     const size_t n = strlen(NWF_BRIDGE_TAG);
 
-    return !strncmp(key, NWF_BRIDGE_TAG, n) && (key[n] == '\0' || key[n] == '-');
+    return !strncmp(key, NWF_BRIDGE_TAG, n) && (key[n] == '\0' || key[n] == '-')
+           && strcmp(key, NWF_BRIDGE_STATUS);
 }
 
 bool

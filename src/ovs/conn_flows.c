@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
-
-_Static_assert(NWF_TABLES_ALL == OFPTT_ALL, "OpenFlow's number for all tables");
 
 /* Flows that a dump may hold: a limit on what the other side makes us keep. */
 #define FLOWS_MAX 4000000
@@ -27,7 +27,7 @@ fill_dump(struct nwf_conn *conn, size_t i)
         .cookie_mask = htonll(conn->cookies.mask),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = NWF_TABLES_ALL,
+        .table_id = OFPTT_ALL,
     };
 
     if (i) {
@@ -280,6 +280,17 @@ take_bundle(struct nwf_conn *conn, struct ofpbuf *msg, struct nwf_error *err)
         conn->op = &commit_op;
     }
     return 0;
+}
+
+char *
+nwf_refusal_text(const struct nwf_refusal *refusal, const struct nwf_changes *changes)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, "the switch refuses: %s: ",
+                  refusal->code ? ofperr_to_string((enum ofperr) refusal->code) : "unknown error");
+    nwf_flow_format(changes->data[refusal->index].flow, &s);
+    return ds_steal_cstr(&s);
 }
 
 /* Of all that was said of the bundle, the first refusal says most. */

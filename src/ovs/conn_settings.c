@@ -5,6 +5,8 @@
 
 #include "conn.h"
 
+#include "nwf/compile.h"
+
 #include <errno.h>
 #include <string.h>
 

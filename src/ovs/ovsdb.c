@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OVSDB through the IDL, or a single port of it through port_rows.h: connecting; see
- * nwf/ovsdb.h. */
+ * OVSDB through the IDL: connecting; see nwf/ovsdb.h. */
 #include <config.h>
 
 #include "ovsdb.h"
@@ -79,104 +78,100 @@ nwf_ovsdb_timed_out(const struct nwf_ovsdb *db, const char *what, struct nwf_err
                          db->timeout_ms);
 }
 
-static int
-wait_for_contents(struct nwf_ovsdb *db, struct nwf_error *err)
+/* Of all rows that of the Interface alone. */
+static void
+restrict_to(struct ovsdb_idl *idl, const char *interface)
 {
-    long long int deadline = time_msec() + db->timeout_ms;
+    const struct ovsdb_idl_table_class *const others[] = {
+        &ovsrec_table_port,
+        &ovsrec_table_bridge,
+        &ovsrec_table_mirror,
+    };
+    struct ovsdb_idl_condition condition = OVSDB_IDL_CONDITION_INIT(&condition);
 
-    for (;;) {
-        ovsdb_idl_run(db->idl);
-        if (!ovsdb_idl_is_alive(db->idl)) {
-            return nwf_ovsdb_lost(db, err);
-        }
-        if (ovsdb_idl_has_ever_connected(db->idl)) {
-            return 0;
-        }
-        if (time_msec() >= deadline) {
-            return nwf_ovsdb_timed_out(db, "no contents", err);
-        }
-        ovsdb_idl_wait(db->idl);
-        poll_timer_wait_until(deadline);
-        poll_block();
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        ovsdb_idl_set_condition(idl, others[i], &condition); /* Nothing. */
     }
+    ovsrec_interface_add_clause_name(&condition, OVSDB_F_EQ, interface);
+    ovsdb_idl_set_condition(idl, &ovsrec_table_interface, &condition);
+    ovsdb_idl_condition_destroy(&condition);
 }
 
-static struct nwf_ovsdb *
-new_db(const char *remote, unsigned int timeout_ms)
+struct nwf_ovsdb *
+nwf_ovsdb_new(const char *remote, const char *interface, bool retry)
 {
     struct nwf_ovsdb *db = nwf_zalloc(sizeof *db);
 
     db->remote = nwf_strdup(remote);
-    db->timeout_ms = timeout_ms;
-    return db;
-}
-
-int
-nwf_ovsdb_open(const char *remote, unsigned int timeout_ms, struct nwf_ovsdb **ret,
-               struct nwf_error *err)
-{
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = new_db(remote, timeout_ms);
-
-    db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, false);
+    db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, retry);
     add_columns(db->idl);
-    int r = wait_for_contents(db, err);
-    if (!r) {
-        *ret = TAKE_PTR(db);
+    if (interface) {
+        restrict_to(db->idl, interface);
     }
-    return r;
-}
-
-int
-nwf_ovsdb_open_port(const char *remote, unsigned int timeout_ms, const char *interface,
-                    struct nwf_ovsdb **ret, struct nwf_error *err)
-{
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = new_db(remote, timeout_ms);
-    int r = nwf_port_rows_read(remote, timeout_ms, interface, &db->rows, err);
-
-    if (!r) {
-        *ret = TAKE_PTR(db);
-    }
-    return r;
+    return db;
 }
 
 void
 nwf_ovsdb_close(struct nwf_ovsdb *db)
 {
-    if (db->idl) {
-        ovsdb_idl_destroy(db->idl);
-    }
-    if (db->rows) {
-        nwf_port_rows_free(db->rows);
-    }
+    ovsdb_idl_destroy(db->idl);
     free(db->remote);
     free(db);
 }
 
-bool
-nwf_ovsdb_is_port(const struct nwf_ovsdb *db)
+int
+nwf_ovsdb_run(struct nwf_ovsdb *db, struct nwf_error *err)
 {
-    return db->rows != NULL;
+    ovsdb_idl_run(db->idl);
+    if (!ovsdb_idl_is_alive(db->idl)) {
+        return nwf_ovsdb_lost(db, err);
+    }
+    return ovsdb_idl_has_ever_connected(db->idl) ? 0 : -EAGAIN;
+}
+
+void
+nwf_ovsdb_wait(struct nwf_ovsdb *db)
+{
+    ovsdb_idl_wait(db->idl);
+}
+
+unsigned int
+nwf_ovsdb_seqno(const struct nwf_ovsdb *db)
+{
+    return ovsdb_idl_get_seqno(db->idl);
 }
 
 int
 nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err)
 {
     long long int deadline = time_msec() + db->timeout_ms;
+    int r;
 
-    for (;;) {
-        ovsdb_idl_run(db->idl);
-        if (!ovsdb_idl_is_alive(db->idl)) {
-            return nwf_ovsdb_lost(db, err);
-        }
-        if (!db->outdated || ovsdb_idl_get_seqno(db->idl) != db->last_seqno) {
-            db->outdated = false;
-            return 0;
-        }
+    while ((r = nwf_ovsdb_run(db, err)) == -EAGAIN
+           || (!r && db->is_stale && nwf_ovsdb_seqno(db) == db->stale_seqno)) {
         if (time_msec() >= deadline) {
-            return nwf_ovsdb_timed_out(db, "what has changed was not told", err);
+            return nwf_ovsdb_timed_out(db, r ? "no contents" : "what has changed was not told",
+                                       err);
         }
         ovsdb_idl_wait(db->idl);
         poll_timer_wait_until(deadline);
         poll_block();
     }
+    db->is_stale = false;
+    return r;
+}
+
+int
+nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_ms,
+               struct nwf_ovsdb **ret, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = nwf_ovsdb_new(remote, interface, false);
+    int r;
+
+    db->timeout_ms = timeout_ms;
+    if ((r = nwf_ovsdb_refresh(db, err))) {
+        return r;
+    }
+    *ret = TAKE_PTR(db);
+    return 0;
 }

@@ -5,7 +5,6 @@
 #define NWF_OVS_OVSDB_H
 
 #include "nwf/ovsdb.h"
-#include "port_rows.h"
 
 #include "lib/ovsdb-idl.h"
 #include "lib/vswitch-idl.h"
@@ -14,12 +13,11 @@
 #define NWF_IN_BAND_KEY "disable-in-band"
 
 struct nwf_ovsdb {
-    struct ovsdb_idl *idl;      /* Or: */
-    struct nwf_port_rows *rows; /* only one port's. */
+    struct ovsdb_idl *idl;
     char *remote;
-    unsigned int timeout_ms;
-    bool outdated;           /* A transaction failed: the contents at 'last_seqno' are old. */
-    unsigned int last_seqno; /* Of the contents at the last transaction. */
+    unsigned int timeout_ms; /* Of calls that wait. */
+    bool is_stale;           /* A transaction failed: the contents at 'stale_seqno' are old. */
+    unsigned int stale_seqno;
 };
 
 /* The errors of a connection that is lost, and of 'what' that did not happen in time. */

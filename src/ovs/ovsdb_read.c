@@ -11,6 +11,7 @@
 #include "nwf/compile.h"
 #include "nwf/record.h"
 #include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
 
 #include "lib/packets.h"
 #include "lib/smap.h"
@@ -89,16 +90,15 @@ needs_normal(const struct ovsrec_port *row, const struct nwf_vlan *vlan)
            || has_priority_tags(row);
 }
 
-static struct nwf_ovs_port
-read_row(const struct ovsrec_interface *row)
+static void
+read_row(const struct ovsrec_interface *row, struct nwf_ovs_port *ret)
 {
-    struct nwf_ovs_port port = {.name = row->name, .uuid = row->header_.uuid};
     const struct smap_node **nodes CLEANUP_FREE = smap_sort(&row->external_ids);
 
+    *ret = (struct nwf_ovs_port){.name = row->name, .uuid = row->header_.uuid};
     for (size_t i = 0; i < smap_count(&row->external_ids); i++) {
-        nwf_vec_push(&port.tags, (struct nwf_tag){nodes[i]->key, nodes[i]->value});
+        nwf_vec_push(&ret->tags, (struct nwf_tag){nodes[i]->key, nodes[i]->value});
     }
-    return port;
 }
 
 static bool
@@ -180,28 +180,126 @@ is_own(const struct ovsrec_interface *row, uint16_t ofport)
     return ofport == NWF_OFPORT_LOCAL || (row->type && !strcmp(row->type, "internal"));
 }
 
-static void
-read_interface(const struct ovsrec_port *port, const struct ovsrec_interface *row,
-               struct nwf_ovs_bridge *bridge)
+static bool
+is_active(const struct ovsrec_port *port, const struct ovsrec_interface *row)
 {
-    struct nwf_ovs_port p = read_row(row);
+    return port->bond_active_slave && row->mac_in_use
+           && !strcmp(port->bond_active_slave, row->mac_in_use);
+}
+
+/* 0 for none. */
+static uint16_t
+read_ofport(const struct ovsrec_interface *row)
+{
     int64_t ofport = row->n_ofport ? *row->ofport : 0;
 
-    if ((ofport > 0 && ofport <= NWF_OFPORT_MAX) || ofport == NWF_OFPORT_LOCAL) {
-        p.ofport = (uint16_t) ofport;
+    return (ofport > 0 && ofport <= NWF_OFPORT_MAX) || ofport == NWF_OFPORT_LOCAL
+               ? (uint16_t) ofport
+               : 0;
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+    return (int) *(const uint16_t *) a - (int) *(const uint16_t *) b;
+}
+
+/* The active one first: as long as it is alive, guests and NORMAL take frames for many from the
+ * same member. */
+static void
+list_bond(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
+{
+    for (int active = 1; is_plain_bond(port) && active >= 0; active--) {
+        size_t first = ret->bond.n;
+        for (size_t i = 0; i < port->n_interfaces; i++) {
+            uint16_t ofport = read_ofport(port->interfaces[i]);
+            if (ofport && is_active(port, port->interfaces[i]) == active) {
+                nwf_vec_push(&ret->bond, ofport);
+            }
+        }
+        if (ret->bond.n > first) {
+            qsort(ret->bond.data + first, ret->bond.n - first, sizeof ret->bond.data[0],
+                  compare_numbers);
+        }
     }
-    p.port_uuid = port->header_.uuid;
-    p.own_mac = is_own(row, p.ofport) ? row->mac_in_use : NULL;
-    read_trees(port, &p);
-    read_vlan(port, &p.vlan);
-    p.normal_only = needs_normal(port, &p.vlan);
-    p.bond = is_plain_bond(port) ? port : NULL;
-    p.is_active_member = p.bond && port->bond_active_slave && row->mac_in_use
-                         && !strcmp(port->bond_active_slave, row->mac_in_use);
-    p.is_mirror_output = is_mirror_output(bridge->row, port);
-    p.is_patch = row->type && !strcmp(row->type, "patch"); /* Not read for one port's sake. */
-    p.bypass = find_bypass(bridge->row, port, row, &p.vlan);
-    nwf_vec_push(&bridge->ports, p);
+}
+
+void
+nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref,
+                  struct nwf_ovs_port *ret)
+{
+    const struct ovsrec_port *port = ref->port;
+    const struct ovsrec_interface *row = ref->interface;
+
+    read_row(row, ret);
+    ret->ofport = read_ofport(row);
+    ret->port_uuid = port->header_.uuid;
+    ret->own_mac = is_own(row, ret->ofport) ? row->mac_in_use : NULL;
+    read_trees(port, ret);
+    read_vlan(port, &ret->vlan);
+    ret->normal_only = needs_normal(port, &ret->vlan);
+    list_bond(port, ret);
+    ret->is_mirror_output = is_mirror_output(bridge->row, port);
+    ret->is_patch = row->type && !strcmp(row->type, "patch");
+    ret->bypass = find_bypass(bridge->row, port, row, &ret->vlan);
+}
+
+/* Of two rows the one that has changed later. */
+static unsigned int
+later(unsigned int a, unsigned int b)
+{
+    return a > b ? a : b;
+}
+
+static unsigned int
+port_seqno(const struct ovsrec_port *port)
+{
+    return later(ovsrec_port_row_get_seqno(port, OVSDB_IDL_CHANGE_INSERT),
+                 ovsrec_port_row_get_seqno(port, OVSDB_IDL_CHANGE_MODIFY));
+}
+
+static unsigned int
+interface_seqno(const struct ovsrec_interface *row)
+{
+    return later(ovsrec_interface_row_get_seqno(row, OVSDB_IDL_CHANGE_INSERT),
+                 ovsrec_interface_row_get_seqno(row, OVSDB_IDL_CHANGE_MODIFY));
+}
+
+const char *
+nwf_ovs_ref_name(const struct nwf_ovs_ref *ref)
+{
+    return ref->interface->name;
+}
+
+void
+nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    for (size_t i = 0; i < bridge->row->n_ports; i++) {
+        const struct ovsrec_port *port = bridge->row->ports[i];
+        unsigned int seqno = port_seqno(port);
+
+        for (size_t j = 0; j < port->n_interfaces; j++) {
+            const struct ovsrec_interface *row = port->interfaces[j];
+            nwf_vec_push(ret, (struct nwf_ovs_ref){
+                                  .uuid = row->header_.uuid,
+                                  .seqno = later(seqno, interface_seqno(row)),
+                                  .is_member = port->n_interfaces > 1,
+                                  .port = port,
+                                  .interface = row,
+                              });
+        }
+    }
+}
+
+unsigned int
+nwf_ovsdb_port_seqno(const struct nwf_ovsdb *db, const struct uuid *interface,
+                     const struct uuid *port)
+{
+    const struct ovsrec_interface *row = ovsrec_interface_get_for_uuid(db->idl, interface);
+    const struct ovsrec_port *port_row = ovsrec_port_get_for_uuid(db->idl, port);
+
+    return row && port_row ? later(port_seqno(port_row), interface_seqno(row)) : 0;
 }
 
 static int
@@ -210,6 +308,23 @@ compare_ports(const void *a_, const void *b_)
     const struct nwf_ovs_port *a = a_, *b = b_;
 
     return a->ofport != b->ofport ? (a->ofport < b->ofport ? -1 : 1) : strcmp(a->name, b->name);
+}
+
+void
+nwf_ovs_read_ports(struct nwf_ovs_bridge *bridge)
+{
+    struct nwf_ovs_refs refs;
+
+    nwf_ovs_list_ports(bridge, &refs);
+    nwf_vec_foreach (ref, &refs) {
+        struct nwf_ovs_port port;
+        nwf_ovs_read_port(bridge, ref, &port);
+        nwf_vec_push(&bridge->ports, port);
+    }
+    nwf_vec_clear(&refs);
+    if (bridge->ports.n) {
+        qsort(bridge->ports.data, bridge->ports.n, sizeof bridge->ports.data[0], compare_ports);
+    }
 }
 
 /* What fail_mode was before we set it, or is if we have not; "" for none.  Of a note that
@@ -266,14 +381,48 @@ find_owner(const struct ovsrec_bridge *row)
     return smap_get(&row->external_ids, "ovnbr-managed") ? "ovn-br-controller" : NULL;
 }
 
-static void
-read_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_bridge *b)
+/* How many tags of a frame Open vSwitch looks at: 1 by default, and no more than two. */
+static int
+read_vlan_limit(const struct ovsrec_open_vswitch *row)
 {
+    return row ? smap_get_int(&row->other_config, "vlan-limit", 1) : 1;
+}
+
+/* All that a bridge's flows, and what is read of its ports, depend on but for the ports. */
+static char *
+format_settings(const struct nwf_ovs_bridge *b, int vlan_limit)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    nwf_vec_foreach (tag, &b->tags) {
+        ds_put_format(&s, "%s=%s\n", tag->key, tag->value);
+    }
+    ds_put_format(&s, "%s %s %d %d %d %d %u\n", b->datapath_type, b->owner ? b->owner : "-",
+                  vlan_limit, b->row->mcast_snooping_enable, b->spanning_tree, b->forward_bpdu,
+                  b->mac_aging);
+    for (size_t i = 0; i < b->row->n_flood_vlans; i++) {
+        ds_put_format(&s, "flood %" PRId64 "\n", b->row->flood_vlans[i]);
+    }
+    for (size_t i = 0; i < b->row->n_mirrors; i++) {
+        const struct ovsrec_mirror *mirror = b->row->mirrors[i];
+        ds_put_format(&s, "mirror %s %" PRId64 "\n",
+                      mirror->output_port ? mirror->output_port->name : "-",
+                      mirror->n_output_vlan ? *mirror->output_vlan : -1);
+    }
+    return ds_steal_cstr(&s);
+}
+
+static void
+read_bridge(const struct ovsrec_bridge *row, const struct ovsrec_open_vswitch *root,
+            struct nwf_ovs_bridge *b)
+{
+    int vlan_limit = read_vlan_limit(root);
     int aging = smap_get_int(&row->other_config, "mac-aging-time", MAC_AGING_DEFAULT);
 
     b->name = row->name;
     b->row = row;
     read_bridge_tags(row, b);
+    b->status = smap_get(&row->external_ids, NWF_BRIDGE_STATUS);
     b->secure = row->fail_mode && !strcmp(row->fail_mode, "secure");
     b->out_of_band = smap_get_bool(&row->other_config, NWF_IN_BAND_KEY, false);
     b->secured = has_notes(row);
@@ -281,9 +430,6 @@ read_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_brid
     b->own_fail_mode = own_fail_mode(row);
     b->stays_secure = !strcmp(b->own_fail_mode, "secure");
     b->mcast_snooping = row->mcast_snooping_enable;
-    for (size_t i = 0; i < row->n_mirrors; i++) {
-        b->has_vlan_mirror |= row->mirrors[i]->n_output_vlan > 0;
-    }
     b->datapath_type = row->datapath_type && *row->datapath_type ? row->datapath_type : "system";
     b->userspace = !strcmp(b->datapath_type, "netdev");
     b->n_controllers = row->n_controller;
@@ -298,14 +444,7 @@ read_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_brid
     b->forward_bpdu = smap_get_bool(&row->other_config, "forward-bpdu", false);
     b->two_tags = vlan_limit != 1;
     b->mac_aging = (uint16_t) (aging < 15 ? 15 : aging > 3600 ? 3600 : aging);
-    for (size_t i = 0; i < row->n_ports; i++) {
-        for (size_t j = 0; j < row->ports[i]->n_interfaces; j++) {
-            read_interface(row->ports[i], row->ports[i]->interfaces[j], b);
-        }
-    }
-    if (b->ports.n) {
-        qsort(b->ports.data, b->ports.n, sizeof b->ports.data[0], compare_ports);
-    }
+    b->settings = format_settings(b, vlan_limit);
 }
 
 static int
@@ -316,48 +455,30 @@ compare_bridges(const void *a_, const void *b_)
     return strcmp(a->name, b->name);
 }
 
-/* How many tags of a frame Open vSwitch looks at: 1 by default, and no more than two. */
-static int
-read_vlan_limit(const struct ovsrec_open_vswitch *row)
+void
+nwf_ovsdb_bare_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
 {
-    return row ? smap_get_int(&row->other_config, "vlan-limit", 1) : 1;
-}
-
-static void
-push_bridge(const struct ovsrec_bridge *row, int vlan_limit, struct nwf_ovs_bridges *ret)
-{
-    struct nwf_ovs_bridge bridge = {.row = row};
-
-    read_bridge(row, vlan_limit, &bridge);
-    nwf_vec_push(ret, bridge);
-}
-
-int
-nwf_ovsdb_port_bridge(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret, struct nwf_error *err)
-{
-    int r = nwf_port_rows_read_bridge(db->rows, err);
-    const struct ovsrec_bridge *row = r ? NULL : nwf_port_rows_bridge(db->rows);
+    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
+    const struct ovsrec_bridge *row;
 
     memset(ret, 0, sizeof *ret);
-    if (row) {
-        push_bridge(row, read_vlan_limit(nwf_port_rows_switch(db->rows)), ret);
-        ret->data[0].has_vlan_mirror = nwf_port_rows_has_vlan_mirror(db->rows);
+    OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
+        struct nwf_ovs_bridge bridge = {.row = row};
+
+        read_bridge(row, root, &bridge);
+        nwf_vec_push(ret, bridge);
     }
-    return r;
+    if (ret->n) {
+        qsort(ret->data, ret->n, sizeof ret->data[0], compare_bridges);
+    }
 }
 
 void
 nwf_ovsdb_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
 {
-    int vlan_limit = read_vlan_limit(ovsrec_open_vswitch_first(db->idl));
-    const struct ovsrec_bridge *row;
-
-    memset(ret, 0, sizeof *ret);
-    OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
-        push_bridge(row, vlan_limit, ret);
-    }
-    if (ret->n) {
-        qsort(ret->data, ret->n, sizeof ret->data[0], compare_bridges);
+    nwf_ovsdb_bare_bridges(db, ret);
+    nwf_vec_foreach (bridge, ret) {
+        nwf_ovs_read_ports(bridge);
     }
 }
 
@@ -367,46 +488,53 @@ nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges)
     nwf_vec_foreach (bridge, bridges) {
         nwf_vec_foreach (port, &bridge->ports) {
             nwf_vec_clear(&port->tags);
+            nwf_vec_clear(&port->bond);
         }
         nwf_vec_clear(&bridge->ports);
         nwf_vec_clear(&bridge->tags);
+        free(bridge->settings);
     }
     nwf_vec_clear(bridges);
 }
 
-void
-nwf_ovsdb_port(const struct nwf_ovsdb *db, struct nwf_ovs_port *ret)
+int
+nwf_ovsdb_interface(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_port *ret,
+                    struct nwf_error *err)
 {
-    *ret = read_row(nwf_port_rows_interface(db->rows));
+    const struct ovsrec_interface *row;
+
+    OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
+        if (!strcmp(row->name, name)) {
+            read_row(row, ret);
+            return 0;
+        }
+    }
+    return nwf_error_set(err, -ENOENT, "%.80s: no such interface", name);
 }
 
 static void
-count_zone(const struct ovsrec_interface *row, size_t n, uint8_t counts[0x10000])
+count_zone(const struct ovsrec_interface *row, uint8_t counts[0x10000])
 {
     const char *text = smap_get(&row->external_ids, NWF_TAG_ZONE);
     int64_t zone;
 
     if (text && nwf_parse_int(text, 1, UINT16_MAX, &zone)) {
-        counts[zone] = (uint8_t) (counts[zone] + n < UINT8_MAX ? counts[zone] + n : UINT8_MAX);
+        counts[zone] += counts[zone] < UINT8_MAX;
     }
 }
 
 void
-nwf_ovsdb_count_zones(struct nwf_ovsdb *db, uint8_t counts[0x10000])
+nwf_ovsdb_count_zones(const struct nwf_ovsdb *db, uint8_t counts[0x10000])
 {
     const struct ovsrec_interface *row;
 
-    if (db->rows) {
-        count_zone(nwf_port_rows_interface(db->rows), nwf_port_rows_zone_users(db->rows), counts);
-        return;
-    }
     OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
-        count_zone(row, 1, counts);
+        count_zone(row, counts);
     }
 }
 
 size_t
-nwf_ovsdb_count_managed(struct nwf_ovsdb *db)
+nwf_ovsdb_count_managed(const struct nwf_ovsdb *db)
 {
     const struct ovsrec_bridge *row;
     size_t n = 0;

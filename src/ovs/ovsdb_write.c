@@ -14,38 +14,36 @@
 #include "lib/smap.h"
 #include "lib/timeval.h"
 
-/* Commits 'txn'. */
-static int
-commit(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
-{
-    long long int deadline = time_msec() + db->timeout_ms;
-    enum ovsdb_idl_txn_status status;
-    int r = 0;
+struct nwf_txn {
+    struct nwf_ovsdb *db;
+    struct ovsdb_idl_txn *idl; /* NULL: committed. */
+    unsigned int seqno;        /* Of the contents that it was made from. */
+    bool waits;                /* For ovs-vswitchd. */
+    int64_t next_cfg;
+};
 
-    while ((status = ovsdb_idl_txn_commit(txn)) == TXN_INCOMPLETE) {
-        ovsdb_idl_run(db->idl);
-        if (!ovsdb_idl_is_alive(db->idl)) {
-            r = nwf_ovsdb_lost(db, err);
-            break;
-        }
-        if (time_msec() >= deadline) {
-            r = nwf_ovsdb_timed_out(db, "a transaction did not end", err);
-            break;
-        }
-        ovsdb_idl_wait(db->idl);
-        ovsdb_idl_txn_wait(txn);
-        poll_timer_wait_until(deadline);
-        poll_block();
-    }
-    db->outdated = !r && status == TXN_TRY_AGAIN;
-    db->last_seqno = ovsdb_idl_get_seqno(db->idl);
-    if (!r && status != TXN_SUCCESS && status != TXN_UNCHANGED) {
-        r = nwf_error_set(err, status == TXN_TRY_AGAIN ? -EAGAIN : -EIO, "OVSDB %s: %s", db->remote,
-                          status == TXN_ERROR ? ovsdb_idl_txn_get_error(txn)
-                                              : ovsdb_idl_txn_status_to_string(status));
-    }
-    return r;
+struct nwf_txn *
+nwf_txn_new(struct nwf_ovsdb *db)
+{
+    struct nwf_txn *txn = nwf_zalloc(sizeof *txn);
+
+    txn->db = db;
+    txn->seqno = nwf_ovsdb_seqno(db);
+    txn->idl = ovsdb_idl_txn_create(db->idl);
+    ovsdb_idl_txn_add_comment(txn->idl, "ovs-nwfilter");
+    return txn;
 }
+
+void
+nwf_txn_free(struct nwf_txn *txn)
+{
+    if (txn->idl) {
+        ovsdb_idl_txn_destroy(txn->idl);
+    }
+    free(txn);
+}
+
+/* ---- What it is to do. ---- */
 
 static void
 change_interface(const struct ovsrec_interface *row, const char *key, const char *value,
@@ -94,107 +92,36 @@ apply_change(const struct nwf_ovsdb *db, const struct nwf_tag_change *c)
 }
 
 void
-nwf_ovsdb_stage_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n)
+nwf_txn_change(struct nwf_txn *txn, const struct nwf_tag_change *changes, size_t n)
 {
-    nwf_port_rows_stage(db->rows, changes, n);
-}
-
-int
-nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
-                     struct nwf_error *err)
-{
-    if (db->rows || !n) {
-        return db->rows ? nwf_port_rows_write(db->rows, changes, n, err) : 0;
-    }
-    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
-
-    ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");
     for (size_t i = 0; i < n; i++) {
-        apply_change(db, &changes[i]);
-    }
-    int r = commit(db, txn, err);
-    ovsdb_idl_txn_destroy(txn);
-    return r;
-}
-
-static int
-wait_for_vswitchd(struct nwf_ovsdb *db, int64_t next_cfg, struct nwf_error *err)
-{
-    long long int deadline = time_msec() + db->timeout_ms;
-
-    for (;;) {
-        ovsdb_idl_run(db->idl);
-        const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
-        if (root && root->cur_cfg >= next_cfg) {
-            return 0;
-        }
-        if (!ovsdb_idl_is_alive(db->idl)) {
-            return nwf_ovsdb_lost(db, err);
-        }
-        if (time_msec() >= deadline) {
-            return nwf_ovsdb_timed_out(db, "ovs-vswitchd did not act on a change", err);
-        }
-        ovsdb_idl_wait(db->idl);
-        poll_timer_wait_until(deadline);
-        poll_block();
+        apply_change(txn->db, &changes[i]);
     }
 }
 
-/* Commits and destroys 'txn', and waits until ovs-vswitchd has acted on it. */
-static int
-commit_and_wait(struct nwf_ovsdb *db, struct ovsdb_idl_txn *txn, struct nwf_error *err)
+void
+nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
-    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
-
-    if (!root) {
-        ovsdb_idl_txn_destroy(txn);
-        return nwf_error_set(err, -EIO, "OVSDB %s: no row in table Open_vSwitch", db->remote);
-    }
-    ovsdb_idl_txn_add_comment(txn, "ovs-nwfilter");
-    ovsdb_idl_txn_increment(txn, &root->header_, &ovsrec_open_vswitch_col_next_cfg, true);
-    int r = commit(db, txn, err);
-    int64_t next_cfg = r ? 0 : ovsdb_idl_txn_get_increment_new_value(txn);
-    ovsdb_idl_txn_destroy(txn);
-    return r ? r : wait_for_vswitchd(db, next_cfg, err);
+    (void) txn;
+    ovsrec_bridge_set_fail_mode(bridge->row, "secure");
+    ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_IN_BAND_KEY, "true");
 }
 
-int
-nwf_ovsdb_write_tags_and_wait(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
-                              struct nwf_error *err)
+void
+nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
-    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
-
-    for (size_t i = 0; i < n; i++) {
-        apply_change(db, &changes[i]);
-    }
-    return commit_and_wait(db, txn, err);
-}
-
-int
-nwf_ovsdb_secure(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
-{
-    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
-
     ovsrec_bridge_verify_fail_mode(bridge->row);
     ovsrec_bridge_verify_other_config(bridge->row);
     ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_FAIL_MODE,
                                              bridge->own_fail_mode);
     ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_IN_BAND, bridge->own_in_band);
-    ovsrec_bridge_set_fail_mode(bridge->row, "secure");
-    ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_IN_BAND_KEY, "true");
-    int r = commit_and_wait(db, txn, err);
-    if (r) {
-        nwf_error_wrap(err, "setting fail_mode");
-    }
-    return r;
+    nwf_txn_shut(txn, bridge);
 }
 
-int
-nwf_ovsdb_give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-                    const struct nwf_tag_change *changes, size_t n, struct nwf_error *err)
+void
+nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
-    struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(db->idl);
-
+    (void) txn;
     ovsrec_bridge_set_fail_mode(bridge->row, *bridge->own_fail_mode ? bridge->own_fail_mode : NULL);
     ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_FAIL_MODE);
     if (*bridge->own_in_band) {
@@ -203,8 +130,131 @@ nwf_ovsdb_give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
         ovsrec_bridge_update_other_config_delkey(bridge->row, NWF_IN_BAND_KEY);
     }
     ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_IN_BAND);
-    for (size_t i = 0; i < n; i++) {
-        apply_change(db, &changes[i]);
+}
+
+void
+nwf_txn_wait_for_vswitchd(struct nwf_txn *txn)
+{
+    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(txn->db->idl);
+
+    txn->waits = true;
+    if (root) {
+        ovsdb_idl_txn_increment(txn->idl, &root->header_, &ovsrec_open_vswitch_col_next_cfg, true);
     }
-    return commit_and_wait(db, txn, err);
+}
+
+/* The server takes back what a transaction changes that ends with "abort" (RFC 7047, 5.2.8), and
+ * answers behind what it has told of others'. */
+struct nwf_txn *
+nwf_txn_round_trip(struct nwf_ovsdb *db)
+{
+    struct nwf_txn *txn = nwf_txn_new(db);
+    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
+
+    ovsdb_idl_txn_set_dry_run(txn->idl);
+    if (root) {
+        ovsrec_open_vswitch_set_next_cfg(root, root->next_cfg + 1);
+    }
+    return txn;
+}
+
+/* ---- Doing it. ---- */
+
+static int
+finish_commit(struct nwf_txn *txn, enum ovsdb_idl_txn_status status, struct nwf_error *err)
+{
+    int r = 0;
+
+    if (status == TXN_SUCCESS || status == TXN_UNCHANGED) {
+        txn->next_cfg = txn->waits && status == TXN_SUCCESS
+                            ? ovsdb_idl_txn_get_increment_new_value(txn->idl)
+                            : 0;
+    } else {
+        r = nwf_error_set(err, status == TXN_TRY_AGAIN ? -ESTALE : -EIO, "OVSDB %s: %s",
+                          txn->db->remote,
+                          status == TXN_ERROR ? ovsdb_idl_txn_get_error(txn->idl)
+                                              : ovsdb_idl_txn_status_to_string(status));
+    }
+    ovsdb_idl_txn_destroy(txn->idl);
+    txn->idl = NULL;
+    return r;
+}
+
+static int
+wait_for_vswitchd(const struct nwf_txn *txn, struct nwf_error *err)
+{
+    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(txn->db->idl);
+
+    if (!root) {
+        return nwf_error_set(err, -EIO, "OVSDB %s: no row in table Open_vSwitch", txn->db->remote);
+    }
+    return root->cur_cfg >= txn->next_cfg ? 0 : -EAGAIN;
+}
+
+int
+nwf_txn_run(struct nwf_txn *txn, struct nwf_error *err)
+{
+    if (!ovsdb_idl_is_alive(txn->db->idl)) {
+        return nwf_ovsdb_lost(txn->db, err);
+    }
+    if (txn->idl) {
+        enum ovsdb_idl_txn_status status = ovsdb_idl_txn_commit(txn->idl);
+        int r = status == TXN_INCOMPLETE ? -EAGAIN : finish_commit(txn, status, err);
+        if (r) {
+            return r;
+        }
+    }
+    return txn->waits ? wait_for_vswitchd(txn, err) : 0;
+}
+
+unsigned int
+nwf_txn_seqno(const struct nwf_txn *txn)
+{
+    return txn->seqno;
+}
+
+void
+nwf_txn_wait(struct nwf_txn *txn)
+{
+    if (txn->idl) {
+        ovsdb_idl_txn_wait(txn->idl);
+    }
+}
+
+/* ---- Waiting for it. ---- */
+
+int
+nwf_ovsdb_commit(struct nwf_ovsdb *db, struct nwf_txn *txn, struct nwf_error *err)
+{
+    long long int deadline = time_msec() + db->timeout_ms;
+    int r;
+
+    while ((r = nwf_txn_run(txn, err)) == -EAGAIN) {
+        if (time_msec() >= deadline) {
+            return nwf_ovsdb_timed_out(
+                db, txn->idl ? "a transaction did not end" : "ovs-vswitchd did not act on a change",
+                err);
+        }
+        ovsdb_idl_wait(db->idl);
+        nwf_txn_wait(txn);
+        poll_timer_wait_until(deadline);
+        poll_block();
+        ovsdb_idl_run(db->idl);
+    }
+    db->is_stale = r == -ESTALE;
+    db->stale_seqno = txn->seqno;
+    return r;
+}
+
+int
+nwf_ovsdb_write_tags(struct nwf_ovsdb *db, const struct nwf_tag_change *changes, size_t n,
+                     struct nwf_error *err)
+{
+    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = n ? nwf_txn_new(db) : NULL;
+
+    if (!n) {
+        return 0;
+    }
+    nwf_txn_change(txn, changes, n);
+    return nwf_ovsdb_commit(db, txn, err);
 }

@@ -8,19 +8,20 @@
 #include <errno.h>
 
 #include "nwf/cleanup.h"
-#include "nwf/vswitchd_call.h"
+#include "nwf/unixctl_call.h"
 #include "openvswitch/poll-loop.h"
 
 int
 nwf_vswitchd_call(const char *command, const char *const *args, size_t n_args,
                   unsigned int timeout_ms, char **ret_output, struct nwf_error *err)
 {
-    struct nwf_vswitchd_call *call CLEANUP(nwf_vswitchd_call_cleanup) =
-        nwf_vswitchd_call_new(command, args, n_args, timeout_ms);
+    struct nwf_unixctl_call *call CLEANUP(nwf_unixctl_call_cleanup) = nwf_unixctl_call_new(
+        &(struct nwf_unixctl_command){"ovs-vswitchd", command, args, n_args}, timeout_ms);
     int r;
 
-    while ((r = nwf_vswitchd_call_run(call, ret_output, err)) == -EAGAIN) {
-        nwf_vswitchd_call_wait(call);
+    *ret_output = NULL;
+    while ((r = nwf_unixctl_call_run(call, ret_output, err)) == -EAGAIN) {
+        nwf_unixctl_call_wait(call);
         poll_block();
     }
     return r;

@@ -14,7 +14,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LAYERS = ["util", "filter", "policy", "model", "flow", "compile", "ovs", "host", "engine", "daemon",
           "cli"]
 HEADERS = {"cleanup": "util", "vec": "util", "protocol": "filter", "filter": "filter",
-           "mac": "util", "compile": "compile", "pipeline": "compile", "engine": "engine", "explain": "engine"}
+           "mac": "util", "compile": "compile", "pipeline": "compile", "engine": "engine", "explain": "engine",
+           "live": "engine"}
 # What the core may not include: nothing of it opens, sends, logs or reads a clock.
 CORE = ["filter", "policy", "model", "flow", "compile"]
 OUTSIDE = re.compile(r"<(fcntl|unistd|time|poll|dirent|syslog|sys/(socket|stat|time))\.h>"

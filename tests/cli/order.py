@@ -15,12 +15,6 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Circles of today, which are to go: take files out of here as soon as they are in none.
-KNOWN = {
-    "engine": {"addresses.c", "plan.c"},
-    "cli": {"bind.c", "bridges.c", "diff.c", "filter.c", "main.c", "manage.c", "sync.c",
-            "sync_bridge.c", "sync_port.c"},
-}
 # What nm prints: an address or none, the kind of the symbol, its name.
 SYMBOL = re.compile(r"^[0-9a-f]* +([A-Za-z]) (\S+)$", re.MULTILINE)
 UNDEFINED = "Uvw"
@@ -76,8 +70,6 @@ def check_folder(folder, files):
     graph = calls(files)
     wrong = []
     for names in circles(graph):
-        if KNOWN.get(folder, set()).issuperset(names):
-            continue
         wrong.append(f"src/{folder}: a circle of calls:")
         wrong += [f"    {name} calls {function}() of {other}" for name in names
                   for other, function in graph[name].items() if other in names]

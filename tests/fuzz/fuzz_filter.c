@@ -14,7 +14,6 @@
 #include "nwf/compile.h"
 #include "nwf/flow.h"
 #include "nwf/pipeline.h"
-#include "nwf/stamp.h"
 #include "nwf/store.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
@@ -102,12 +101,11 @@ compile(const struct nwf_program *program, bool audit, struct nwf_flow_set *flow
     struct nwf_bridge bridge = {.audit = audit};
     struct nwf_port port = {.ofport = GUEST, .role = NWF_GUEST};
     struct nwf_error err = NWF_ERROR_INIT;
-    struct nwf_stamp stamp;
+    struct nwf_guest_size guest_size = {.n_flows = 0};
 
-    memset(&stamp, 0, sizeof stamp);
-    int r = nwf_compile_guest(&bridge, &port, program, &stamp, flows, &err);
+    int r = nwf_compile_guest(&bridge, &port, program, &guest_size, flows, &err);
     FUZZ_CHECK(!r || !nwf_flow_set_count(flows));
-    FUZZ_CHECK(r || nwf_flow_set_count(flows) >= stamp.n_flows);
+    FUZZ_CHECK(r || nwf_flow_set_count(flows) >= guest_size.n_flows);
     return fuzz_is_ok(r, &err);
 }
 

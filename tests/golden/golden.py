@@ -48,6 +48,7 @@ BRIDGES = {
     "guests": (TWO, UPLINK),
     "alone": (TWO[:1], []),
     "audit": (TWO, UPLINK + ["--audit"]),
+    "audit-vlans": (TWO[:1], UPLINK + ["--audit", "--tag=vnet1=5", "--trunks=eth0=0,5"]),
     "forward-bpdu": (TWO[:1], UPLINK + ["--forward-bpdu"]),
     "access-vlans": (TWO, UPLINK + ["--tag=vnet1=5", "--tag=vnet2=6"]),
     "trunks": (TWO, UPLINK + ["--trunks=vnet1=5,6", "--tag=vnet2=5", "--trunks=eth0=0,5"]),
@@ -83,13 +84,8 @@ def compile_flows(policy, options):
     numbers = [f"--ofport={guest['port']}={i}" for i, guest in enumerate(policy, 1)]
     done = subprocess.run([PROGRAM, f"--filter-dir={STOCK}", *options, "compile", *numbers, "-"],
                           input=json.dumps(policy), text=True, capture_output=True)
-    return (without_digests(done.stdout), None) if done.returncode == 0 else (
+    return (done.stdout, None) if done.returncode == 0 else (
         "", done.stderr.strip())
-
-
-def without_digests(text):
-    """The digests in a stamp, behind its version, are other ones for every program."""
-    return re.sub(r"(note:..)((?:\...){28})", lambda m: m.group(1) + ".00" * 28, text)
 
 
 def of_filter(text):

@@ -138,6 +138,8 @@ def test_manage(test):
     test.says("manage br0 --trusted=uplink", out=SUM.format(r"\d+", 0, 0, 1, 1, 2), err=UNBOUND)
     test.check("    fail_mode is secure", test.column("Bridge", "br0", "fail_mode") == "secure")
     tags = test.column("Bridge", "br0", "external_ids")
+    test.check("    the bridge's status", tags.pop("nwfilter-status", "")
+               == "error: 1 of 2 guests are not as they should be", tags)
     test.check("    the bridge's tags", tags == {
         "nwfilter": "enforce", "nwfilter-trusted": "uplink", "nwfilter-saved-fail-mode": "",
         "nwfilter-saved-disable-in-band": ""}, tags)
@@ -147,6 +149,7 @@ def test_manage(test):
     test_difference(test)
     test.says("manage br0 --audit", out=SUM.format(r"\d+", r"\d+", r"\d+", 2, 0, 2))
     tags = test.column("Bridge", "br0", "external_ids")
+    test.check("    the bridge's status", tags.pop("nwfilter-status", "") == "active: 2 guests", tags)
     test.check("    both options are set anew", tags == {
         "nwfilter": "audit", "nwfilter-saved-fail-mode": "", "nwfilter-saved-disable-in-band": ""}, tags)
     out = test.says("manage br0 --trusted=uplink --format=json", out=r"\{.*\}\n")

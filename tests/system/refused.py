@@ -196,26 +196,20 @@ def test_one_port(world):
 
 
 def test_bind(world):
-    """A binding that the switch refuses is not written, as one whose filter fails."""
-    define("stateless", "<rule action='drop' direction='in'><arp/></rule>")
+    """A binding is written before it is put in force: one that the switch refuses stays, and its
+    guest is quarantined."""
     world.set_tags("vnet0", nwfilter="stateless")
+    define("stateless", "<rule action='drop' direction='in'><arp/></rule>")
     world.sync()
-    # Floods to vnet0 are as they were, and the zone is one that it has.
     define("stateless", "<rule action='accept' direction='out'><mac/></rule>"
                         "<rule action='drop' direction='in'><arp/></rule>")
-    tags, flows = world.tags("vnet0"), world.ovs.flows(world.bridge)
-
-    def refuse(message, reply):
-        if message.type == r.BUNDLE_ADD and message.inner.cookie >> 16 & 0xffff == 2:
-            return error(message, reply)
-        return r.PASS
-    with r.SwitchRelay(world, refuse) as relay:
-        result = relay.nwfilter("bind", "vnet0", "stateless", "--sync")
-    world.check("bind --sync: one line, exit 1, and neither tags nor flows have changed",
-                result.status == 1 and len(result.err.splitlines()) == 1
-                and "vnet0: filter stateless: the switch refuses: OFPBMC_BAD_FIELD: cookie=" in
-                result.err and world.tags("vnet0") == tags
-                and sorted(world.ovs.flows(world.bridge)) == sorted(flows), result)
+    turn(world)
+    with r.SwitchRelay(world, Refuse(is_flow(world, "out", "vnet0"))) as relay:
+        result = relay.nwfilter("bind", "vnet0", "stateless", "IP=10.0.0.1", "--sync")
+    check_quarantined(world, "bind --sync", result, ["vnet0"], "OFPBMC_BAD_FIELD")
+    world.check("... and the binding is there", world.tags("vnet0")["nwfilter"] == "stateless"
+                and world.tags("vnet0")["nwfilter-IP"] == "10.0.0.1"
+                and "nwfilter-installed-ts" not in world.tags("vnet0"), world.tags("vnet0"))
     restore(world, "vnet0")
 
 
@@ -235,7 +229,7 @@ def test_full_table(world):
                           "OFPFMFC_TABLE_FULL")
         kinds = [m.name for m in sent if m.name.startswith("bundle-") and m.name != "bundle-add"]
         world.check("... with one try more", kinds == [
-            "bundle-open", "bundle-commit", "bundle-open", "bundle-commit"], kinds)
+            "bundle-open", "bundle-commit", "bundle-discard", "bundle-open", "bundle-commit"], kinds)
         world.ovs.vsctl("clear", "Bridge", world.bridge, "flow_tables")
         restore(world, "vnet0", "vnet2", "vnet3")
     for option in ((), ("--full",)):
@@ -297,11 +291,18 @@ def is_flow(world, kind, name=None):
     return is_it
 
 
+def shut(world, name):
+    """The port is one in quarantine."""
+    world.set_tags(name, nwfilter="no-such")
+    world.sync(status=1)
+
+
 def test_each_flow(world):
     """Whichever of a guest's flows is refused, it is not let out without that flow."""
     define("arp-only", "<rule action='accept' direction='inout'><arp/></rule>"
                        "<rule action='drop' direction='inout'><all/></rule>")
     for kind in ("way in", "out", "in"):
+        shut(world, "vnet0")  # The way in is that of any filter.
         world.set_tags("vnet0", nwfilter="arp-only")
         turn(world)
         judge = Refuse(is_flow(world, kind, "vnet0"))
@@ -352,6 +353,7 @@ def test_everything(world):
 
 def test_full_for_nothing(world):
     """A table that is said to be full for a flow that takes another's place."""
+    shut(world, "vnet0")
     world.set_tags("vnet0", nwfilter="arp-only")
     turn(world)
     flows = world.ovs.flows(world.bridge)
@@ -364,6 +366,13 @@ def test_full_for_nothing(world):
 
 def test_late_error(world):
     """Refused behind the barrier, and committed all the same: whatever is true, the status is."""
+    for before in (CLEAN, "no-such"):
+        world.set_tags("vnet0", nwfilter=before)
+        nwfilter("sync")
+        test_late_error_after(world, before)
+
+
+def test_late_error_after(world, before):
     world.set_tags("vnet0", nwfilter="arp-only")
     turn(world)
     own, refused = is_flow(world, "out", "vnet0"), []
@@ -377,7 +386,7 @@ def test_late_error(world):
         return r.PASS
     with r.SwitchRelay(world, judge) as relay:
         result = relay.nwfilter("sync")
-    check_quarantined(world, "an error behind the barrier", result, ["vnet0"], "OFPBMC_BAD_FIELD")
+    check_quarantined(world, f"an error behind the barrier, {before} before", result, ["vnet0"], "OFPBMC_BAD_FIELD")
     restore(world, "vnet0")
 
 

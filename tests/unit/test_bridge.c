@@ -13,7 +13,6 @@
 #include "nwf/compile.h"
 #include "nwf/flow.h"
 #include "nwf/pipeline.h"
-#include "nwf/stamp.h"
 #include "nwf/text.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
@@ -77,15 +76,14 @@ add_port(struct built *b, uint16_t ofport, enum nwf_port_role role, struct nwf_v
     struct nwf_params params = {.list.data = NULL};
     struct nwf_error err = NWF_ERROR_INIT;
     const struct nwf_filter *root;
-    struct nwf_stamp stamp;
+    struct nwf_guest_size size;
 
-    memset(&stamp, 0, sizeof stamp);
     if (role == NWF_GUEST) {
         nwf_vec_push(&port.macs, (struct nwf_mac){{0x52, 0x54, 0, 0, (uint8_t) (ofport >> 8),
                                                    (uint8_t) ofport}});
         expect_ok(nwf_store_get(store, filter, &root, &err), &err);
         expect_ok(nwf_program_new(store, root, &params, &program, &err), &err);
-        expect_ok(nwf_compile_guest(&b->bridge, &port, program, &stamp, &b->flows, &err), &err);
+        expect_ok(nwf_compile_guest(&b->bridge, &port, program, &size, &b->flows, &err), &err);
     } else if (role == NWF_QUARANTINED) {
         nwf_compile_quarantined(&b->bridge, &port, &b->flows);
     }
@@ -629,124 +627,6 @@ test_learning(void **state)
     }
 }
 
-/* ---- Stamps. ---- */
-
-static void
-test_stamps(void **state)
-{
-    struct nwf_stamp stamp, read;
-    struct ofpbuf actions;
-    struct nwf_flow flow;
-
-    (void) state;
-    memset(&stamp, 0, sizeof stamp);
-    memset(&flow, 0, sizeof flow);
-    memcpy(stamp.digest.bytes, "0123456789abcdef", 16);
-    memcpy(stamp.shared.bytes, "ghijklmnopqr", 12);
-    stamp.n_flows = 0x01020304;
-    stamp.n_stages[NWF_OUT] = NWF_MAX_STAGES;
-    stamp.n_stages[NWF_IN] = 1;
-    for (int kind = 0; kind < NWF_N_FRAME_KINDS; kind++) {
-        stamp.flood.of[0][kind] = (uint8_t) (kind % 3);
-        stamp.flood.of[1][kind] = (uint8_t) ((kind + 1) % 3);
-        stamp.flood.cost[kind] = (uint8_t) (NWF_MAX_STAGES - kind);
-    }
-    ofpbuf_init(&actions, 0);
-    nwf_stamp_put(&stamp, &actions);
-    flow.ofpacts = actions.data;
-    flow.ofpacts_len = actions.size;
-    assert_true(nwf_stamp_get(&flow, &read));
-    assert_memory_equal(&read, &stamp, sizeof read);
-    /* Somebody else's note, or one of another version, is no stamp. */
-    struct ofpact_note *note = ofpact_get_NOTE(flow.ofpacts);
-    note->data[0] ^= 1;
-    assert_false(nwf_stamp_get(&flow, &read));
-    note->data[0] ^= 1;
-    note->data[33] = NWF_MAX_STAGES + 1;
-    assert_false(nwf_stamp_get(&flow, &read));
-    note->data[33] = 1;
-    note->data[38] = NWF_MAX_STAGES + 1;
-    assert_false(nwf_stamp_get(&flow, &read));
-    note->data[38] = 0;
-    assert_false(nwf_stamp_get(&flow, &read));
-    note->data[38] = 1;
-    assert_true(nwf_stamp_get(&flow, &read));
-    note->data[43] = 1 << NWF_N_FRAME_KINDS;
-    assert_false(nwf_stamp_get(&flow, &read));
-    note->data[43] = 1;
-    assert_true(nwf_stamp_get(&flow, &read));
-    assert_int_equal(read.unreached, 1);
-    note->data[35] = 0xff;
-    assert_false(nwf_stamp_get(&flow, &read));
-    note->length--;
-    assert_false(nwf_stamp_get(&flow, &read));
-    ofpbuf_uninit(&actions);
-}
-
-static struct nwf_shared_digest
-shared_of(const struct nwf_bridge *bridge, const struct nwf_port *port, uint8_t n_stages)
-{
-    struct nwf_stamp stamp = {.n_stages = {1, n_stages}};
-
-    nwf_stamp_set_shared(&stamp, bridge, port);
-    return stamp.shared;
-}
-
-/* Whatever deliveries or floods make of a guest changes what it shares with others. */
-static void
-test_shared_digest(void **state)
-{
-    struct nwf_bridge bridge = {.audit = false}, audit = {.audit = true},
-                      normal = {.use_normal = true}, inner = {.inner_tags = true},
-                      blurred = {.blurred_tags = true};
-    struct nwf_mac macs[] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
-    struct nwf_port guest = {.ofport = 1, .macs = {.data = macs, .n = 1}}, other;
-    struct nwf_shared_digest digests[16];
-    size_t n = 0;
-
-    (void) state;
-    digests[n++] = shared_of(&bridge, &guest, 1);
-    digests[n++] = shared_of(&bridge, &guest, 2);
-    digests[n++] = shared_of(&audit, &guest, 1);
-    digests[n++] = shared_of(&normal, &guest, 1);
-    digests[n++] = shared_of(&inner, &guest, 1);
-    digests[n++] = shared_of(&blurred, &guest, 1);
-    other = guest;
-    other.macs.n = 2;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other.macs.data++;
-    other.macs.n = 1;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other = guest;
-    other.zone = 0x8001;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other = guest;
-    other.vlan = (struct nwf_vlan){.mode = NWF_VLAN_NATIVE_TAGGED, .tag = 5};
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other.vlan.mode = NWF_VLAN_NATIVE_UNTAGGED;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    nwf_vlan_add_trunk(&other.vlan, 7);
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other = guest;
-    other.name = "vnet1";
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other = guest;
-    other.flood.of[1][0] = NWF_U_DROP;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other.flood.of[1][0] = NWF_U_ACCEPT;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    other.flood.cost[0] = 2;
-    digests[n++] = shared_of(&bridge, &other, 1);
-    assert_int_equal(n, sizeof digests / sizeof digests[0]);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            assert_memory_not_equal(&digests[i], &digests[j], sizeof digests[i]);
-        }
-    }
-    digests[1] = shared_of(&bridge, &guest, 1);
-    assert_memory_equal(&digests[0], &digests[1], sizeof digests[0]);
-}
-
 int
 main(void)
 {
@@ -761,8 +641,6 @@ main(void)
         cmocka_unit_test(test_hidden_tags),
         cmocka_unit_test(test_trunk_sets),
         cmocka_unit_test(test_learning),
-        cmocka_unit_test(test_stamps),
-        cmocka_unit_test(test_shared_digest),
     };
 
     write_long_filter();

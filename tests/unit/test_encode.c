@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "nwf/compile.h"
-#include "nwf/stamp.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/meta-flow.h"
@@ -33,14 +32,13 @@ count_lost(const struct nwf_program *program, size_t *ret_n_flows)
     struct nwf_bridge bridge = {.audit = false};
     struct nwf_port port = {.ofport = 7, .role = NWF_GUEST, .zone = 0x8007};
     struct nwf_error err = NWF_ERROR_INIT;
-    struct nwf_stamp stamp;
+    struct nwf_guest_size size;
     struct nwf_flow_set flows;
     const struct nwf_flow *flow;
     size_t n = 0;
 
-    memset(&stamp, 0, sizeof stamp);
     nwf_flow_set_init(&flows);
-    expect_ok(nwf_compile_guest(&bridge, &port, program, &stamp, &flows, &err), &err);
+    expect_ok(nwf_compile_guest(&bridge, &port, program, &size, &flows, &err), &err);
     HMAP_FOR_EACH (flow, node, &flows.flows) {
         n += !comes_back(flow);
     }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parts of a keeper share. */
+#ifndef NWF_ENGINE_KEEPER_H
+#define NWF_ENGINE_KEEPER_H
+
+#include "nwf/conn.h"
+#include "nwf/keeper.h"
+#include "nwf/unixctl_call.h"
+#include "plan.h"
+
+/* Of the flow that is there from a bundle on until cached flows of the tables before it
+ * are gone.  Who finds it has to make them go. */
+#define NWF_PENDING nwf_cookie(NWF_COOKIE_PENDING, 0, NWF_COOKIE_NO_RULE)
+
+enum nwf_keeper_state {
+    NWF_K_SECURE,   /* fail_mode=secure, before there is anything to fail. */
+    NWF_K_CONNECT,  /* To the switch. */
+    NWF_K_READ,     /* Its flows into the image. */
+    NWF_K_IDLE,     /* Waiting for something to do; computing it. */
+    NWF_K_PREPARE,  /* What flows rely on, on the switch, */
+    NWF_K_ANNOUNCE, /* and in the database, */
+    NWF_K_RESTRAIN, /* and of NORMAL; before those flows. */
+    NWF_K_COMMIT,   /* The flows, one atomic bundle. */
+    NWF_K_EXPIRE,   /* Until no cached flow of the old tables is left. */
+    NWF_K_REPORT,   /* The last: "active" means that all of it is true. */
+    NWF_K_BACKOFF,  /* After an error. */
+    NWF_N_K_STATES,
+};
+
+struct nwf_keeper {
+    struct nwf_ovsdb *db;
+    const struct nwf_sources *sources;
+    const struct nwf_keeper_options *options;
+    struct nwf_plan plan;
+    struct nwf_image image;
+    struct nwf_keeper_counts counts;
+    struct nwf_stopwatch stopwatch;
+
+    enum nwf_keeper_state state;
+    unsigned int phase; /* Of the state: how much of it is done. */
+    long long int deadline;
+    struct nwf_conn *conn, *flood_conn;
+    struct nwf_unixctl_call *call;
+    struct nwf_txn *txn;
+    struct nwf_txn *report; /* Statuses that are being written, whatever else is done. */
+    long long int report_deadline;
+    struct nwf_flow_set dump;
+    struct nwf_changes changes;   /* Of this pass. */
+    struct nwf_changes rest;      /* Those of the last bundle, with the mark. */
+    struct nwf_keeper_load *load; /* NULL: they go over one connection. */
+    struct nwf_flow_set pending;
+    NWF_VEC(uint16_t) zones; /* To be flushed. */
+
+    enum nwf_no_flood *flood_wanted; /* By OpenFlow number, while it is being set. */
+    bool *limits;                    /* By zone, while they are being set: it has its limit. */
+    char *fdb, *fdb_rest;            /* NORMAL's table, and what is left to read of it. */
+    bool any_static;                 /* An address of it has been removed. */
+
+    char *recorded; /* The settings of the bridge that are on record. */
+
+    struct nwf_error error; /* The last; cleared when all is well. */
+    struct nwf_error doubt; /* Why guests are not known to be protected, though flows are there. */
+    long long int retry_at;
+    long long int failing_since; /* 0: it is not. */
+    unsigned int backoff_ms;
+    unsigned int n_tries; /* Reports that somebody overtook. */
+    unsigned int n_passes;
+    long long int refused_at;  /* When guests that the switch refuses are tried again; 0: none. */
+    long long int patience_ms; /* That it takes until then. */
+    uint8_t host_zones[0x10000];
+
+    bool needs_update, needs_update_all; /* To read the database. */
+    bool needs_resync;
+    bool is_fresh;             /* The image has been read, and nothing compared with it. */
+    bool is_secured;           /* By the database. */
+    bool was_enforced;         /* By this keeper: its flows shut the bridge. */
+    bool has_mark;             /* A run before did not come to its end. */
+    bool foreign_changed;      /* Flows of others. */
+    bool has_report;           /* Something is to be said in the database. */
+    bool is_last;              /* Of a run that gives up overtaking changes. */
+    bool is_done;              /* A dry run, or one that happens once. */
+    uint8_t tables[UINT8_MAX]; /* That are asked to be monitored. */
+    bool is_monitored;         /* The switch tells of others' changes. */
+    unsigned int seqno;        /* Of the database, at the last update. */
+    bool awaits_db;            /* What a transaction has failed for is not known yet: the */
+    unsigned int stale_seqno;  /* database is what it was then. */
+    long long int since_us;    /* When the first change of this pass came. */
+};
+
+/* ---- States: 0 when it is done, -EAGAIN while it waits for something, or an error. ---- */
+
+typedef int nwf_step(struct nwf_keeper *keeper, struct nwf_error *err);
+
+nwf_step nwf_keeper_secure, nwf_keeper_connect, nwf_keeper_read, nwf_keeper_idle,
+    nwf_keeper_prepare, nwf_keeper_announce, nwf_keeper_restrain, nwf_keeper_commit,
+    nwf_keeper_expire, nwf_keeper_report;
+
+/* What steps do one thing after the other with, a phase each.  0: it was done, and the phase is
+ * over. */
+int nwf_keeper_call(struct nwf_keeper *keeper, const char *command, const char *const *args,
+                    size_t n_args, char **ret_output, struct nwf_error *err);
+int nwf_keeper_run_conn(struct nwf_keeper *keeper, struct nwf_error *err);
+int nwf_keeper_run_txn(struct nwf_keeper *keeper, struct nwf_error *err);
+
+/* Goes on with the statuses that are being written.  0 also while they are. */
+nwf_step nwf_keeper_run_report;
+void nwf_keeper_succeed(struct nwf_keeper *keeper);
+
+/* Brings the plan to what the database says now. */
+nwf_step nwf_keeper_read_rows;
+
+/* Counts the conntrack zones that the host's ports have, into 'host_zones'. */
+void nwf_keeper_count_zones(struct nwf_keeper *keeper);
+
+/* What the switch has refused may be possible now: it is tried again. */
+void nwf_keeper_forgive(struct nwf_keeper *keeper);
+
+/* Begins the clock of a wait, and says whether it has run out. */
+void nwf_keeper_start_clock(struct nwf_keeper *keeper);
+
+/* Flows that somebody else has changed into the image; what they concern becomes dirty. */
+void nwf_keeper_take_events(struct nwf_keeper *keeper);
+
+/* Whether NORMAL must not flood to the port; whether it may again, and we have forbidden it. */
+bool nwf_is_no_flood(const struct nwf_plan *plan, const struct nwf_plan_port *port);
+bool nwf_may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port *port);
+
+/* Quarantines the guests in the plan that are why the switch refuses changes; see refused.c.
+ * False if it refuses nothing, or anything that is no guest's: the plan is to be given up. */
+bool nwf_quarantine_refused(struct nwf_plan *plan, const struct nwf_changes *changes,
+                            const struct nwf_refusals *refusals);
+
+/* Large first loads over several connections; see keeper_load.c.  The first begins one, if the
+ * changes are many: then k->load is set until nwf_keeper_end_load(). */
+void nwf_keeper_begin_load(struct nwf_keeper *keeper);
+nwf_step nwf_keeper_run_load;
+void nwf_keeper_wait_for_load(const struct nwf_keeper *keeper);
+void nwf_keeper_end_load(struct nwf_keeper *keeper);
+
+/* The changes that are not loaded that way. */
+void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
+
+/* Limits of the zones that the plan's ports use; see zone_limits.c. */
+nwf_step nwf_keeper_limit_zones;
+
+/* Static addresses of NORMAL's table that guests' ports have go; see fdb.c. */
+nwf_step nwf_keeper_remove_static;
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A keeper's way to know the switch: securing the bridge, connecting, the flows that are there,
+ * and what others do to them later. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "keeper.h"
+#include "nwf/foreign.h"
+#include "nwf/record_file.h"
+#include "nwf/text.h"
+#include "openvswitch/vlog.h"
+
+#include "lib/timeval.h"
+
+VLOG_DEFINE_THIS_MODULE(nwf_keeper_read);
+
+/* ---- SECURE. ---- */
+
+static const struct nwf_ovs_bridge *
+find_bridge(const struct nwf_ovs_bridges *bridges, const char *name)
+{
+    nwf_vec_foreach (bridge, bridges) {
+        if (!strcmp(bridge->name, name)) {
+            return bridge;
+        }
+    }
+    return NULL;
+}
+
+/* A bridge may have been tagged by hand, or opened by another tool. */
+int
+nwf_keeper_secure(struct nwf_keeper *k, struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    int r;
+
+    if (k->txn) {
+        if ((r = nwf_keeper_run_txn(k, err)) && r != -EAGAIN) {
+            nwf_error_wrap(err, "setting fail_mode");
+        }
+        return r;
+    }
+    nwf_ovsdb_bare_bridges(k->db, &bridges);
+    const struct nwf_ovs_bridge *bridge = find_bridge(&bridges, k->plan.name);
+    if (!bridge) {
+        return nwf_error_set(err, -ENOENT, "%.80s: no such bridge", k->plan.name);
+    }
+    if (nwf_ovs_bridge_is_secured(bridge)) {
+        return 0;
+    }
+    k->txn = nwf_txn_new(k->db);
+    nwf_txn_secure(k->txn, bridge);
+    nwf_txn_wait_for_vswitchd(k->txn);
+    return nwf_keeper_secure(k, err);
+}
+
+/* ---- CONNECT. ---- */
+
+int
+nwf_keeper_connect(struct nwf_keeper *k, struct nwf_error *err)
+{
+    if (!k->conn) {
+        k->conn = nwf_conn_new(k->plan.name, k->options->versions, k->options->timeout_ms);
+        k->is_monitored = false;
+        nwf_keeper_forgive(k);
+    }
+    return nwf_keeper_run_conn(k, err);
+}
+
+/* ---- READ. ---- */
+
+enum { READ_BEGIN, READ_MONITOR, READ_FRAGS, READ_DUMP };
+
+/* All tables of ours. */
+static size_t
+list_tables(uint8_t tables[UINT8_MAX])
+{
+    size_t n = 0;
+
+    for (uint8_t table = 0; table < UINT8_MAX; table++) {
+        if (nwf_is_table_of_pipeline(table)) {
+            tables[n++] = table;
+        }
+    }
+    return n;
+}
+
+/* The switch tells of changes from before the dump on: none is missed, and those that the dump
+ * shows already do no harm. */
+static void
+begin_monitor(struct nwf_keeper *k)
+{
+    nwf_conn_monitor(k->conn, k->tables, list_tables(k->tables));
+}
+
+/* Whether the switch has made the flow by itself, out of one of ours. */
+static bool
+is_learned(const struct nwf_flow *flow)
+{
+    return (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC
+           && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN;
+}
+
+static void
+put_flow(struct nwf_keeper *k, struct nwf_flow *flow)
+{
+    nwf_owner owner = nwf_owner_of(flow->cookie);
+    bool is_learned =
+        (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC && owner == NWF_OWNER_FOREIGN;
+
+    if (is_learned || (owner == NWF_OWNER_FOREIGN && !nwf_is_table_of_pipeline(flow->table))) {
+        nwf_flow_free(flow);
+        return;
+    }
+    k->foreign_changed |= owner == NWF_OWNER_FOREIGN;
+    nwf_image_put(&k->image, owner, flow);
+}
+
+static void
+load_image(struct nwf_keeper *k)
+{
+    struct nwf_flow *flow, *next;
+
+    nwf_image_clear(&k->image);
+    k->foreign_changed = true;
+    HMAP_FOR_EACH_SAFE (flow, next, node, &k->dump.flows) {
+        nwf_flow_set_detach(&k->dump, flow);
+        put_flow(k, flow);
+    }
+    nwf_plan_dirty_all(&k->plan);
+    k->has_mark |= nwf_image_count(&k->image, NWF_OWNER_PENDING) > 0;
+    k->is_fresh = true;
+    k->needs_resync = false;
+}
+
+int
+nwf_keeper_read(struct nwf_keeper *k, struct nwf_error *err)
+{
+    int r = k->phase == READ_BEGIN ? 0 : nwf_keeper_run_conn(k, err);
+
+    if (r == -EOPNOTSUPP && k->phase == READ_MONITOR) {
+        VLOG_WARN("bridge %s: what others do to its flows is not noticed: %s", k->plan.name,
+                  nwf_error_text(err));
+        nwf_error_clear(err);
+        r = 0;
+    } else if (!r && k->phase == READ_MONITOR) {
+        k->is_monitored = !k->options->once;
+    }
+    if (r) {
+        return r;
+    }
+    switch (k->phase++) {
+    case READ_BEGIN:
+        if (!k->options->once && !k->is_monitored) {
+            begin_monitor(k);
+        }
+        return nwf_keeper_read(k, err);
+    case READ_MONITOR:
+        if (!k->options->dry_run) {
+            nwf_conn_set_frags(k->conn);
+        }
+        return nwf_keeper_read(k, err);
+    case READ_FRAGS:
+        nwf_conn_dump(k->conn, 0, 0, &k->dump);
+        return nwf_keeper_read(k, err);
+    default:
+        load_image(k);
+        return 0;
+    }
+}
+
+/* ---- Later. ---- */
+
+static void
+mark_dirty(struct nwf_keeper *k, nwf_owner owner)
+{
+    if (owner == NWF_OWNER_FOREIGN) {
+        k->foreign_changed = true;
+        return;
+    }
+    k->counts.n_repairs++;
+    nwf_plan_dirty_owner(&k->plan, owner);
+}
+
+static void
+take_event(struct nwf_keeper *k, const struct nwf_flow_event *event)
+{
+    const struct nwf_flow *known = nwf_flow_set_find(&k->image.flows, event->flow);
+    nwf_owner owner;
+
+    /* What the switch makes itself, and what we have made over another connection. */
+    if (event->deleted || !known ? is_learned(event->flow) && !known
+                                 : nwf_flow_data_equal(known, event->flow)) {
+        nwf_flow_free(event->flow);
+        return;
+    }
+    if (nwf_image_remove(&k->image, event->flow, &owner)) {
+        mark_dirty(k, owner);
+    }
+    if (event->deleted) {
+        nwf_flow_free(event->flow);
+        return;
+    }
+    mark_dirty(k, nwf_owner_of(event->flow->cookie));
+    put_flow(k, event->flow);
+}
+
+void
+nwf_keeper_take_events(struct nwf_keeper *k)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
+    struct nwf_flow_event event;
+    size_t before = k->counts.n_repairs;
+
+    if (nwf_conn_lost_events(k->conn)) {
+        k->needs_resync = true;
+        return;
+    }
+    while (nwf_conn_next_event(k->conn, &event)) {
+        take_event(k, &event);
+    }
+    if (k->counts.n_repairs > before) {
+        k->since_us = k->since_us ? k->since_us : time_usec();
+        VLOG_WARN_RL(&rl, "bridge %s: somebody else has changed %zu of its flows; repairing them",
+                     k->plan.name, k->counts.n_repairs - before);
+    }
+}

@@ -1,0 +1,751 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""ovs-nwfilterd keeps the policy true, whatever comes, goes or changes, without being told.
+
+Tags, ports and their numbers, bridges, filters and policy files, other people's flows; and the
+daemon's own end.  (Streams of frames through all of it are in streams.py.)
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from lab.netns import LabError, wait_for  # noqa: E402
+from lab.nwfilterd import PROGRAM  # noqa: E402
+from lab.wire import Port  # noqa: E402
+from system.live import finish, is_error, start, wait_status  # noqa: E402
+from system.world import FILTERS, define, nwfilter, run  # noqa: E402
+
+CLEAN = "clean-traffic"
+POLICIES = "/etc/ovs-nwfilter/policy.d"
+ALL = ["uplink", "vnet0", "vnet1"]
+
+
+def test(world):
+    os.makedirs(POLICIES)
+    world.trusted("uplink", 254)
+    world.guest("vnet0", 1, CLEAN, IP="10.0.0.1")
+    world.guest("vnet1", 2, CLEAN, IP="10.0.0.2")
+    world.ovs.add_bridge("br1")
+    world.ovs.add_bridge("plain")
+    nwfilter("manage", "br1")
+    start(world)
+    for part in PARTS:
+        began = time.monotonic()
+        print(f"--- {part.__name__[5:]}", flush=True)
+        try:
+            part(world)
+        except LabError as error:
+            world.check(f"{part.__name__} goes to its end", False, error)
+            raise
+        wrong = world.daemon.recompute() if world.daemon.is_alive() else "it is dead"
+        world.check(f"    recompute finds no difference ({time.monotonic() - began:.1f} s)",
+                    not wrong, wrong)
+    finish(world)
+
+
+def settle(world, port=None):
+    return world.daemon.settle(port)
+
+
+def manage(world, mode="enforce"):
+    """As an operator may, by tags."""
+    world.audited = mode == "audit"
+    world.ovs.vsctl("set", "Bridge", "br0", f"external_ids:nwfilter={mode}",
+                    "external_ids:nwfilter-trusted=uplink")
+
+
+def check_rows(world, what, rows):
+    """expect_all(), but "explain" is not asked: what it would say is of the files."""
+    wrong = [why for why in (world.verdict(*row) for row in rows) if why]
+    world.check(what, not wrong, "\n    ".join([""] + wrong))
+
+
+def flows_of(world, bridge="br0"):
+    """What is not learned."""
+    return sorted(flow for flow in world.ovs.flows(bridge) if "cookie=0x6e776681" not in flow)
+
+
+def check_policy(world, when):
+    world.expect_all(f"{when}: the policy is in force", [
+        ("vnet0", world.ip("vnet0"), ALL), ("vnet0", world.arp("vnet0"), ALL),
+        ("vnet0", world.ip("vnet0", mac="uplink"), []),
+        ("vnet0", world.ip("vnet0", src="10.0.0.9"), []),
+        ("vnet1", world.arp("vnet1", spa="10.0.0.9"), []),
+        ("uplink", world.ip("uplink", "vnet1"), ["vnet1"]),
+        ("uplink", world.ipv6("uplink", "vnet0"), [])])
+
+
+def check_shut(world, when, name, others=None):
+    others = others or ALL
+    world.expect_all(f"{when}: nothing passes to or from {name}", [
+        (name, world.ip(name), []), (name, world.arp(name), []), (name, world.ipv6(name), []),
+        (name, world.ip(name, "uplink"), []),
+        ("uplink", world.arp("uplink"), others)])
+
+
+# --- tags
+
+def test_managed(world):
+    """A bridge that is not managed is not touched; managed while the daemon runs it is enforced."""
+    world.check("a bridge that is not managed has no flow of ours", not [
+        flow for flow in world.ovs.flows("br0") if "cookie=0x6e7766" in flow])
+    wait_status(world, "vnet0", is_error("br0 is not managed"), "    and its guests' status says so")
+    manage(world)
+    world.check("managed: settles", settle(world).good)
+    for name in ("vnet0", "vnet1"):
+        world.check(f"    {name} is active", world.status(name) == "active", world.status(name))
+    check_policy(world, "managed")
+    flows = world.ovs.flows("plain")
+    world.check("a bridge that nobody manages is not touched", len(flows) == 1
+                and "actions=NORMAL" in flows[0] and "nwfilter" not in world.ovs.vsctl(
+                    "get", "Bridge", "plain", "external_ids"), flows)
+    show = world.daemon.appctl("port/show", "vnet0")
+    world.check("ovs-appctl port/show", show.good and "guest, filter clean-traffic" in show.text,
+                show)
+    show = world.daemon.appctl("port/show", "nobody")
+    world.check("    of a port that is not there: an error", not show.good
+                and "nobody" in show.text, show)
+    show = world.daemon.appctl("status")
+    world.check("ovs-appctl status", show.good and "everything is enforced" in show.text, show)
+
+
+def test_tags(world):
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.7")
+    answer = settle(world, "vnet0")
+    world.check("a tag changes: settle", answer.good and world.status("vnet0") == "active", answer)
+    world.expect("    the new address passes", "vnet0", world.ip("vnet0", src="10.0.0.7"), ALL)
+    world.expect("    the old one does not", "vnet0", world.ip("vnet0"), [])
+    stamp = world.tags("vnet0")["nwfilter-installed-ts"]
+    world.check("    since when is a time of now in ms", abs(int(stamp) / 1000 - time.time()) < 60,
+                stamp)
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
+    wait_for(lambda: world.tags("vnet0")["nwfilter-installed-ts"] != stamp, "a new time")
+    check_policy(world, "changed back, nobody asked")
+    world.set_tags("vnet0", nwfilter="no-such")
+    wait_status(world, "vnet0", is_error("no-such"), "a filter that is not there: the status says so")
+    check_shut(world, "    quarantined", "vnet0", ["vnet1"])
+    world.set_tags("vnet0", nwfilter=CLEAN)
+    wait_status(world, "vnet0", "active")
+    check_policy(world, "back")
+    before = world.tags("vnet0")
+    world.set_tags("vnet0", some_key="x")
+    settle(world)
+    world.check("somebody else's key changes nothing of ours",
+                {k: v for k, v in world.tags("vnet0").items() if k != "some-key"} == before)
+    for name in ("nwfilter-status", "nwfilter-installed-ts"):
+        world.ovs.vsctl("remove", "Interface", "vnet0", "external_ids", name)
+        wait_for(lambda: name in world.tags("vnet0"), f"{name} to be written again")
+        world.check(f"{name} that somebody removes is written again", True)
+    world.ovs.vsctl("set", "Interface", "vnet0", "external_ids:nwfilter-status=rubbish")
+    wait_status(world, "vnet0", "active", "a status that somebody overwrites is written again")
+
+
+def test_status_follows(world):
+    """The status says "active" only after the switch enforces: looked at frame by frame."""
+    wrong, times = None, []
+    for i in range(20):
+        old, new = ("10.0.0.1", "10.0.0.7") if i % 2 == 0 else ("10.0.0.7", "10.0.0.1")
+        stamp = world.tags("vnet0")["nwfilter-installed-ts"]
+        began = time.monotonic()
+        world.set_tags("vnet0", nwfilter_IP=new)
+        wait_for(lambda: world.tags("vnet0").get("nwfilter-installed-ts") != stamp, "a new time",
+                 pause=0.001)
+        times.append(1000 * (time.monotonic() - began))
+        wrong = wrong or world.verdict("vnet0", world.ip("vnet0", src=new), ALL) \
+            or world.verdict("vnet0", world.ip("vnet0", src=old), [])
+    world.check(f"20 changes: once said to be in force they are (median {sorted(times)[10]:.0f} ms "
+                "with ovs-vsctl to change and to look)", not wrong, wrong)
+
+
+# --- ports
+
+def test_new_port(world):
+    """Nobody calls a hook.  Frozen, the daemon has not seen the port yet."""
+    world.daemon.freeze()
+    world.guest("vnet2", 3, CLEAN, IP="10.0.0.3")
+    check_shut(world, "plugged, not seen by the daemon", "vnet2", ["vnet0", "vnet1"])
+    world.daemon.thaw()
+    began = time.monotonic()
+    wait_status(world, "vnet2", "active", "hot-plugged: it becomes active")
+    print(f"      {1000 * (time.monotonic() - began):.0f} ms")
+    settle(world)
+    world.expect("    its frames pass", "vnet2", world.arp("vnet2"), ALL)
+    world.expect("    forged ones do not", "vnet2", world.ip("vnet2", src="10.0.0.9"), [])
+    world.unplug("vnet2")
+    world.guest("vnet2", 3)
+    wait_status(world, "vnet2", is_error("no filter is bound"),
+                "a guest without policy: the status says so")
+    check_shut(world, "    quarantined", "vnet2", ["vnet0", "vnet1"])
+    check_policy(world, "    others")
+    world.set_tags("vnet2", nwfilter=CLEAN, nwfilter_IP="10.0.0.3")
+    settle(world)
+    world.expect("    bound: its frames pass", "vnet2", world.arp("vnet2"), ALL)
+    world.unplug("vnet2")
+    settle(world)
+    left = [flow for flow in world.ovs.flows("br0") if "52:54:00:00:00:03" in flow]
+    world.check("a port that is gone leaves no flow", not left, left)
+    world.trusted("eth9", 9)
+    settle(world)
+    world.expect("a trusted port: its frames pass", "eth9", world.ipv6("eth9"), ["uplink"])
+    world.unplug("eth9")
+    settle(world)
+
+
+def test_reused(world):
+    """Another guest's port gets the number, in one transaction, or later."""
+    number = world.ovs.ofport("vnet1")
+    was = {"mac": "52:54:00:00:00:02", "src": "10.0.0.2"}
+    world.guest("vnet3", 4, CLEAN, IP="10.0.0.4")
+    settle(world)
+    world.ovs.vsctl("del-port", "vnet1", "--", "set", "Interface", "vnet3",
+                    f"ofport_request={number}")
+    wait_for(lambda: world.ovs.ofport("vnet3") == number, "the number to change")
+    gone = world.ports.pop("vnet1")
+    gone.remove()
+    world.rewire()
+    world.check("a port takes the number of one that goes in the same transaction",
+                settle(world).good)
+    check_reuse(world, was)
+    world.unplug("vnet3")
+    world.guest("vnet3", 4, CLEAN, {"ofport_request": number}, IP="10.0.0.4")
+    world.check("the same after del-port", settle(world).good
+                and world.ovs.ofport("vnet3") == number)
+    check_reuse(world, was)
+    world.unplug("vnet3")
+    world.trusted("eth1", 8, ofport_request=number)
+    settle(world)
+    world.expect("a trusted port takes it", "eth1", world.ipv6("eth1"), ["uplink"])
+    learned = world.mac("eth1")
+    world.unplug("eth1")
+    world.guest("vnet1", 2, CLEAN, {"ofport_request": number}, IP="10.0.0.2")
+    world.check("a guest takes a trusted port's", settle(world).good
+                and world.ovs.ofport("vnet1") == number)
+    world.expect("    what was learned does not bypass its filter", "uplink",
+                 world.ipv6("uplink", learned), [])
+    check_policy(world, "    then")
+
+
+def check_reuse(world, was):
+    world.expect_all("    it has its own rights and not its predecessor's", [
+        ("vnet3", world.ip("vnet3", **was), []), ("vnet3", world.arp("vnet3"), ["uplink", "vnet0"]),
+        ("vnet3", world.ip("vnet3", src="10.0.0.9"), []),
+        ("uplink", world.ip("uplink", "vnet3"), ["vnet3"])])
+
+
+def rename(world, old, new):
+    """The device gets another name, and rows with that name the tags.  (Rows have one for life.)"""
+    subprocess.run(["ip", "link", "set", old, "name", new], check=True)
+    row = json.loads(world.ovs.vsctl("--format=json", "--columns=external_ids", "list",
+                                     "Interface", old))["data"][0][0][1]
+    tags = [f'external_ids:{key}="{value}"' for key, value in row]
+    world.ovs.vsctl("del-port", old, "--", "add-port", "br0", new, "--", "set", "Interface", new,
+                    *tags)
+    for table in (world.ports, world.stations, world.vlans, world.plugged):
+        table[new] = table.pop(old)
+    world.ports[new].name = new
+    world.guests.discard(old)
+    world.guests.add(new)
+    world.rewire()
+
+
+def test_renamed(world):
+    rename(world, "vnet1", "web1")
+    world.check("a port is renamed", settle(world).good and world.status("web1") == "active")
+    everybody = ["uplink", "vnet0", "web1"]
+    world.expect_all("    its policy is in force", [
+        ("web1", world.ip("web1"), everybody), ("web1", world.ip("web1", src="10.0.0.9"), []),
+        ("uplink", world.ip("uplink", "web1"), ["web1"])])
+    rename(world, "web1", "vnet1")
+    world.check("    and back", settle(world).good)
+    check_policy(world, "renamed back")
+
+
+def test_mac(world):
+    """The guest's card gets another address."""
+    station = world.stations["vnet0"]
+    world.set_tags("vnet0", attached_mac="52:54:00:00:00:71")
+    settle(world)
+    world.expect("another address: the old one is a forged one", "vnet0", world.ip("vnet0"), [])
+    world.stations["vnet0"] = station._replace(mac="52:54:00:00:00:71")
+    world.rewire()
+    check_policy(world, "another address")
+    world.set_tags("vnet0", attached_mac="rubbish")
+    wait_status(world, "vnet0", is_error("rubbish"), "an address that is none: the status says so")
+    check_shut(world, "    quarantined", "vnet0", ["vnet1"])
+    world.set_tags("vnet0", attached_mac=station.mac)
+    world.stations["vnet0"] = station
+    wait_status(world, "vnet0", "active")
+    settle(world)
+    check_policy(world, "the old address again")
+
+
+def move(world, name, source, target):
+    row = world.ovs.vsctl("get", "Port", name, "_uuid").strip()
+    world.ovs.vsctl("remove", "Bridge", source, "ports", row, "--", "add", "Bridge", target,
+                    "ports", row)
+    world.rewire()
+
+
+def test_moved(world):
+    world.bridge = "br1"
+    world.trusted("uplink1", 253)
+    world.bridge = "br0"
+    move(world, "vnet1", "br0", "br1")
+    world.check("a port moves to another managed bridge", settle(world).good
+                and world.status("vnet1") == "active", world.status("vnet1"))
+    # ("explain" is not asked: the world has one bridge for it.)
+    wrong = (world.verdict("vnet1", world.ip("vnet1"), ["uplink1"])
+             or world.verdict("vnet1", world.ip("vnet1", src="10.0.0.9"), [])
+             or world.verdict("uplink1", world.ip("uplink1", "vnet1"), ["vnet1"])
+             or world.verdict("uplink", world.ip("uplink", "vnet1"), ["vnet0"]))
+    world.check("    its policy is in force there", not wrong, wrong)
+    left = [flow for flow in world.ovs.flows("br0") if "52:54:00:00:00:02" in flow]
+    world.check("    no flow is left", not left, left)
+    move(world, "vnet1", "br1", "plain")
+    wait_status(world, "vnet1", is_error("plain"), "it moves to a bridge that is not managed: "
+                "the status says so")
+    move(world, "vnet1", "plain", "br0")
+    world.check("and back", settle(world).good and world.status("vnet1") == "active",
+                world.status("vnet1"))
+    world.unplug("uplink1")
+    settle(world)
+    check_policy(world, "moved back")
+
+
+def test_no_number(world):
+    """ofport -1 and none: states to wait in."""
+    world.ovs.vsctl("add-port", "br0", "ghost", "--", "set", "Interface", "ghost",
+                    "external_ids:attached-mac=52:54:00:00:00:66", f"external_ids:nwfilter={CLEAN}",
+                    "external_ids:nwfilter-IP=10.0.0.66")
+    number = world.ovs.vsctl("get", "Interface", "ghost", "ofport").strip()
+    settle(world)
+    status = world.status("ghost")
+    world.check(f"a port whose device is not there ({number}): not active", number == "-1"
+                and status != "active", (number, status))
+    print(f"      status {status}")
+    check_policy(world, "    others")
+    # Open vSwitch reads no more from a device that it finds before it is up.
+    world.ovs.switch.process.send_signal(signal.SIGSTOP)
+    port = Port("ghost")
+    world.ovs.switch.process.send_signal(signal.SIGCONT)
+    world.ovs.vsctl("set", "Interface", "ghost", "external_ids:x=y")  # it is tried again
+    wait_status(world, "ghost", "active", "    the device comes: active")
+    world.ports["ghost"] = port
+    world.stations["ghost"] = world.stations["vnet0"]._replace(mac="52:54:00:00:00:66",
+                                                               ip="10.0.0.66")
+    world.vlans["ghost"], world.plugged["ghost"] = {}, 0
+    world.guests.add("ghost")
+    world.rewire()
+    settle(world)
+    world.expect_all("    its policy is in force", [
+        ("ghost", world.ip("ghost"), ALL), ("ghost", world.ip("ghost", src="10.0.0.9"), [])])
+    world.unplug("ghost")
+    settle(world)
+    world.ovs.switch.process.send_signal(signal.SIGSTOP)  # ofport stays empty
+    world.ovs.vsctl("--no-wait", "add-port", "br0", "vnet5", "--", "set", "Interface", "vnet5",
+                    "external_ids:attached-mac=52:54:00:00:00:05", f"external_ids:nwfilter={CLEAN}")
+    time.sleep(0.3)
+    status = world.status("vnet5")
+    world.check("a port that the switch has not seen: not active", status != "active", status)
+    print(f"      status {status}")
+    world.ovs.vsctl("--no-wait", "del-port", "vnet5")
+    world.ovs.switch.process.send_signal(signal.SIGCONT)
+    world.check("    and away again", settle(world).good)
+
+
+def test_bridge_made_anew(world):
+    for steps in ("one transaction", "two transactions"):
+        rows = [["--", "del-br", "br0"]]
+        again = ["--", "add-br", "br0", "--", "set", "Bridge", "br0", "datapath_type=netdev",
+                 "other_config:forward-bpdu=true", "other_config:hwaddr=02:00:00:00:00:01"]
+        for name in ALL:
+            again += ["--", "add-port", "br0", name]
+            if name != "uplink":
+                again += ["--", "set", "Interface", name,
+                          f"external_ids:attached-mac={world.mac(name)}",
+                          f"external_ids:nwfilter={CLEAN}",
+                          f"external_ids:nwfilter-IP={world.stations[name].ip}"]
+        if steps.startswith("one"):
+            rows[0] += again
+        else:
+            rows.append(again)
+        for row in rows:
+            world.ovs.vsctl(*row)
+        began = time.monotonic()
+        world.rewire()
+        wait_status(world, "vnet0", "active", f"bridge deleted and made anew in {steps}: managed")
+        world.check("    settled", settle(world).good)
+        print(f"      {1000 * (time.monotonic() - began):.0f} ms")
+        check_policy(world, "    made anew")
+
+
+# --- files
+
+GOOD = ("<rule action='drop' direction='out'><ip srcipaddr='10.0.5.5'/></rule>"
+        "<rule action='drop' direction='in'><ip srcipaddr='10.0.6.6'/></rule>")
+
+
+def test_filter_redefined(world):
+    define("own", GOOD)
+    for name in ("vnet0", "vnet1"):
+        world.set_tags(name, nwfilter="own")
+    settle(world)
+    five, six = (world.ip("vnet0", src=f"10.0.{n}.{n}") for n in (5, 6))
+    world.expect_all("a filter of the host", [("vnet0", five, []), ("vnet0", six, ["uplink"])])
+    begin = world.daemon.counts()
+    define("own", GOOD.replace("10.0.5.5", "10.0.7.7"))
+    wait_for(lambda: world.daemon.counts() != begin, "the change to be seen")
+    settle(world)
+    seven = world.ip("vnet0", src="10.0.7.7")
+    world.expect_all("redefined: in force of itself, for all that use it", [
+        ("vnet0", five, ALL), ("vnet0", seven, []), ("vnet1", world.ip("vnet1", src="10.0.7.7"), []),
+        ("vnet1", world.ip("vnet1", src="10.0.5.5"), ALL)])
+    counts = world.daemon.counts()
+    with open(f"{FILTERS}/own.xml", "w") as file:
+        file.write("<filter name='own' chain='root'><rule action='drop' dire")
+    for name in ("vnet0", "vnet1"):
+        wait_status(world, name, is_error("own"), f"redefined and broken: {name}'s status says so")
+    check_rows(world, "    the old one stays in force", [
+        ("vnet0", five, ALL), ("vnet0", seven, []), ("vnet0", six, ["uplink"])])
+    world.check("    no flow has changed", world.daemon.counts() == counts,
+                (counts, world.daemon.counts()))
+    world.set_tags("vnet0", unrelated="1")
+    settle(world)
+    check_rows(world, "    still, when something else changes", [
+        ("vnet0", five, ALL), ("vnet0", seven, [])])
+    define("own", GOOD)
+    for name in ("vnet0", "vnet1"):
+        wait_status(world, name, "active", f"mended: {name} is active")
+    world.expect_all("    the new one is in force", [("vnet0", five, []), ("vnet0", seven, ALL)])
+    os.rename(f"{FILTERS}/own.xml", f"{FILTERS}/own.old")
+    wait_status(world, "vnet0", is_error("own"), "removed: the status says so")
+    check_rows(world, "    the old one stays in force", [("vnet0", five, [])])
+    os.rename(f"{FILTERS}/own.old", f"{FILTERS}/own.xml")
+    wait_status(world, "vnet0", "active", "brought back by rename: active")
+    define("part", "<rule action='drop' direction='out'><ip srcipaddr='10.0.8.8'/></rule>")
+    define("own", GOOD + "<filterref filter='part'/>")
+    settle_files(world)
+    eight = world.ip("vnet0", src="10.0.8.8")
+    world.expect("a filter that another refers to", "vnet0", eight, [])
+    define("part", "<rule action='drop' direction='out'><ip srcipaddr='10.0.9.9'/></rule>")
+    settle_files(world)
+    world.expect_all("    redefined", [("vnet0", eight, ALL), ("vnet0", world.ip(
+        "vnet0", src="10.0.9.9"), [])])
+    define("part", "<filterref filter='own'/>")
+    wait_status(world, "vnet0", is_error(), "    a circle: the status says so")
+    check_rows(world, "    the old one stays in force",
+               [("vnet0", world.ip("vnet0", src="10.0.9.9"), [])])
+    for name in ("vnet0", "vnet1"):
+        world.set_tags(name, nwfilter=CLEAN)
+    settle(world)
+    for name in ("own", "part"):
+        os.unlink(f"{FILTERS}/{name}.xml")
+    world.check("without it all is well", settle_files(world).good)
+    check_policy(world, "their old filter")
+
+
+def settle_files(world):
+    """The kernel has told of a file that is closed when this begins; settle reads it then."""
+    return settle(world)
+
+
+def write(name, *entries, text=None):
+    with open(f"{POLICIES}/{name}.json", "w") as file:
+        file.write(json.dumps(entries) if text is None else text)
+
+
+def others_of(world):
+    return [("vnet0", world.ip("vnet0"), ALL), ("vnet0", world.ip("vnet0", src="10.0.0.9"), []),
+            ("uplink", world.ip("uplink", "vnet1"), ["vnet1"])]
+
+
+def entry(port, address):
+    return {"port": port, "filter": CLEAN, "parameters": {"IP": address}}
+
+
+def test_policy_files(world):
+    world.guest("vnet2", 3)
+    wait_status(world, "vnet2", is_error("no filter is bound"))
+    write("a", entry("vnet2", "10.0.0.3"))
+    wait_status(world, "vnet2", "active", "a policy file comes: active")
+    settle(world)
+    rows = [("vnet2", world.ip("vnet2"), ALL), ("vnet2", world.ip("vnet2", src="10.0.0.9"), [])]
+    world.expect_all("    in force", rows)
+    write("a", text="[{")
+    wait_status(world, "vnet2", is_error("a.json"), "a broken file: who had its policy from there "
+                "is quarantined, and its status says so")
+    world.check("    the daemon's status, too", "policy files: " + POLICIES + "/a.json" in
+                world.daemon.ctl("status").text, world.daemon.ctl("status"))
+    check_rows(world, "    nothing passes from it", [("vnet2", world.ip("vnet2"), [])])
+    check_rows(world, "    others go on", others_of(world))
+    world.check("    it is in the log", "a.json" in world.daemon.log())
+    write("a", entry("vnet2", "10.0.0.3"))
+    wait_status(world, "vnet2", "active", "mended: active")
+    write("b", entry("vnet2", "10.0.0.4"))
+    wait_status(world, "vnet2", is_error("a.json", "b.json"), "two files that do not agree: "
+                "the status names both")
+    check_rows(world, "    others go on", others_of(world))
+    check_rows(world, "    no forged frame passes",
+               [("vnet2", world.ip("vnet2", src="10.0.0.9"), [])])
+    os.unlink(f"{POLICIES}/a.json")
+    wait_status(world, "vnet2", "active", "one goes: active")
+    settle(world)
+    world.expect_all("    the other's is in force", [
+        ("vnet2", world.ip("vnet2", src="10.0.0.4"), ALL), ("vnet2", world.ip("vnet2"), [])])
+    os.unlink(f"{POLICIES}/b.json")
+    wait_status(world, "vnet2", is_error("no filter is bound"), "no file: quarantined")
+    settle(world)
+    check_shut(world, "    then", "vnet2", ["vnet0", "vnet1"])
+    world.unplug("vnet2")
+    settle(world)
+
+
+def test_audit(world):
+    forged = world.ip("vnet0", src="10.0.0.9")
+    manage(world, "audit")
+    settle(world)
+    world.expect("audit: a forged frame passes", "vnet0", forged, ALL)
+    before = world.daemon.counts()
+    manage(world)
+    settle(world)
+    world.check("audit to enforce", "enforce" in world.daemon.ctl("bridge/show", "br0").text,
+                (before, world.daemon.counts()))
+    check_policy(world, "enforced")
+
+
+# --- what the switch refuses
+
+TRACKED = """<rule action='accept' direction='out'><tcp dstportstart='80'/></rule>
+             <rule action='drop' direction='inout'><all/></rule>"""
+
+
+def test_refused(world):
+    define("tracked", TRACKED)
+    world.guest("vnet2", 3, CLEAN, IP="10.0.0.3")
+    settle(world)
+    world.ovs.appctl("dpif/set-dp-features", "br0", "ct_state", "false")
+    world.set_tags("vnet2", nwfilter="tracked")
+    began = time.monotonic()
+    wait_status(world, "vnet2", is_error("the switch refuses", "NXBMC_CT_DATAPATH_SUPPORT"),
+                "flows that the switch refuses: the status names it")
+    print(f"      {1000 * (time.monotonic() - began):.0f} ms")
+    settle(world)
+    check_shut(world, "    quarantined", "vnet2", ["vnet0", "vnet1"])
+    check_policy(world, "    others")
+    times = []
+    for i in range(10):
+        address = ("10.0.0.7", "10.0.0.1")[i % 2]
+        stamp = world.tags("vnet0")["nwfilter-installed-ts"]
+        began = time.monotonic()
+        world.set_tags("vnet0", nwfilter_IP=address)
+        wait_for(lambda: world.tags("vnet0").get("nwfilter-installed-ts", stamp) != stamp,
+                 "another's change to be in force", pause=0.001)
+        times.append(1000 * (time.monotonic() - began))
+    world.check("another's changes are in force meanwhile", world.status("vnet0") == "active")
+    print(f"      {' '.join(f'{ms:.0f}' for ms in times)} ms, with ovs-vsctl")
+    world.check("    it stays refused", is_error("the switch refuses")(world.status("vnet2")),
+                world.status("vnet2"))
+    world.ovs.appctl("dpif/set-dp-features", "br0", "ct_state", "true")
+    began = time.monotonic()
+    world.daemon.ctl("resync", "br0")
+    wait_status(world, "vnet2", "active", "the switch can do it: active")
+    print(f"      {1000 * (time.monotonic() - began):.0f} ms after resync")
+    world.unplug("vnet2")
+    settle(world)
+
+
+# --- other people
+
+def test_foreign(world):
+    """What others do to our flows is undone; what they put in front of them is told."""
+    flows = flows_of(world)
+    count = len(flows)
+    for words in (("del-flows", "br0"), ("del-flows", "br0", "in_port=vnet0"),
+                  ("del-flows", "br0", "table=10"), ("mod-flows", "br0", "actions=drop"),
+                  ("mod-flows", "br0", "actions=NORMAL"),
+                  ("mod-flows", "br0", "table=110,actions=output:1"),
+                  ("add-flow", "br0", "cookie=0x6e77660100010001,table=10,priority=65000,"
+                                      "actions=drop"),
+                  ("del-flows", "br0", "cookie=0x6e77660000000000/0xffffff0000000000")):
+        before = world.daemon.counts()["undone"]
+        began = time.monotonic()
+        subprocess.run(("ovs-ofctl", "-O", "OpenFlow15", "--names") + words, check=True)
+        try:
+            wait_for(lambda: flows_of(world) == flows, "flows to be repaired",
+                     timeout=3)
+            took = f"{1000 * (time.monotonic() - began):.0f} ms with ovs-ofctl to look"
+            good = True
+        except LabError:
+            took, good = "", False
+        world.check(f"{' '.join(words)}: repaired ({took})", good,
+                    set(flows) ^ set(flows_of(world)))
+        undone = world.daemon.counts()["undone"] - before
+        world.check("    and counted", good and undone > 0, undone)
+        world.daemon.settle()
+    check_policy(world, f"{count} flows again")
+    world.check("    in the log", "br0" in world.daemon.log())
+    for flow, concerned in (("table=0,priority=500,actions=NORMAL", {"vnet0", "vnet1"}),
+                            ("table=0,priority=101,in_port=vnet0,actions=output:uplink", {"vnet0"}),
+                            ("table=101,priority=65535,actions=output:vnet1", {"vnet1"}),
+                            ("table=7,priority=500,actions=NORMAL", set())):
+        subprocess.run(("ovs-ofctl", "-O", "OpenFlow15", "--names", "add-flow", "br0", flow),
+                       check=True)
+        if concerned:
+            for name in sorted(concerned):
+                wait_status(world, name, is_error("flow"), f"{flow}: {name}'s status says so")
+        else:
+            time.sleep(0.3)
+            settle(world)
+        told = {name for name in ("vnet0", "vnet1") if world.status(name) != "active"}
+        world.check("    nobody else's", told == concerned, told)
+        subprocess.run(("ovs-ofctl", "-O", "OpenFlow15", "--names", "--strict", "del-flows", "br0",
+                        flow[:flow.index(",actions")]), check=True)
+        for name in ("vnet0", "vnet1"):
+            wait_status(world, name, "active", f"    without it {name} is active")
+    settle(world)
+    check_policy(world, "without foreign flows")
+
+
+# --- its own end
+
+def test_second(world):
+    done = subprocess.run([PROGRAM, f"--filter-dir={FILTERS}"], text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    world.check("a second daemon refuses to start, in one line", done.returncode == 1
+                and len(done.stdout.splitlines()) == 1, done)
+    world.check("    and the first goes on", world.daemon.settle().good)
+    check_policy(world, "    then")
+
+
+def test_end(world):
+    flows = flows_of(world)
+    pid = world.daemon.pid
+    for how in ("SIGTERM", "exit", "kill -9"):
+        if how == "exit":
+            world.daemon.ctl("exit")
+            world.daemon.process.process.wait(10)
+            status = world.daemon.process.process.returncode
+        elif how == "SIGTERM":
+            status = world.daemon.stop()
+        else:
+            world.daemon.crash()
+            status = 0
+        world.check(f"{how}: ends, the flows and the status stay", status == 0 and flows_of(world) == flows and world.status("vnet0") == "active", status)
+        check_policy(world, "    without a daemon")
+        began = time.monotonic()
+        world.daemon.start()
+        answer = world.daemon.settle()
+        took = 1000 * (time.monotonic() - began)
+        counts = world.daemon.counts()
+        world.check(f"    starts again without one flow mod ({took:.0f} ms)", answer.good
+                    and not any(counts.values()) and flows_of(world) == flows,
+                    (answer, counts))
+    world.check("    it was another process each time", pid != world.daemon.pid)
+    world.daemon.crash()
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.7")
+    world.guest("vnet2", 3, CLEAN, IP="10.0.0.3")
+    world.ovs.ofctl("del-flows", "br0", "table=10")
+    world.daemon.start()
+    world.check("what changed while it was down is in force", world.daemon.settle().good)
+    world.expect_all("    then", [
+        ("vnet0", world.ip("vnet0", src="10.0.0.7"), ALL + ["vnet2"]), ("vnet0", world.ip("vnet0"), []),
+        ("vnet2", world.arp("vnet2"), ALL)])
+    world.unplug("vnet2")
+    world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
+    settle(world)
+
+
+def test_switch_restarts(world):
+    for name, restart in (("ovs-vswitchd", world.ovs.restart_switch),
+                          ("ovsdb-server", world.ovs.restart_server)):
+        for sign in (15, 9):
+            restart(sign)
+            began = time.monotonic()
+            wait_for(lambda: not world.verdict("vnet0", world.ip("vnet0"), ALL)
+                     and world.daemon.settle().good, f"the policy after {name}'s restart", 30)
+            print(f"      {name}, signal {sign}: {1000 * (time.monotonic() - began):.0f} ms")
+            check_policy(world, f"{name} restarted")
+
+
+def used(world):
+    """The daemon's CPU time in seconds and its memory in KiB."""
+    with open(f"/proc/{world.daemon.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return ((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+            int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 1024)
+
+
+def test_gone(world):
+    """The database, the switch, or both are gone for a while: no busy loop."""
+    for what, programs in (("ovsdb-server", "d"), ("ovs-vswitchd", "s"), ("both", "ds")):
+        cpu, memory = used(world)
+        began = time.monotonic()
+        if "d" in programs:
+            world.ovs.server.kill()
+        if "s" in programs:
+            world.ovs.switch.kill()
+        time.sleep(3)
+        now, grown = used(world)
+        world.check(f"{what} gone for 3 s: {1000 * (now - cpu):.0f} ms of CPU time, "
+                    f"{grown - memory} KiB more", now - cpu < 0.1 * (time.monotonic() - began)
+                    and grown - memory < 2048)
+        if "d" in programs:
+            world.ovs.start_server()
+        if "s" in programs:
+            world.ovs.start_switch()
+        began = time.monotonic()
+        wait_for(lambda: not world.verdict("vnet0", world.ip("vnet0"), ALL), f"{what}", 30)
+        print(f"      {1000 * (time.monotonic() - began):.0f} ms after it is back")
+        world.daemon.settled(f"{what} to be back")
+        check_policy(world, f"{what} back")
+        world.set_tags("vnet0", nwfilter_IP="10.0.0.7")
+        wait_for(lambda: not world.verdict("vnet0", world.ip("vnet0", src="10.0.0.7"), ALL),
+                 "a change after that", 20)
+        world.set_tags("vnet0", nwfilter_IP="10.0.0.1")
+        world.daemon.settled("the address")
+
+
+def test_database_hangs(world):
+    """What the switch tells needs no database: flows are repaired though no status can be written."""
+    flows = flows_of(world)
+    cpu, began = used(world)[0], time.monotonic()
+    world.ovs.server.process.send_signal(signal.SIGSTOP)
+    try:
+        for words in (("del-flows", "br0"), ("mod-flows", "br0", "actions=NORMAL"),
+                      ("del-flows", "br0", "table=10")):
+            begin = time.monotonic()
+            world.ovs.ofctl(*words)
+            try:
+                wait_for(lambda: flows_of(world) == flows, "flows", 3)
+                good = True
+            except LabError:
+                good = False
+            world.check(f"the database hangs: {' '.join(words)} is repaired "
+                        f"({1000 * (time.monotonic() - begin):.0f} ms)", good)
+        time.sleep(1)
+        share = (used(world)[0] - cpu) / (time.monotonic() - began)
+        world.check(f"    no busy loop ({100 * share:.0f} % of a CPU)", share < 0.2, share)
+    finally:
+        world.ovs.server.process.send_signal(signal.SIGCONT)
+    world.daemon.settled("the database to go on")
+    check_policy(world, "    it goes on")
+
+
+PARTS = [test_managed, test_tags, test_status_follows, test_new_port, test_reused, test_renamed,
+         test_mac, test_moved, test_no_number, test_bridge_made_anew, test_filter_redefined,
+         test_policy_files, test_audit, test_refused, test_foreign, test_second, test_end,
+         test_switch_restarts, test_gone,
+         test_database_hangs]
+if os.environ.get("PART"):
+    PARTS = [part for part in PARTS if part is test_managed or os.environ["PART"] in part.__name__]
+
+
+if __name__ == "__main__":
+    run(test)
