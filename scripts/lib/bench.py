@@ -3,26 +3,31 @@
 
 import argparse
 
+import bench_daemon
 import bench_learning
 import bench_packets
 import bench_ports
 import bench_rules
 from lab.lab import main
 
-PARTS = {"ports": bench_ports, "rules": bench_rules, "packets": bench_packets,
-         "learning": bench_learning}
+PARTS = {"ports": bench_ports, "daemon": bench_daemon, "rules": bench_rules,
+         "packets": bench_packets, "learning": bench_learning}
+SIZES = {"ports": "1000,10000", "daemon": "10,500,1000,5000"}  # of --ports
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--ports", default="1000,10000", metavar="N[,N...]",
-                        help="ports: numbers of ports to fully sync (default: %(default)s)")
+    parser.add_argument("--ports", metavar="N[,N...]",
+                        help="ports, daemon: numbers of ports (default: "
+                        + "; ".join(f"{part}: {sizes}" for part, sizes in SIZES.items()) + ")")
     parser.add_argument("--rule-ports", type=int, default=1000, metavar="N",
                         help="rules: number of ports with large filters (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, metavar="N",
                         help="runs of which the median counts (default: %(default)s)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.ports = options.ports or SIZES.get(options.part)
+    return options
 
 
 def bench(lab):

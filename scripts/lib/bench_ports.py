@@ -105,7 +105,7 @@ def idle(rounds):
 def one_port(others, rounds):
     """The ways to give a guest another address, in turn, so that each sees the same machine.  The
     last is how one would do it by hand: a tag, and a flow, without a look at any other."""
-    ways = {"bind --sync": [["bind", "--sync"]],
+    ways = {"bind --wait": [["bind", "--wait"]],
             "bind, sync --port": [["bind"], ["sync", "--port=p1"]],
             "bind, sync": [["bind"], ["sync", BRIDGE]],
             "ovs-vsctl, -ofctl": [["ovs-vsctl", "--no-wait", "set", "Interface", "p1"],

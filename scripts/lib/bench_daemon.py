@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/bench daemon: what one waits for while ovs-nwfilterd keeps a bridge.
+
+The clock of a change runs from the transaction that makes it until the database shows the port's
+status "active", as a program sees it that watches the row.  With a new guest that includes the time
+in which ovs-vswitchd makes the port.  The daemon loads an empty switch, and ovs-ofctl the same flows
+in one bundle, in turn, so that both see the same machine.
+"""
+
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from lab.netns import wait_for
+
+from bench_ports import BRIDGE, Cost, FILTERS, PROGRAM, World, median, nwfilter
+
+DAEMON = os.environ.get("OVS_NWFILTERD", os.path.join(os.path.dirname(PROGRAM), "ovs-nwfilterd"))
+RUN = "/run/openvswitch"
+CHANGES, GUESTS = 200, 50
+IDLE_SECONDS = 10
+REST_MAX = 1000  # ports at most where the daemon is watched at rest, and ovs-vswitchd restarted
+
+
+def bench(lab, options):
+    sizes = sorted(int(word) for word in options.ports.split(","))
+    rest = max([size for size in sizes if size <= REST_MAX], default=sizes[0])
+    world = World(lab.ovs)
+    world.grow(1)
+    nwfilter("manage", BRIDGE)
+    daemon, addresses, first = Daemon(), itertools.count(1), None
+    for size in sizes:
+        world.grow(size)
+        daemon.settle()
+        found = changes(addresses), new_guests(world)
+        first = first or found
+        print(f"{size} ports:")
+        report("tag changed until active", found[0], first[0], sizes[0])
+        report("port added until active", found[1], first[1], sizes[0])
+        print(f"  its own figures: {daemon.ask('latency/show').strip()}", flush=True)
+        daemon = start_and_load(lab.ovs, daemon, size)
+        if size == rest:
+            at_rest(daemon, size)
+            switch_restarts(lab.ovs, daemon, size)
+    daemon.stop()
+
+
+def report(what, seconds, first, first_size):
+    seconds = sorted(seconds)
+    print(f"  {what:26} median {1000 * median(seconds):7.2f} ms   "
+          f"p99 {1000 * quantile(seconds, 99):7.2f} ms   "
+          f"beside {first_size} ports: {median(seconds) / median(first):.2f}", flush=True)
+
+
+def quantile(numbers, percent):
+    return numbers[min(len(numbers) - 1, len(numbers) * percent // 100)]
+
+
+class Daemon:
+    """ovs-nwfilterd, from exec on."""
+
+    def __init__(self):
+        self.start = time.monotonic()
+        self.process = subprocess.Popen([DAEMON, f"--filter-dir={FILTERS}", "--timeout=120",
+                                         "-vconsole:off", "-vsyslog:off"],
+                                        stdin=subprocess.DEVNULL)
+        self.control = f"{RUN}/ovs-nwfilterd.{self.process.pid}.ctl"
+        wait_for(lambda: os.path.exists(self.control) or self.process.poll() is not None,
+                 "ovs-nwfilterd to start", pause=0.001)
+
+    def ask(self, *words):
+        done = subprocess.run(["ovs-appctl", "-T", "600", "-t", self.control, *words],
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"ovs-nwfilterd: {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def settle(self):
+        """Seconds from exec until everything is in force."""
+        self.ask("settle", "--timeout=590")
+        return time.monotonic() - self.start
+
+    def memory(self):
+        """Of its pages those that are there now, MB."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return int(re.search(r"VmRSS:\s*(\d+)", file.read())[1]) / 1024
+
+    def processor_time(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+class Watch:
+    """A client of the database that watches the external_ids of one Interface."""
+
+    def __init__(self, interface):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(f"{RUN}/db.sock")
+        self.socket.settimeout(120)
+        self.text, self.number = "", 0
+        self._call("monitor_cond", "Open_vSwitch", interface,
+                   {"Interface": [{"columns": ["external_ids"],
+                                   "where": [["name", "==", interface]]}]})
+
+    def close(self):
+        self.socket.close()
+
+    def transact(self, *operations):
+        for result in self._call("transact", "Open_vSwitch", *operations):
+            if result.get("error"):
+                raise SystemExit(f"database: {result}")
+
+    def wait_until_active(self):
+        """Until an update sets the status to that."""
+        while True:
+            message = self._receive()
+            if message.get("method") == "update2" and \
+                    '["nwfilter-status", "active"]' in json.dumps(message):
+                return
+
+    def _call(self, method, *params):
+        self.number += 1
+        self._send({"method": method, "params": list(params), "id": self.number})
+        while True:
+            message = self._receive()
+            if message.get("id") == self.number:
+                return message["result"]
+
+    def _send(self, message):
+        self.socket.sendall(json.dumps(message).encode())
+
+    def _receive(self):
+        while True:
+            try:
+                message, end = json.JSONDecoder().raw_decode(self.text)
+            except ValueError:
+                part = self.socket.recv(1 << 20)
+                if not part:
+                    raise SystemExit("the database has closed the connection") from None
+                self.text += part.decode()
+                continue
+            self.text = self.text[end:].lstrip()
+            if message.get("method") != "echo":
+                return message
+            self._send({"id": message["id"], "result": message["params"], "error": None})
+
+
+def mutate(table, name, *mutations):
+    return {"op": "mutate", "table": table, "where": [["name", "==", name]],
+            "mutations": list(mutations)}
+
+
+def changes(addresses):
+    """Seconds of each change of one guest's address.  Its status goes with the old one, so that an
+    "active" that comes later is about the new one."""
+    watch, seconds = Watch("p1"), []
+    for number in itertools.islice(addresses, CHANGES):
+        address = f"10.9.{number // 250}.{number % 250 + 1}"
+        start = time.monotonic()
+        watch.transact(mutate("Interface", "p1",
+                              ["external_ids", "delete",
+                               ["set", ["nwfilter-IP", "nwfilter-status"]]],
+                              ["external_ids", "insert", ["map", [["nwfilter-IP", address]]]]))
+        watch.wait_until_active()
+        seconds.append(time.monotonic() - start)
+    watch.close()
+    return seconds
+
+
+def new_guests(world):
+    """Seconds of each guest that comes.  It goes again, so that the number of ports stays."""
+    seconds, wake = [], {"op": "mutate", "table": "Open_vSwitch", "where": [],
+                         "mutations": [["next_cfg", "+=", 1]]}
+    for number in range(30000, 30000 + GUESTS):
+        watch = Watch(f"p{number}")
+        start = time.monotonic()
+        watch.transact(*world.rows(number),
+                       mutate("Bridge", BRIDGE, ["ports", "insert",
+                                                 ["named-uuid", f"port{number}"]]), wake)
+        watch.wait_until_active()
+        seconds.append(time.monotonic() - start)
+        watch.close()
+        subprocess.run(["ovs-vsctl", "--timeout=120", "del-port", BRIDGE, f"p{number}"], check=True)
+    return seconds
+
+
+def start_and_load(ovs, daemon, size):
+    """The daemon starts on a bridge that is as it should be, and on an empty one."""
+    daemon.settle()
+    flows = [line for line in ovs.flows(BRIDGE) if "cookie=0x6e7766" in line]
+    daemon.stop()
+    daemon = Daemon()
+    seconds = daemon.settle()
+    done = re.search(r"since the start: ([^;]*);", daemon.ask("bridge/show", BRIDGE))[1]
+    print(f"  started on an enforced bridge: {seconds:.2f} s until it has compared {len(flows)} flows "
+          f"({done}), {daemon.memory():.0f} MB", flush=True)
+    daemon.stop()
+    with tempfile.NamedTemporaryFile("w", suffix=".flows") as file:
+        file.write("\n".join(flows) + "\n")
+        file.flush()
+        ovs.ofctl("del-flows", BRIDGE)
+        theirs = Cost("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", BRIDGE, file.name)
+    ovs.ofctl("del-flows", BRIDGE)
+    daemon = Daemon()
+    seconds = daemon.settle()
+    rate, other = len(flows) / seconds, len(flows) / theirs.seconds
+    print(f"  started on an empty one:       {seconds:.2f} s, {rate:.0f} flows/s; ovs-ofctl --bundle "
+          f"{theirs.seconds:.2f} s, {other:.0f} flows/s; ratio {rate / other:.2f}", flush=True)
+    return daemon
+
+
+def at_rest(daemon, size):
+    before = daemon.processor_time()
+    time.sleep(IDLE_SECONDS)
+    spent = daemon.processor_time() - before
+    print(f"  at rest: {1000 * spent / IDLE_SECONDS:.1f} ms of processor time a second, "
+          f"{daemon.memory():.0f} MB", flush=True)
+
+
+def switch_restarts(ovs, daemon, size):
+    """Until all flows are back; ovs-vswitchd has been told of all ports when 'up'."""
+    wanted = len(ovs.flows(BRIDGE))
+    start = time.monotonic()
+    ovs.switch.stop()
+    down = time.monotonic()
+    ovs.start_switch()
+    up = time.monotonic()
+    while len(ovs.flows(BRIDGE)) < wanted:
+        time.sleep(0.02)
+    daemon.settle()
+    end = time.monotonic()
+    print(f"  ovs-vswitchd restarted: ended after {down - start:.2f} s, all {size} ports there after "
+          f"{up - start:.2f} s, the last guest enforced after {end - start:.2f} s", flush=True)
