@@ -32,7 +32,7 @@ nwf_keeper_call(struct nwf_keeper *k, const char *command, const char *const *ar
     if (r != -EAGAIN) {
         nwf_unixctl_call_free(TAKE_PTR(k->call));
     }
-    if (ret_output) {
+    if (ret_output && !r) {
         *ret_output = output;
     } else {
         free(output);

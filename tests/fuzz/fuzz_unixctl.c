@@ -44,9 +44,9 @@ keeper_new(void)
     k->plan.datapath = nwf_strdup("system@ovs-system");
     nwf_plan_add_port(&k->plan, &guest)->zone = NWF_ZONE_FIRST + 1;
     nwf_plan_add_port(&k->plan, &uplink)->role = NWF_TRUSTED;
+    k->db = nwf_ovsdb_new("unix:/nowhere", NULL, false); /* It has no rows. */
     k->options = &options;
     k->is_fresh = true;
-    k->host_zones[NWF_ZONE_FIRST + 1] = 1;
     return k;
 }
 
@@ -59,6 +59,7 @@ keeper_free(struct nwf_keeper *k)
     free(k->limits);
     free(k->fdb);
     nwf_plan_finish(&k->plan);
+    nwf_ovsdb_close(k->db);
     free(k);
 }
 
