@@ -99,9 +99,8 @@ static int
 call(const char *command, const char *const *args, size_t n_args, unsigned int timeout_ms,
      char **ret, struct nwf_error *err)
 {
-    struct nwf_unixctl_call *c CLEANUP(nwf_unixctl_call_cleanup) =
-        nwf_unixctl_call_new(&(struct nwf_unixctl_command){"ovs-vswitchd", command, args, n_args},
-                             timeout_ms);
+    struct nwf_unixctl_call *c CLEANUP(nwf_unixctl_call_cleanup) = nwf_unixctl_call_new(
+        &(struct nwf_unixctl_command){"ovs-vswitchd", command, args, n_args}, timeout_ms);
     int r;
 
     while ((r = nwf_unixctl_call_run(c, ret, err)) == -EAGAIN) {
