@@ -135,6 +135,7 @@ back_off(struct nwf_keeper *k, struct nwf_error *err)
 
     VLOG_WARN_RL(&rl, "%s (%s)", nwf_error_text(err), states[k->state].name);
     drop_requests(k);
+    nwf_error_clear(&k->doubt); /* All is looked at anew. */
     nwf_error_clear(&k->error);
     k->error = *err;
     k->failing_since = k->failing_since ? k->failing_since : time_msec();

@@ -312,9 +312,10 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
 {
     /* What becomes of the connection is no concern of a run that has done its work. */
     bool has_done = k->options->once && !k->is_fresh && !k->needs_resync;
+    bool awaits = awaits_database(k);
     int r;
 
-    if (awaits_database(k)) {
+    if (awaits && k->options->once) {
         return -EAGAIN;
     }
     if (!has_done && (r = look_at_switch(k, err))) {
@@ -323,7 +324,7 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
     if (is_to_read_again(k)) {
         return 0;
     }
-    if ((r = look_at_database(k, err))) {
+    if (!awaits && (r = look_at_database(k, err))) {
         return r;
     }
     if (!nwf_plan_is_dirty(&k->plan) && !k->foreign_changed && !k->is_fresh) {
@@ -331,7 +332,7 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
         k->has_report = has_reports(&k->plan);
         k->since_us = k->has_report ? k->since_us : 0;
         bool secures = !k->is_secured && !k->options->dry_run;
-        return (k->has_report || secures) && !k->report ? 0 : -EAGAIN;
+        return (k->has_report || secures) && !k->report && !awaits ? 0 : -EAGAIN;
     }
     if (has_done && (r = look_at_switch(k, err))) {
         return r;
