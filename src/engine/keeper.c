@@ -269,8 +269,11 @@ nwf_keeper_wait(struct nwf_keeper *k)
         poll_timer_wait_until(k->retry_at);
         return;
     }
-    if (k->refused_at && k->state == NWF_K_IDLE) {
+    if (k->state == NWF_K_IDLE && k->refused_at) {
         poll_timer_wait_until(k->refused_at);
+    }
+    if (k->state == NWF_K_IDLE && k->reread_at) {
+        poll_timer_wait_until(k->reread_at);
     }
     if (k->conn) {
         nwf_conn_wait(k->conn);

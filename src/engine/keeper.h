@@ -72,6 +72,7 @@ struct nwf_keeper {
 
     bool needs_update, needs_update_all; /* To read the database. */
     bool needs_resync;
+    long long int reread_at;   /* When the switch is to be read again by itself; 0: never. */
     bool is_fresh;             /* The image has been read, and nothing compared with it. */
     bool is_secured;           /* By the database. */
     bool was_enforced;         /* By this keeper: its flows shut the bridge. */

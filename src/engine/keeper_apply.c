@@ -229,6 +229,7 @@ has_reports(const struct nwf_plan *plan)
 static bool
 is_to_read_again(struct nwf_keeper *k)
 {
+    k->needs_resync |= k->reread_at && time_msec() >= k->reread_at;
     if (k->needs_resync) {
         k->phase = 0;
         k->state = NWF_K_CONNECT; /* Whence it goes on to read. */

@@ -17,6 +17,9 @@
 
 VLOG_DEFINE_THIS_MODULE(nwf_keeper_read);
 
+/* How often the flows are read where the switch does not tell what others do to them. */
+#define REREAD_MS 60000
+
 /* ---- SECURE. ---- */
 
 static const struct nwf_ovs_bridge *
@@ -134,6 +137,7 @@ load_image(struct nwf_keeper *k)
     k->has_mark |= nwf_image_count(&k->image, NWF_OWNER_PENDING) > 0;
     k->is_fresh = true;
     k->needs_resync = false;
+    k->reread_at = k->options->once || k->is_monitored ? 0 : time_msec() + REREAD_MS;
 }
 
 int
@@ -142,8 +146,8 @@ nwf_keeper_read(struct nwf_keeper *k, struct nwf_error *err)
     int r = k->phase == READ_BEGIN ? 0 : nwf_keeper_run_conn(k, err);
 
     if (r == -EOPNOTSUPP && k->phase == READ_MONITOR) {
-        VLOG_WARN("bridge %s: what others do to its flows is not noticed: %s", k->plan.name,
-                  nwf_error_text(err));
+        VLOG_WARN("bridge %s: what others do to its flows is noticed once a minute: %s",
+                  k->plan.name, nwf_error_text(err));
         nwf_error_clear(err);
         r = 0;
     } else if (!r && k->phase == READ_MONITOR) {
