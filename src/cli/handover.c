@@ -144,13 +144,21 @@ nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *por
 }
 
 int
-nwf_cli_await_daemon(const struct nwf_cli *cli, const char *bridge)
+nwf_cli_await_daemon(const struct nwf_cli *cli, const char *bridge, struct nwf_error *err)
 {
     char *answer CLEANUP_FREE = NULL;
     char *scope CLEANUP_FREE = nwf_asprintf("--bridge=%s", bridge);
     const char *const args[] = {scope};
+    int r = ask(args, 1, cli->timeout_ms, &answer, err);
 
-    return ask(args, 1, cli->timeout_ms, &answer, NULL);
+    if (r && r != -ETIMEDOUT) { /* It says that the bridge is none of its own, or has ended. */
+        nwf_error_clear(err);
+        return 0;
+    }
+    if (r) {
+        nwf_error_wrap(err, "%s: its tags are gone, its flows are not; run this again", bridge);
+    }
+    return r;
 }
 
 unsigned int

@@ -26,7 +26,8 @@ unsigned int nwf_cli_patience_s(const struct nwf_cli *cli);
 int nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *port,
                       unsigned int patience_s, struct nwf_error *err);
 
-/* Waits until the daemon has heard of what was written before; what it says is not shown. */
-int nwf_cli_await_daemon(const struct nwf_cli *cli, const char *bridge);
+/* Waits until the daemon has heard of what was written before; what it says of the bridge is not
+ * shown.  -ETIMEDOUT: it does not answer. */
+int nwf_cli_await_daemon(const struct nwf_cli *cli, const char *bridge, struct nwf_error *err);
 
 #endif

@@ -399,8 +399,9 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {
         return r ? r : -ENOENT;
     }
-    if (cli->has_daemon) { /* Until it has seen that the bridge is not managed any more. */
-        (void) nwf_cli_await_daemon(cli, cli->argv[0]);
+    /* Until it has seen that the bridge is not managed any more: it would put back what goes. */
+    if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
+        return r;
     }
     if (!(r = nwf_sync_remove(bridge, &options, err))) {
         r = give_back(db, bridge, err);
