@@ -738,11 +738,29 @@ def test_database_hangs(world):
     check_policy(world, "    it goes on")
 
 
+def test_unmanage_frozen(world):
+    """A daemon that does not answer would put back what unmanage removes."""
+    flows = flows_of(world)
+    world.daemon.freeze()
+    result = nwfilter("--timeout=2", "unmanage", "br0")
+    world.check("a daemon that hangs: unmanage fails in one line, and the flows stay",
+                result.status == 1 and result.err.count("\n") == 1 and "run this again" in result.err
+                and flows_of(world) == flows, result)
+    world.daemon.thaw()
+    result = nwfilter("unmanage", "br0")
+    settle(world)
+    world.check("    the same again gives the bridge back", result.status == 0
+                and not any("0x6e7766" in flow for flow in flows_of(world)),
+                (result, flows_of(world)))
+    world.manage()
+    check_policy(world, "    and it can be managed again")
+
+
 PARTS = [test_managed, test_tags, test_status_follows, test_new_port, test_reused, test_renamed,
          test_mac, test_moved, test_no_number, test_bridge_made_anew, test_filter_redefined,
          test_policy_files, test_audit, test_refused, test_foreign, test_second, test_end,
          test_switch_restarts, test_gone,
-         test_database_hangs]
+         test_database_hangs, test_unmanage_frozen]
 if os.environ.get("PART"):
     PARTS = [part for part in PARTS if part is test_managed or os.environ["PART"] in part.__name__]
 
