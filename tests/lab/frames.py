@@ -8,10 +8,12 @@ The builders of a layer return bytes; ipv4() and ipv6() fill in the transport's 
 frame ends with a stamp of eight bytes, inside the innermost length that a header claims, so that
 nothing on the way cuts it off:
 
-    fd 01 4e 57  id id ~id ~id
+    fd 01 id id  id id ck ck
 
-To neighbour discovery it is an option of an experimental type; to a checksum of the internet it
-is always the same; so stamp() can put an id into any finished frame.
+To neighbour discovery it is an option of an experimental type.  The last two bytes complement the
+id's, so to a checksum of the internet a stamp is always the same, and stamp() can put an id into
+any finished frame.  No id is used twice: Open vSwitch's tracker sends the fragments of a packet
+that never became whole 15 seconds later.
 """
 
 import ipaddress
@@ -27,24 +29,29 @@ ICMP, IGMP, TCP, UDP, DCCP, ESP, AH, ICMPV6, SCTP, UDPLITE = 1, 2, 6, 17, 33, 50
 HOP_BY_HOP, ROUTING, FRAGMENT, NO_NEXT, DESTINATION = 0, 43, 44, 59, 60
 
 SHORTEST = 60  # of an Ethernet frame, without its check sequence
-MAGIC = b"\xfd\x01NW"
-STAMP = MAGIC + b"\x00\x00\xff\xff"
+MAGIC = b"\xfd\x01"
+STAMP = MAGIC + b"\0\0\0\0\xff\xff"
 
 
 # --- stamps
 
 def stamp(frame, number):
-    """The frame with id `number` (16 bits) in its stamp."""
-    assert frame[-8:-4] == MAGIC, "a frame without a stamp"
-    return frame[:-4] + struct.pack("!HH", number, number ^ 0xffff)
+    """The frame with id `number` (32 bits) in its stamp."""
+    assert frame[-8:-6] == MAGIC, "a frame without a stamp"
+    return frame[:-6] + struct.pack("!IH", number, _complement(number))
 
 
 def read_stamp(frame):
     """The id in the frame's stamp, or None."""
-    if frame[-8:-4] != MAGIC:
+    if len(frame) < len(STAMP) or frame[-8:-6] != MAGIC:
         return None
-    number, check = struct.unpack("!HH", frame[-4:])
-    return number if number ^ check == 0xffff else None
+    number, check = struct.unpack("!IH", frame[-6:])
+    return number if check == _complement(number) else None
+
+
+def _complement(number):
+    total = (number >> 16) + (number & 0xffff)
+    return ((total & 0xffff) + (total >> 16)) ^ 0xffff
 
 
 # --- layer 2

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does the laboratory itself tell the truth?
 
-Frames pass an unmanaged Open vSwitch bridge once and unchanged; libvirt's clean-traffic, on a
+Stamps tell frames apart; frames pass an unmanaged Open vSwitch bridge once and unchanged; libvirt's clean-traffic, on a
 Linux bridge, drops what it is known to drop and passes what it is known to pass; and the exchange
 is fast enough for tests with tens of thousands of frames.
 """
 
 import os
+import struct
 import sys
 import time
 
@@ -24,9 +25,27 @@ IP, FOREIGN_IP = "10.0.0.5", "10.0.0.66"
 
 
 def check(lab):
+    check_stamps()
     check_ovs(lab.ovs)
     check_libvirt(lab.libvirt)
     return 0
+
+
+def check_stamps():
+    """An id comes back as it was, however many went before, and checksums stay what they were."""
+    packet = f.ipv4(IP, FOREIGN_IP, f.udp(1, 2))
+    frame = f.eth(GUEST, PEER, packet)
+    assert f.read_stamp(b"") is None and f.read_stamp(bytes(60)) is None
+    for number in (1, 0xfffe, 0xffff, 0x10000, 0x10001, 0x1fffe, 0x12345678, 0xffffffff):
+        stamped = f.stamp(frame, number)
+        assert f.read_stamp(stamped) == number, number
+        assert f.read_stamp(stamped[:-1] + bytes([stamped[-1] ^ 1])) is None, number
+        assert words_of(stamped) == words_of(frame), number
+
+
+def words_of(frame):
+    """What a checksum of the internet sees of a frame's packet."""
+    return sum(struct.unpack(f"!{len(frame) // 2 - 7}H", frame[14:])) % 0xffff
 
 
 def check_ovs(ovs):

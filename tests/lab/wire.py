@@ -166,7 +166,7 @@ class Wire:
             self._wait_for_sentinel(pending)
 
     def _new_id(self):
-        self.next_id = (self.next_id + 1) & 0xffff
+        self.next_id += 1
         return self.next_id
 
     def _wait_until_read(self):
