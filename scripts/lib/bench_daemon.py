@@ -8,21 +8,21 @@ in one bundle, in turn, so that both see the same machine.
 """
 
 import itertools
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 from lab.netns import wait_for
+from lab.ovs import RUN
 
+from bench_client import Watch, mutate
 from bench_ports import BRIDGE, Cost, FILTERS, PROGRAM, World, median, nwfilter
 
 DAEMON = os.environ.get("OVS_NWFILTERD", os.path.join(os.path.dirname(PROGRAM), "ovs-nwfilterd"))
-RUN = "/run/openvswitch"
+ACTIVE = '["nwfilter-status", "active"]'  # in an update of external_ids
 CHANGES, GUESTS = 200, 50
 IDLE_SECONDS = 10
 REST_MAX = 1000  # ports at most where the daemon is watched at rest, and ovs-vswitchd restarted
@@ -101,66 +101,6 @@ class Daemon:
         self.process.wait()
 
 
-class Watch:
-    """A client of the database that watches the external_ids of one Interface."""
-
-    def __init__(self, interface):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(f"{RUN}/db.sock")
-        self.socket.settimeout(120)
-        self.text, self.number = "", 0
-        self._call("monitor_cond", "Open_vSwitch", interface,
-                   {"Interface": [{"columns": ["external_ids"],
-                                   "where": [["name", "==", interface]]}]})
-
-    def close(self):
-        self.socket.close()
-
-    def transact(self, *operations):
-        for result in self._call("transact", "Open_vSwitch", *operations):
-            if result.get("error"):
-                raise SystemExit(f"database: {result}")
-
-    def wait_until_active(self):
-        """Until an update sets the status to that."""
-        while True:
-            message = self._receive()
-            if message.get("method") == "update2" and \
-                    '["nwfilter-status", "active"]' in json.dumps(message):
-                return
-
-    def _call(self, method, *params):
-        self.number += 1
-        self._send({"method": method, "params": list(params), "id": self.number})
-        while True:
-            message = self._receive()
-            if message.get("id") == self.number:
-                return message["result"]
-
-    def _send(self, message):
-        self.socket.sendall(json.dumps(message).encode())
-
-    def _receive(self):
-        while True:
-            try:
-                message, end = json.JSONDecoder().raw_decode(self.text)
-            except ValueError:
-                part = self.socket.recv(1 << 20)
-                if not part:
-                    raise SystemExit("the database has closed the connection") from None
-                self.text += part.decode()
-                continue
-            self.text = self.text[end:].lstrip()
-            if message.get("method") != "echo":
-                return message
-            self._send({"id": message["id"], "result": message["params"], "error": None})
-
-
-def mutate(table, name, *mutations):
-    return {"op": "mutate", "table": table, "where": [["name", "==", name]],
-            "mutations": list(mutations)}
-
-
 def changes(addresses):
     """Seconds of each change of one guest's address.  Its status goes with the old one, so that an
     "active" that comes later is about the new one."""
@@ -172,26 +112,32 @@ def changes(addresses):
                               ["external_ids", "delete",
                                ["set", ["nwfilter-IP", "nwfilter-status"]]],
                               ["external_ids", "insert", ["map", [["nwfilter-IP", address]]]]))
-        watch.wait_until_active()
+        watch.wait_for(ACTIVE)
         seconds.append(time.monotonic() - start)
     watch.close()
     return seconds
 
 
-def new_guests(world):
-    """Seconds of each guest that comes.  It goes again, so that the number of ports stays."""
-    seconds, wake = [], {"op": "mutate", "table": "Open_vSwitch", "where": [],
-                         "mutations": [["next_cfg", "+=", 1]]}
-    for number in range(30000, 30000 + GUESTS):
-        watch = Watch(f"p{number}")
-        start = time.monotonic()
-        watch.transact(*world.rows(number),
-                       mutate("Bridge", BRIDGE, ["ports", "insert",
-                                                 ["named-uuid", f"port{number}"]]), wake)
-        watch.wait_until_active()
-        seconds.append(time.monotonic() - start)
-        watch.close()
-        subprocess.run(["ovs-vsctl", "--timeout=120", "del-port", BRIDGE, f"p{number}"], check=True)
+def new_guests(world, sign=ACTIVE, column="external_ids"):
+    """Seconds of each guest that comes, until an update has the sign.  It goes again, so that the
+    number of ports stays."""
+    return [new_guest(world, number, sign, column) for number in range(30000, 30000 + GUESTS)]
+
+
+def new_guest(world, number, sign, column):
+    watch = Watch(f"p{number}", columns=[column])
+    wake = {"op": "mutate", "table": "Open_vSwitch", "where": [],
+            "mutations": [["next_cfg", "+=", 1]]}
+    start = time.monotonic()
+    world.announce([number])
+    watch.transact(*world.rows(number),
+                   mutate("Bridge", BRIDGE, ["ports", "insert", ["named-uuid", f"port{number}"]]),
+                   wake)
+    watch.wait_for(sign)
+    seconds = time.monotonic() - start
+    watch.close()
+    subprocess.run(["ovs-vsctl", "--timeout=120", "del-port", BRIDGE, f"p{number}"], check=True)
+    world.forget(number)
     return seconds
 
 
