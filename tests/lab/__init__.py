@@ -3,6 +3,7 @@
 
 netns      private namespaces, processes, bounded waits
 ovs        ovsdb-server and ovs-vswitchd
+ovn        OVN on top of that Open vSwitch, for comparison
 libvirt    libvirtd and Linux bridges: the reference implementation of network filters
 host       the host itself as one more party on the wire
 netfilter  the kernel's connections and rules, shown and forgotten
