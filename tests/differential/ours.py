@@ -27,6 +27,7 @@ class StatefulOvsSide(OvsSide):
 
     def bind(self, case):
         bound = super().bind(case)
+        self.trio.hear("guest", GUEST)
         self.trio.hear("peer", PEER)
         return bound
 
