@@ -368,10 +368,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_interfaces), cmocka_unit_test(test_little),
-        cmocka_unit_test(test_metadata),   cmocka_unit_test(test_unplugged),
-        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_schema),     cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_interfaces),      cmocka_unit_test(test_little),
+        cmocka_unit_test(test_metadata),        cmocka_unit_test(test_unplugged),
+        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_broken),          cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
