@@ -25,6 +25,9 @@ struct nwf_convert_options {
     /* Called for each interface that keeps its <filterref> although its network may be on
      * Open vSwitch; may be NULL. */
     void (*note)(void *aux, const char *file, unsigned int line, const char *text);
+    /* Called for each <filterref> that moves: its line, and which of the domain's interfaces it
+     * was in, from 0; may be NULL. */
+    void (*moved)(void *aux, size_t nic, unsigned int line);
     void *aux;
 };
 

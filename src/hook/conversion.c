@@ -8,16 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nwf/convert.h"
-#include "nwf/domain.h"
+#include "check.h"
 #include "nwf/file.h"
 #include "nwf/text.h"
 
 static struct nwf_words networks;
+static bool check;
 
 const struct nwf_option nwf_hook_convert_options[] = {
     {"network", "NAME[,NAME...]", nwf_option_words, &networks,
      "libvirt's networks that are on Open vSwitch"},
+    {"check", NULL, nwf_option_flag, &check,
+     "say what each interface would get; exit 1 if the domain would not start"},
     {.name = NULL},
 };
 
@@ -34,7 +36,7 @@ print_note(void *aux, const char *file, unsigned int line, const char *text)
 int
 nwf_hook_convert(struct nwf_cli *cli, struct nwf_error *err)
 {
-    const struct nwf_convert_options options = {
+    struct nwf_convert_options options = {
         .networks = networks.data, .n_networks = networks.n, .note = print_note};
     struct nwf_domain_text text = {.file =
                                        strcmp(cli->argv[0], "-") ? cli->argv[0] : "standard input"};
@@ -46,6 +48,9 @@ nwf_hook_convert(struct nwf_cli *cli, struct nwf_error *err)
         return r;
     }
     text.data = data;
+    if (check) {
+        return nwf_hook_check(cli, &text, &options, err);
+    }
     if ((r = nwf_domain_convert(&text, &options, &result, &size, err))) {
         return r;
     }

@@ -276,6 +276,10 @@ write_text(struct conversion *c, char **ret, size_t *ret_size)
             nwf_convert_text_add(out, name, move->filterref);
         }
         nwf_convert_text_remove(out, move->filterref);
+        if (c->options->moved) {
+            c->options->moved(c->options->aux, (size_t) (move->nic - c->domain.nics.data),
+                              nwf_xml_line(move->filterref));
+        }
     }
     *ret = nwf_convert_text_finish(out, ret_size);
     return 0;

@@ -27,7 +27,8 @@ class Test:
         self.failures = 0
 
     def check(self, what, wrong):
-        print(f"{'FAILED' if wrong else 'ok    '} {what}{f': {wrong}' if wrong else ''}", flush=True)
+        print(f"{'FAILED' if wrong else 'ok    '} {what}{f': {wrong}' if wrong else ''}",
+              flush=True)
         self.failures += bool(wrong)
 
 

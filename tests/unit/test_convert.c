@@ -223,7 +223,7 @@ test_bad(void **state)
 
 struct notes {
     char *text;
-    unsigned int n;
+    unsigned int n, n_moves;
 };
 
 static void
@@ -236,17 +236,27 @@ take_note(void *aux, const char *file, unsigned int line, const char *text)
     notes->n++;
 }
 
+static void
+take_move(void *aux, size_t nic, unsigned int line)
+{
+    struct notes *notes = aux;
+
+    assert_int_equal(nic, 1);
+    assert_int_equal(line, 2);
+    notes->n_moves++;
+}
+
 #define OF_NETWORK(NAME)                                                                           \
     "\n<interface type='network'>" MAC1 "<source network='" NAME "'/>" REF "</interface>"
 
 static void
 test_networks(void **state)
 {
-    static const char document[] = DOMAIN("", OF_NETWORK("a"));
+    static const char document[] = DOMAIN("", "<interface/>" OF_NETWORK("a"));
     const struct nwf_domain_text in = {"d.xml", document, strlen(document)};
     char *networks[] = {"b", "a"};
     struct notes notes = {.text = NULL};
-    struct nwf_convert_options options = {networks, 1, take_note, &notes};
+    struct nwf_convert_options options = {networks, 1, take_note, take_move, &notes};
     struct nwf_error err = NWF_ERROR_INIT;
     char *kept CLEANUP_FREE = NULL, *moved CLEANUP_FREE = NULL;
     size_t size;
@@ -255,10 +265,12 @@ test_networks(void **state)
     expect_ok(nwf_domain_convert(&in, &options, &kept, &size, &err), &err);
     assert_string_equal(kept, document);
     assert_int_equal(notes.n, 1);
+    assert_int_equal(notes.n_moves, 0);
     assert_non_null(strstr(notes.text, "d.xml:2: <filterref> stays: whether the network a"));
     options.n_networks = 2;
     expect_ok(nwf_domain_convert(&in, &options, &moved, &size, &err), &err);
     assert_int_equal(notes.n, 1);
+    assert_int_equal(notes.n_moves, 1);
     assert_non_null(strstr(moved, PORT1("      ")));
     assert_null(strstr(strstr(moved, "<devices>"), "filterref"));
     free(notes.text);
