@@ -44,10 +44,9 @@ nwf_edits_put(struct nwf_edits *edits, const char *at, size_t n_removed, char *t
 const char *
 nwf_edits_line(const struct nwf_edits *edits, const char *p)
 {
-    while (p > edits->data && p[-1] != '\n') {
-        p--;
-    }
-    return p;
+    const char *newline = memrchr(edits->data, '\n', (size_t) (p - edits->data));
+
+    return newline ? newline + 1 : edits->data;
 }
 
 bool
