@@ -15,5 +15,7 @@ const struct nwf_verb nwf_hook_verbs[] = {
      nwf_hook_install_options, .run = nwf_hook_install},
     {"hook uninstall", "libvirt", "remove what \"hook install\" has put there", 1, 1,
      nwf_hook_install_options, .run = nwf_hook_uninstall},
+    {"hook convert", "DOMAIN.xml", "move a domain's filters to where libvirt does not refuse them",
+     1, 1, nwf_hook_convert_options, .run = nwf_hook_convert},
     {.name = NULL},
 };

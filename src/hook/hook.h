@@ -14,4 +14,8 @@ nwf_verb_fn nwf_hook_libvirt;
 extern const struct nwf_option nwf_hook_install_options[];
 nwf_verb_fn nwf_hook_install, nwf_hook_uninstall;
 
+/* See conversion.c. */
+extern const struct nwf_option nwf_hook_convert_options[];
+nwf_verb_fn nwf_hook_convert;
+
 #endif
