@@ -23,11 +23,14 @@ struct nwf_cli {
     uint32_t versions;
     bool json;
 
+    bool quiet; /* What has been done well is not said; no option of the user's. */
+
     bool help, version;
 
     /* Operands behind the verb. */
     int argc;
     char **argv;
+    int n_behind_dashes; /* How many of them stand behind "--". */
 
     bool has_daemon;       /* It runs, and what is to be put in force is handed over to it. */
     struct nwf_lock *lock; /* NULL: none taken. */

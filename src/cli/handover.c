@@ -82,6 +82,8 @@ show(const struct nwf_cli *cli, char *answer, struct nwf_error *err)
         } else if (*line == '!' || *line == '?') {
             fprintf(stderr, "ovs-nwfilter: %s\n", line + 1);
             worst = *line == '!' && !worst ? NWF_EXIT_ERROR : worst;
+        } else if (cli->quiet) {
+            continue;
         } else if (cli->json) {
             print_json(line);
         } else {

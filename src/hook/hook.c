@@ -5,10 +5,21 @@
 
 #include "hook.h"
 
+#include <limits.h>
+
 const struct nwf_verb nwf_hook_verbs[] = {
     {"hook install", "libvirt", "have libvirt run our hook when guests start and stop", 1, 1,
      nwf_hook_install_options, .run = nwf_hook_install},
     {"hook uninstall", "libvirt", "remove what \"hook install\" has put there", 1, 1,
      nwf_hook_install_options, .run = nwf_hook_uninstall},
+    {"hook qemu", "IFACE --bridge=BRIDGE [FILTER] [NAME=VALUE[,VALUE]...]",
+     "put QEMU's tap onto a bridge, filtered before it is up; a script of -netdev tap runs it", 1,
+     INT_MAX, nwf_hook_qemu_options, .exclusive = true, .needs_policies = true,
+     .run = nwf_hook_qemu},
+    {"hook proxmox", "sync | VMID PHASE",
+     "make policy from Proxmox VE's configuration; check it when a guest starts", 1, 2,
+     nwf_hook_proxmox_options, .run = nwf_hook_proxmox},
+    {"hook exec", "IFACE... -- COMMAND [ARG...]", "run a command once these ports are enforced", 1,
+     INT_MAX, .exclusive = true, .needs_policies = true, .run = nwf_hook_exec},
     {.name = NULL},
 };

@@ -14,8 +14,8 @@
 #include "nwf/error.h"
 #include "nwf/vec.h"
 
-/* Largest file that Proxmox VE's own file system takes; interfaces of a guest; addresses of one;
- * aliases of a file. */
+/* Largest file that Proxmox VE's own file system takes; interfaces of a guest; addresses of an
+ * interface, and of all interfaces that get policy; aliases of a file. */
 #define NWF_PVE_FILE_MAX (1024 * 1024)
 #define NWF_PVE_NETS_MAX 32
 #define NWF_PVE_ADDRESSES_MAX 1024
