@@ -23,8 +23,6 @@ struct nwf_cli {
     uint32_t versions;
     bool json;
 
-    bool quiet; /* What has been done well is not said; no option of the user's. */
-
     bool help, version;
 
     /* Operands behind the verb. */
@@ -32,6 +30,7 @@ struct nwf_cli {
     char **argv;
     int n_behind_dashes; /* How many of them stand behind "--". */
 
+    bool never_fails;      /* What goes wrong is said, and the exit code is 0. */
     bool has_daemon;       /* It runs, and what is to be put in force is handed over to it. */
     struct nwf_lock *lock; /* NULL: none taken. */
     struct nwf_filter_path path;

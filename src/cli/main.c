@@ -306,5 +306,5 @@ main(int argc, char **argv)
     }
     nwf_error_clear(&err);
     cli_finish(&cli);
-    return r;
+    return cli.never_fails ? NWF_EXIT_OK : r;
 }

@@ -199,9 +199,6 @@ nwf_cli_sync_name(const struct nwf_cli *cli, struct nwf_ovsdb *db, const struct 
         return r;
     }
     const struct nwf_plan *plan = nwf_keeper_plan(keeper);
-    if (cli->quiet) {
-        return complain_of_ports(sync, plan) ? NWF_EXIT_ERROR : NWF_EXIT_OK;
-    }
     if (sync->only) {
         print_port(cli, plan, sync->only, nwf_keeper_counts(keeper));
     } else {

@@ -63,7 +63,7 @@ nwf_hook_exec(struct nwf_cli *cli, struct nwf_error *err)
     }
     note_open(is_open);
     for (int i = 0; i < n_ports; i++) {
-        int r = nwf_hook_enforce(cli, cli->argv[i], err);
+        int r = nwf_hook_enforce_port(cli, cli->argv[i], err);
         if (r) {
             return r;
         }

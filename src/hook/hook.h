@@ -7,6 +7,9 @@
 
 #include "../cli/cli.h"
 
+/* See libvirt.c. */
+nwf_verb_fn nwf_hook_libvirt;
+
 /* See install.c. */
 extern const struct nwf_option nwf_hook_install_options[];
 nwf_verb_fn nwf_hook_install, nwf_hook_uninstall;

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../cli/handover.h"
 #include "nwf/policy_files.h"
 #include "nwf/text.h"
 #include "ports.h"
@@ -203,7 +204,11 @@ each_net(struct nwf_cli *cli, const char *vmid,
     for (size_t i = 0; i < NWF_PVE_NETS_MAX; i++) {
         const struct nwf_pve_net *net = &guest.conf.nets[i];
         char *port CLEANUP_FREE = nwf_pve_port(&guest.conf, guest.vmid, i);
-        if (nwf_pve_host_has(&host, net) && each(cli, port, net->bridge, err) < 0) {
+        r = nwf_pve_host_has(&host, net) ? each(cli, port, net->bridge, err) : 0;
+        if (r == NWF_NO_DAEMON) {
+            return r; /* Once more, by ourselves. */
+        }
+        if (r) {
             nwf_cli_complain(err);
             nwf_error_clear(err);
         }
@@ -215,7 +220,7 @@ static int
 enforce(struct nwf_cli *cli, const char *port, const char *bridge, struct nwf_error *err)
 {
     (void) bridge;
-    return nwf_hook_enforce(cli, port, err);
+    return nwf_hook_enforce_port(cli, port, err);
 }
 
 static int
@@ -228,7 +233,10 @@ tidy(struct nwf_cli *cli, const char *port, const char *bridge, struct nwf_error
 static int
 never_fail(int r, struct nwf_error *err)
 {
-    if (r < 0) {
+    if (r == NWF_NO_DAEMON) {
+        return r;
+    }
+    if (r) {
         nwf_cli_complain(err);
         nwf_error_clear(err);
     }
@@ -266,16 +274,14 @@ sync_all(struct nwf_cli *cli, struct nwf_error *err)
 int
 nwf_hook_proxmox(struct nwf_cli *cli, struct nwf_error *err)
 {
-    int r;
-
-    nwf_policies_load(&cli->policies); /* What is broken there is said once, by who needs it. */
+    /* What is broken there is said once, by who needs it. */
+    nwf_policies_finish(&cli->policies);
+    nwf_policies_load(&cli->policies);
     if (cli->argc == 1 && !strcmp(cli->argv[0], "sync")) {
-        r = sync_all(cli, err);
-    } else if (cli->argc == 2) {
-        r = run_phase(cli, cli->argv[0], cli->argv[1], err);
-    } else {
-        r = nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter hook proxmox sync | VMID PHASE");
+        return sync_all(cli, err);
     }
-    nwf_words_clear(&rules.choices);
-    return r;
+    if (cli->argc != 2) {
+        return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter hook proxmox sync | VMID PHASE");
+    }
+    return run_phase(cli, cli->argv[0], cli->argv[1], err);
 }

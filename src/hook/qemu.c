@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../cli/sync.h"
+#include "../cli/tags.h"
 #include "nwf/text.h"
 #include "ports.h"
 
@@ -48,28 +49,17 @@ const struct nwf_option nwf_hook_qemu_options[] = {
 
 struct wanted {
     const char *port;
-    struct nwf_binding binding;   /* Without a filter: that of policy files, or of the bridge. */
-    NWF_VEC(struct nwf_tag) tags; /* Values are owned, keys too. */
+    struct nwf_binding binding;  /* Without a filter: that of policy files, or of the bridge. */
+    struct nwf_cli_changes tags; /* Of a row that is not there yet. */
 };
 
 static void
 wanted_clear(struct wanted *wanted)
 {
     nwf_binding_clear(&wanted->binding);
-    nwf_vec_foreach (tag, &wanted->tags) {
-        free((char *) tag->key);
-        free((char *) tag->value);
-    }
-    nwf_vec_clear(&wanted->tags);
+    nwf_cli_changes_clear(&wanted->tags);
 }
 
-static void
-add_tag(struct wanted *wanted, const char *key, const char *value)
-{
-    nwf_vec_push(&wanted->tags, (struct nwf_tag){nwf_strdup(key), nwf_strdup(value)});
-}
-
-/* VALUE keeps its separators, as those of a tag may be. */
 static int
 take_variable(struct wanted *wanted, const char *word, struct nwf_error *err)
 {
@@ -79,41 +69,31 @@ take_variable(struct wanted *wanted, const char *word, struct nwf_error *err)
         return nwf_error_set(err, -EINVAL, "\"%.80s\" is not NAME=VALUE", word);
     }
     char *name CLEANUP_FREE = nwf_strndup(word, (size_t) (equals - word));
-    char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, name);
     if (nwf_params_find(&wanted->binding.params, name)) {
         return nwf_error_set(err, -EINVAL, "variable %s is given twice", name);
     }
-    if (nwf_tag_is_note(key)) {
-        return nwf_error_set(err, -EINVAL, "%s is no variable's name", name);
-    }
-    if (strlen(equals + 1) > NWF_TAG_MAX) {
-        return nwf_error_set(err, -E2BIG, "variable %.80s: longer than %d characters", name,
-                             NWF_TAG_MAX);
-    }
-    int r = nwf_params_add_list(&wanted->binding.params, name, equals + 1, err);
-    if (!r) {
-        add_tag(wanted, key, equals + 1);
-    }
-    return r;
+    return nwf_params_add_list(&wanted->binding.params, name, equals + 1, err);
 }
 
 /* The first of MAC is the guest's own.  An identity makes the port a guest's, whatever its name
  * is and whether there is a filter or not. */
-static void
-add_identity(struct wanted *wanted)
+static int
+add_tags(struct wanted *wanted, struct nwf_error *err)
 {
     const struct nwf_param *mac = nwf_params_find(&wanted->binding.params, "MAC");
+    const struct nwf_ovs_port port = {.name = wanted->port};
 
     if (mac) {
-        add_tag(wanted, NWF_TAG_MAC, mac->values.data[0]);
+        nwf_cli_change_tag(&wanted->tags, &port, NWF_TAG_MAC, mac->values.data[0]);
     }
-    add_tag(wanted, "iface-id", wanted->port);
+    nwf_cli_change_tag(&wanted->tags, &port, "iface-id", wanted->port);
+    return nwf_cli_add_binding(&wanted->tags, &port, &wanted->binding, err);
 }
 
 static int
 read_words(struct nwf_cli *cli, struct wanted *wanted, struct nwf_error *err)
 {
-    int first = cli->argc > 1 && !strchr(cli->argv[1], '=') ? 2 : 1;
+    int first = cli->argc > 1 && !strchr(cli->argv[1], '=') ? 2 : 1, r;
 
     wanted->port = cli->argv[0];
     if (!*wanted->port || strlen(wanted->port) >= IFNAMSIZ) {
@@ -121,19 +101,16 @@ read_words(struct nwf_cli *cli, struct wanted *wanted, struct nwf_error *err)
     }
     if (first == 2) {
         wanted->binding.filter = nwf_strdup(cli->argv[1]);
-        add_tag(wanted, NWF_TAG_FILTER, cli->argv[1]);
     }
     for (int i = first; i < cli->argc; i++) {
-        int r = take_variable(wanted, cli->argv[i], err);
-        if (r) {
+        if ((r = take_variable(wanted, cli->argv[i], err))) {
             return r;
         }
     }
-    add_identity(wanted);
-    if (!wanted->binding.filter) {
-        return 0;
+    if ((r = add_tags(wanted, err)) || !wanted->binding.filter) {
+        return r;
     }
-    int r = nwf_plan_check_binding(&wanted->binding, cli->store, err);
+    r = nwf_plan_check_binding(&wanted->binding, cli->store, err);
     return r ? nwf_error_wrap(err, "%s", wanted->port) : 0;
 }
 
@@ -200,6 +177,24 @@ is_taken(struct nwf_ovsdb *db, const char *name)
 }
 
 static int
+write_port(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, const struct wanted *wanted,
+           struct nwf_error *err)
+{
+    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
+    NWF_VEC(struct nwf_tag) tags = {.data = NULL};
+
+    nwf_vec_foreach (change, &wanted->tags) {
+        if (change->value) {
+            nwf_vec_push(&tags, (struct nwf_tag){change->key, change->value});
+        }
+    }
+    nwf_txn_add_port(txn, bridge, wanted->port, tags.data, tags.n, vlan);
+    nwf_vec_clear(&tags);
+    nwf_txn_wait_for_vswitchd(txn);
+    return nwf_ovsdb_commit(db, txn, err);
+}
+
+static int
 add_port(struct nwf_ovsdb *db, const struct wanted *wanted, struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
@@ -221,10 +216,7 @@ add_port(struct nwf_ovsdb *db, const struct wanted *wanted, struct nwf_error *er
     if (is_taken(db, wanted->port)) {
         return nwf_error_set(err, -EEXIST, "%.80s: it is a port elsewhere already", wanted->port);
     }
-    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
-    nwf_txn_add_port(txn, bridge, wanted->port, wanted->tags.data, wanted->tags.n, vlan);
-    nwf_txn_wait_for_vswitchd(txn);
-    r = nwf_ovsdb_commit(db, txn, err);
+    r = write_port(db, bridge, wanted, err);
     return r ? nwf_error_wrap(err, "%.80s", wanted->port) : 0;
 }
 
@@ -256,7 +248,7 @@ set_up(const char *name, struct nwf_error *err)
 static int
 bring_up(struct nwf_cli *cli, const char *port, struct nwf_error *err)
 {
-    int r = nwf_hook_enforce(cli, port, err);
+    int r = nwf_hook_enforce_port(cli, port, err);
 
     return r ? r : set_up(port, err);
 }
@@ -304,8 +296,7 @@ take_down(struct nwf_cli *cli, struct nwf_error *err)
         || (r = remove_port(db, cli->argv[0], true, err))) {
         return r;
     }
-    r = nwf_hook_tidy(cli, bridge_name, err);
-    return r < 0 ? r : 0; /* What is wrong with others is no matter here. */
+    return nwf_hook_tidy(cli, bridge_name, err);
 }
 
 int

@@ -326,7 +326,7 @@ static int
 read_domain(const char *file, const xmlNode *root, struct nwf_domain *domain, struct nwf_error *err)
 {
     bool seen = false;
-    int r = 0;
+    int r = 0, broken = 0;
 
     if (!is_plain(root, "domain")) {
         return nwf_error_set(err, -EINVAL, "%s:%u: <%.80s> is not <domain>", file,
@@ -339,11 +339,11 @@ read_domain(const char *file, const xmlNode *root, struct nwf_domain *domain, st
             take_content(node, &domain->uuid);
         } else if (is_plain(node, "devices")) {
             r = read_devices(file, node, domain, err);
-        } else if (is_plain(node, "metadata")) {
-            r = read_metadata(file, node, domain, &seen, err);
+        } else if (is_plain(node, "metadata") && !broken) {
+            broken = read_metadata(file, node, domain, &seen, err);
         }
     }
-    return r;
+    return r ? r : broken;
 }
 
 int
@@ -354,10 +354,7 @@ nwf_domain_read(const char *file, const char *data, size_t size, struct nwf_doma
     int r = nwf_xml_parse_large(file, data, size, NWF_DOMAIN_MAX, &doc, err);
 
     memset(ret, 0, sizeof *ret);
-    if (!r && (r = read_domain(file, xmlDocGetRootElement(doc), ret, err))) {
-        nwf_domain_clear(ret);
-    }
-    return r;
+    return r ? r : read_domain(file, xmlDocGetRootElement(doc), ret, err);
 }
 
 static bool
@@ -429,7 +426,10 @@ nwf_domain_parse(const char *file, const char *data, size_t size, struct nwf_dom
 {
     int r = nwf_domain_read(file, data, size, ret, err);
 
-    if (!r && (r = nwf_domain_check(file, ret, err))) {
+    if (!r) {
+        r = nwf_domain_check(file, ret, err);
+    }
+    if (r) {
         nwf_domain_clear(ret);
     }
     return r;

@@ -14,7 +14,8 @@ from cases import HOOK_MANUAL, MANUAL, PROGRAM, Row, run
 
 # Those that scripts rely on; the help may have more.
 COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter",
-            "explain", "hook install", "hook uninstall", "hook qemu", "hook proxmox", "hook exec"]
+            "explain", "hook libvirt", "hook install", "hook uninstall", "hook qemu",
+            "hook proxmox", "hook exec"]
 OF_FILTER = ["list", "show", "check", "define", "undefine"]
 FILTER_USAGE = (r"usage: ovs-nwfilter filter list \| show NAME \| check NAME\|FILE\.\.\. \| "
                 r"define FILE \| undefine NAME")
@@ -100,11 +101,11 @@ ROWS = [
     Row("unbind with two", ["unbind", "vnet0", "vnet1"], error=usage("unbind IFACE")),
     Row("bindings with a word", ["bindings", "br0"], error=usage("bindings")),
     Row("compile without a file", ["compile"], error=usage("compile FILE...")),
-    Row("hook alone", ["hook"], error=r"usage: ovs-nwfilter hook install \| uninstall.* \.\.\."),
-    Row("an unknown hook", ["hook", "nosuch"], error=r"usage: ovs-nwfilter hook install \| .*"),
+    Row("hook alone", ["hook"], error=r"usage: ovs-nwfilter hook libvirt \| install.* \.\.\."),
+    Row("an unknown hook", ["hook", "nosuch"], error=r"usage: ovs-nwfilter hook libvirt \| .*"),
     Row("an unknown hook with --help", ["hook", "nosuch", "--help"],
-        error=r"usage: ovs-nwfilter hook install \| .*"),
-    Row("part of a hook", ["hook", "inst"], error=r"usage: ovs-nwfilter hook install \| .*"),
+        error=r"usage: ovs-nwfilter hook libvirt \| .*"),
+    Row("part of a hook", ["hook", "inst"], error=r"usage: ovs-nwfilter hook libvirt \| .*"),
     Row("a hook of another command", ["sync", "install", "--port=x"],
         error="--port takes the place of BRIDGE"),
     Row("hook install alone", ["hook", "install"], error=usage("hook install libvirt")),

@@ -112,13 +112,17 @@ def test_qemu(world):
 
 
 REFUSED = {
-    "a filter that is not there": (("--bridge=br0", "nosuch", f"MAC={MAC}"), f"{TAP}: filter nosuch"),
+    "a filter that is not there": (("--bridge=br0", "nosuch", f"MAC={MAC}"),
+                                   f"{TAP}: filter nosuch"),
     "a variable that is missing": (("--bridge=br0", CLEAN, f"MAC={MAC}"), "$IP"),
-    "a value that is none": (("--bridge=br0", CLEAN, f"MAC={MAC}", "'IP=10.0.0.$'"), "is not a value"),
+    "a value that is none": (("--bridge=br0", CLEAN, f"MAC={MAC}", "'IP=10.0.0.$'"),
+                             "is not a value"),
     "an address that is none": (("--bridge=br0", CLEAN, f"MAC={MAC}", "IP=10.0.0"), "10.0.0"),
-    "a variable twice": (("--bridge=br0", CLEAN, "IP=10.0.0.7", "IP=10.0.0.8"), "IP is given twice"),
+    "a variable twice": (("--bridge=br0", CLEAN, "IP=10.0.0.7", "IP=10.0.0.8"),
+                         "IP is given twice"),
     "a word that is no variable": (("--bridge=br0", CLEAN, "IP"), '"IP" is not NAME=VALUE'),
-    "a tag of our own": (("--bridge=br0", CLEAN, "status=x"), "status is no variable's name"),
+    "a tag of our own": (("--bridge=br0", CLEAN, "status=x"),
+                         "cannot have this name: the tag nwfilter-status"),
     "no bridge": ((CLEAN, f"MAC={MAC}"), "--bridge is missing"),
     "a bridge that is not there": (("--bridge=br9", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"),
                                    "br9: no such bridge"),
@@ -149,7 +153,8 @@ def test_qemu_refuses(world):
 
 def test_qemu_elsewhere(world):
     """What QEMU's tap can not be."""
-    for name, cause in (("nosuch0", "nosuch0: "), ("other", "other: it is a port elsewhere already"),
+    for name, cause in (("nosuch0", "nosuch0: "),
+                        ("other", "other: it is a port elsewhere already"),
                         ("sixteen-letters-", "is not an interface's name"), ("", '"" is not')):
         result = nwfilter("hook", "qemu", name, *GOOD)
         world.check(f"hook qemu {name!r} fails, {when(world)}", result.status == 1
@@ -164,8 +169,9 @@ def test_qemu_starts(world):
     machine = qemu(world, *GOOD)
     if not world.check(f"QEMU starts, {when(world)}", not machine.problem, machine.problem):
         return machine.close()
-    world.check("    the port is enforced before its processor runs", machine.status() == "prelaunch"
-                and world.status(TAP) == "active", (machine.status(), world.tags(TAP)))
+    world.check("    the port is enforced before its processor runs",
+                machine.status() == "prelaunch" and world.status(TAP) == "active",
+                (machine.status(), world.tags(TAP)))
     world.check("    and is up", "UP" in command("ip", "-o", "link", "show", TAP).split("<")[1]
                 .split(">")[0].split(","))
     world.check("    its tags are those of the command line", {
@@ -352,8 +358,9 @@ def furnish(world):
     for name, number in PORTS.items():
         world._plug(name, Station(M.format(number), f"10.0.0.{number}"), {}, {})
     machine(100, "#a web server", "boot: order=scsi0;net0", "cores: 2",
-            "ipconfig0: ip=10.0.0.10/24,gw=10.0.0.1,ip6=2001:db8::10/64", "ipconfig1: ip=10.0.0.11/24",
-            "name: web", net(0, 10, tag=5), net(1, 11, firewall=0, queues=4, rate=12, mtu=1500),
+            "ipconfig0: ip=10.0.0.10/24,gw=10.0.0.1,ip6=2001:db8::10/64",
+            "ipconfig1: ip=10.0.0.11/24", "name: web", net(0, 10, tag=5),
+            net(1, 11, firewall=0, queues=4, rate=12, mtu=1500),
             net(2, 99, bridge="vmbr9"), net(3, 98, bridge="plain"), "", "[PENDING]", "delete: net1",
             "", "[before]", net(0, 97), "snaptime: 1700000000")
     machine(101, "name: shielded\r", net(0, 12, firewall=1, link_down=1) + "\r",

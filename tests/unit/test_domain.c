@@ -228,6 +228,21 @@ test_unplugged(void **state)
     expect_error(nwf_domain_check("d.xml", &domain, &err), &err, "is for none of");
 }
 
+/* Ports are cleaned up behind a domain whose metadata nobody can read any more. */
+static void
+test_broken_metadata(void **state)
+{
+    char *text CLEANUP_FREE = domain_of(OURS "<nic/></ports>");
+    struct nwf_domain domain CLEANUP(nwf_domain_clear);
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    (void) state;
+    expect_error(nwf_domain_read("d.xml", text, strlen(text), &domain, &err), &err, "<nic>");
+    assert_int_equal(domain.nics.n, 2);
+    assert_string_equal(domain.nics.data->dev, "vnet0");
+    assert_string_equal(domain.uuid, "u");
+}
+
 /* ---- The schema. ---- */
 
 static void
@@ -355,7 +370,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interfaces), cmocka_unit_test(test_little),
         cmocka_unit_test(test_metadata),   cmocka_unit_test(test_unplugged),
-        cmocka_unit_test(test_schema),     cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_schema),     cmocka_unit_test(test_broken),
         cmocka_unit_test(test_limits),
     };
 
