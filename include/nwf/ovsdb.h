@@ -188,6 +188,13 @@ void nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 void nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 /* Sets them for a bridge of which it is noted what they were. */
 void nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
+/* Puts a port onto the bridge, with one Interface of that name and those tags; 'vlan' is its
+ * Port's tag, or negative for a trunk. */
+void nwf_txn_add_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *name,
+                      const struct nwf_tag *tags, size_t n_tags, int vlan);
+/* Takes one off it: no member of a bond. */
+void nwf_txn_remove_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
+                         const struct nwf_ovs_ref *port);
 /* It is done only when ovs-vswitchd has acted on it. */
 void nwf_txn_wait_for_vswitchd(struct nwf_txn *txn);
 

@@ -182,7 +182,7 @@ def domain_starts(world):
         interface, port = world.rows(number)
         interface["row"]["external_ids"] = ["map", [["attached-mac", tags["attached-mac"]],
                                                     ["vm-id", VM]]]
-        transact(interface, port, mutate("Bridge", BRIDGE, [
+        watch.transact(interface, port, mutate("Bridge", BRIDGE, [
             "ports", "insert", ["named-uuid", f"port{number}"]]), wake)
         subprocess.run(["ovs-vsctl", "--timeout=120", "wait-until", "Interface", name,
                         "ofport>0"], check=True)
