@@ -20,6 +20,7 @@ import traceback
 from . import libvirt as libvirt_module
 from . import netns
 from . import ovs as ovs_module
+from . import vm as vm_module
 
 
 class Lab:
@@ -42,10 +43,15 @@ class Lab:
             daemon.stop()
 
 
-def main(test, ovs=False, libvirt=False, dummy=False):
+def main(test, ovs=False, libvirt=False, dummy=False, machines=False):
     """Run test(lab) in a laboratory of its own and exit."""
+    if machines:
+        vm_module.need_kernel()
     netns.enter(*(ovs_module.PROGRAMS if ovs or dummy else ()),
-                *(libvirt_module.PROGRAMS if libvirt else ()))
+                *(libvirt_module.PROGRAMS if libvirt else ()),
+                *(vm_module.PROGRAMS if machines else ()))
+    if machines:
+        netns.reap()
     sys.exit(_run(test, ovs, libvirt, dummy))
 
 

@@ -4,6 +4,7 @@
 libvirt filters any interface in a Linux bridge for which it is given a binding; no virtual machine
 is needed.  Its rules go to ebtables and iptables, of which every network namespace has its own.
 libvirtd finds its own stock filters in the private copy of /etc/libvirt.  About a second a binding.
+It also runs virtual machines (vm.py), with the hooks that a test has put there.
 """
 
 import os
@@ -15,10 +16,22 @@ from .netns import WORK, Daemon, run, run_status, sysctl
 
 PROGRAMS = ("libvirtd", "virtlogd", "virsh", "ebtables", "iptables", "bridge")
 SOCKET = "/run/libvirt/libvirt-sock"
+CONFIGURATION_FILE = f"{WORK}/libvirtd.conf"
 CONFIGURATION = """\
 auth_unix_rw = "none"
 log_outputs = "3:stderr"
 """
+
+# There is neither a security module nor a folder of cgroups in the laboratory, and QEMU needs no
+# mounts of its own.
+QEMU_CONFIGURATION = """\
+user = "root"
+group = "root"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+"""
+HOOKS = "/etc/libvirt/hooks/qemu.d"
 
 
 class Libvirt:
@@ -26,12 +39,33 @@ class Libvirt:
         self.logs = self.daemon = None
 
     def start(self):
-        configuration = f"{WORK}/libvirtd.conf"
-        with open(configuration, "w") as file:
+        with open(CONFIGURATION_FILE, "w") as file:
             file.write(CONFIGURATION)
+        with open("/etc/libvirt/qemu.conf", "w") as file:
+            file.write(QEMU_CONFIGURATION)
         self.logs = Daemon("virtlogd", "virtlogd")
-        self.daemon = Daemon("libvirtd", "libvirtd", "--config", configuration)
-        self.daemon.wait_ready(lambda: os.path.exists(SOCKET) and not self.virsh("nwfilter-list")[0])
+        self.start_daemon()
+
+    def start_daemon(self):
+        if os.path.exists(SOCKET):  # a killed one's
+            os.unlink(SOCKET)
+        self.daemon = Daemon("libvirtd", "libvirtd", "--config", CONFIGURATION_FILE)
+        self.daemon.wait_ready(
+            lambda: os.path.exists(SOCKET) and not self.virsh("nwfilter-list")[0])
+
+    def restart(self):
+        """Machines go on meanwhile."""
+        self.daemon.stop()
+        self.start_daemon()
+
+    @staticmethod
+    def add_hook(name, script):
+        """Put a script into qemu.d, whose scripts run in the order of their names.  libvirtd looks
+        for the folder's scripts when it starts, or is told to reload."""
+        os.makedirs(HOOKS, exist_ok=True)
+        with open(f"{HOOKS}/{name}", "w") as file:
+            file.write(script)
+        os.chmod(f"{HOOKS}/{name}", 0o755)
 
     def stop(self):
         for daemon in (self.daemon, self.logs):
@@ -41,6 +75,12 @@ class Libvirt:
     def virsh(self, *argv, stdin=None):
         """Return (exit status, output).  Needs no driver but that of the filters."""
         return run_status("virsh", "--quiet", "--connect", "nwfilter:///system", *argv,
+                          stdin=stdin, timeout=60)
+
+    @staticmethod
+    def machines(*argv, stdin=None):
+        """The same for virtual machines."""
+        return run_status("virsh", "--quiet", "--connect", "qemu:///system", *argv,
                           stdin=stdin, timeout=60)
 
     def define_filter(self, xml):

@@ -23,6 +23,7 @@ WORK = "/run/lab"  # logs and other files of the laboratory, gone with it
 EMPTY = ("/run", "/var/log", "/var/cache", "/var/lib/openvswitch", "/var/lib/libvirt",
          "/etc/openvswitch", "/etc/ovs-nwfilter")
 COPIED = ("/etc",)  # hidden under a private copy
+KVM = "/dev/kvm"  # may be there and hang; without it, a machine is the same everywhere
 
 
 class LabError(Exception):
@@ -55,12 +56,29 @@ def _furnish():
     for path in EMPTY:
         if os.path.isdir(path):
             _mount_empty(path)
+    if os.path.exists(KVM):
+        run("mount", "--bind", "/dev/null", KVM)
     for path in (WORK, "/run/lock", "/run/openvswitch", "/run/libvirt", "/var/log/openvswitch",
                  "/var/log/libvirt", "/var/cache/libvirt"):
         os.makedirs(path, exist_ok=True)
     for family in ("all", "default"):  # no router solicitation, no MLD, no DAD
         sysctl(f"net.ipv6.conf.{family}.disable_ipv6", 1)
     run("ip", "link", "set", "lo", "up")
+
+
+def reap():
+    """Go on in a child; the first process of the namespace waits for whatever loses its parent.
+
+    libvirtd waits until a machine's process is not there any more, and it is not the parent."""
+    sys.stdout.flush()
+    test = os.fork()
+    if not test:
+        return
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(test, signal.SIGTERM))
+    while True:
+        pid, status = os.wait()
+        if pid == test:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xff)
 
 
 def _mount_empty(path):
