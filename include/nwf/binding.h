@@ -45,6 +45,9 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 #define NWF_TAG_INSTALLED "nwfilter-installed-ts"
 #define NWF_TAG_PROFILE "port-profile"
 #define NWF_TAG_MAC "attached-mac"
+/* Written by the hook that starts a virtual machine: its name, by which a policy file may know it.
+ */
+#define NWF_TAG_VM_NAME "vm-name"
 
 struct nwf_tag {
     const char *key;

@@ -18,5 +18,7 @@ int nwf_file_read(const char *path, size_t max, char **ret_data, size_t *ret_siz
 /* Replaces or makes 'path' with 'data' by a rename, so that readers see the old
  * or the new contents. */
 int nwf_file_write(const char *path, const char *data, size_t size, struct nwf_error *err);
+/* The same for a file that is a program. */
+int nwf_file_write_program(const char *path, const char *data, size_t size, struct nwf_error *err);
 
 #endif

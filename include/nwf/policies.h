@@ -4,12 +4,12 @@
  *
  * A file is a JSON array of objects, which are called entries:
  *
- *   {"port": NAME | "mac": MAC | "vm": UUID, "filter": NAME,
+ *   {"port": NAME | "mac": MAC | "vm": UUID | NAME, "filter": NAME,
  *    "parameters": {NAME: VALUE | [VALUE...]}}
  *
  * An entry is for the Interface of that name, or for those with that address or of
- * that machine by their tags (attached-mac; vm-id, vm-uuid or xs-vm-uuid); "vm" and "mac" together
- * are for one interface of a machine.  Beside "port", "mac" is the variable MAC. */
+ * that machine by their tags (attached-mac; vm-id, vm-uuid, xs-vm-uuid or vm-name); "vm" and "mac"
+ * together are for one interface of a machine.  Beside "port", "mac" is the variable MAC. */
 #ifndef NWF_POLICIES_H
 #define NWF_POLICIES_H
 

@@ -28,6 +28,9 @@ DEFINE_CLEANUP(struct nwf_store, nwf_store, nwf_store_free)
 int nwf_store_get(struct nwf_store *store, const char *name, const struct nwf_filter **ret_filter,
                   struct nwf_error *err);
 
+/* Whether there is a filter of this name, good or broken. */
+bool nwf_store_has(struct nwf_store *store, const char *name);
+
 /* A new store with the filters that 'old' has read, read anew.  Where there is one that is broken
  * now, its definition from before stays in force.  *ret_differs: some filter is not what it was. */
 struct nwf_store *nwf_store_renew(const struct nwf_store *old, bool *ret_differs);

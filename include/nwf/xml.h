@@ -20,6 +20,9 @@ DEFINE_CLEANUP(xmlDoc, nwf_xml, xmlFreeDoc)
  * cause").  *ret_doc is the caller's to free with xmlFreeDoc(). */
 int nwf_xml_parse(const char *name, const char *data, size_t size, xmlDoc **ret_doc,
                   struct nwf_error *err);
+/* The same for documents that may have 'max' bytes. */
+int nwf_xml_parse_large(const char *name, const char *data, size_t size, size_t max,
+                        xmlDoc **ret_doc, struct nwf_error *err);
 
 /* Attribute 'key' of 'node' as a new string; NULL when it is absent. */
 char *nwf_xml_attr(const xmlNode *node, const char *key);

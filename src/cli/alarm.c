@@ -20,6 +20,7 @@
 /* For the handler, which may build no text. */
 static char complaint[128];
 static size_t complaint_size;
+static int exit_code;
 
 /* Nothing is half done: a switch takes a bundle as a whole, the database a transaction. */
 static void
@@ -29,7 +30,7 @@ give_up(int signal)
     if (write(STDERR_FILENO, complaint, complaint_size) < 0) {
         /* There is nobody left to tell. */
     }
-    _exit(NWF_EXIT_ERROR);
+    _exit(exit_code);
 }
 
 static void
@@ -54,6 +55,7 @@ nwf_cli_start_alarm(const struct nwf_cli *cli, unsigned int times)
     sigset_t signals;
 
     nwf_cli_stop_alarm();
+    exit_code = cli->never_fails ? NWF_EXIT_OK : NWF_EXIT_ERROR;
     complaint_size = (size_t) snprintf(complaint, sizeof complaint,
                                        "ovs-nwfilter: not done after %u seconds\n", seconds);
     (void) sigaction(SIGALRM, &action, NULL);

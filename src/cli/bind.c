@@ -12,6 +12,7 @@
 #include "nwf/text.h"
 #include "nwf/xml.h"
 #include "sync.h"
+#include "tags.h"
 
 static const char *xml;
 static bool in_force;
@@ -79,93 +80,16 @@ binding_from_file(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_e
     return r ? r : nwf_binding_from_xml(xml, data, size, binding, err);
 }
 
-/* The tags that 'binding' stands for; values are the caller's to free. */
-struct tag_changes {
-    struct nwf_tag_change *data;
-    size_t n, allocated;
-};
-
+/* The old binding and its status. */
 static void
-set_tag(struct tag_changes *changes, const struct nwf_ovs_port *port, char *key, char *value)
-{
-    nwf_vec_push(changes,
-                 (struct nwf_tag_change){
-                     .interface = &port->uuid, .verify = true, .key = key, .value = value});
-}
-
-/* The old binding and its status.  What sync has noted about the switch stays until sync has
- * changed that; the rest is not ours. */
-static bool
-is_outdated(const char *key)
-{
-    return !strcmp(key, NWF_TAG_STATUS) || !strcmp(key, NWF_TAG_INSTALLED)
-           || (nwf_tag_is_policy(key) && strcmp(key, NWF_TAG_MAC) && strcmp(key, NWF_TAG_PROFILE));
-}
-
-static void
-remove_old_tags(struct tag_changes *changes, const struct nwf_ovs_port *port)
+remove_old_tags(struct nwf_cli_changes *changes, const struct nwf_ovs_port *port)
 {
     nwf_vec_foreach (tag, &port->tags) {
-        if (is_outdated(tag->key)) {
-            set_tag(changes, port, nwf_strdup(tag->key), NULL);
+        if (!strcmp(tag->key, NWF_TAG_STATUS) || !strcmp(tag->key, NWF_TAG_INSTALLED)) {
+            nwf_cli_change_tag(changes, port, tag->key, NULL);
         }
     }
-}
-
-/* The variable's tag; what sync would refuse to read is not written. */
-static int
-format_value(const struct nwf_param *param, char **ret, struct nwf_error *err)
-{
-    size_t len = 0;
-
-    nwf_vec_foreach (value, &param->values) {
-        len += strlen(*value) + 1;
-    }
-    if (len - 1 > NWF_TAG_MAX) {
-        return nwf_error_set(err, -E2BIG, "variable %s: longer than %d characters", param->name,
-                             NWF_TAG_MAX);
-    }
-    char *text = nwf_zalloc(len), *end = text;
-    nwf_vec_foreach (value, &param->values) {
-        end = stpcpy(end, *value);
-        *end++ = ',';
-    }
-    end[-1] = '\0';
-    *ret = text;
-    return 0;
-}
-
-static int
-add_new_tags(struct tag_changes *changes, const struct nwf_ovs_port *port,
-             const struct nwf_binding *binding, struct nwf_error *err)
-{
-    set_tag(changes, port, nwf_strdup(NWF_TAG_FILTER), nwf_strdup(binding->filter));
-    nwf_vec_foreach (param, &binding->params.list) {
-        char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);
-        char *value = NULL;
-        int r = !strcmp(key, NWF_TAG_STATUS)
-                    ? nwf_error_set(err, -EINVAL,
-                                    "a variable cannot have this name: the tag %s is "
-                                    "for something else",
-                                    key)
-                    : format_value(param, &value, err);
-        if (r) {
-            nwf_error_wrap(err, "%s", binding->port);
-            return r;
-        }
-        set_tag(changes, port, TAKE_PTR(key), value);
-    }
-    return 0;
-}
-
-static void
-changes_clear(struct tag_changes *changes)
-{
-    nwf_vec_foreach (change, changes) {
-        free((char *) change->key);
-        free((char *) change->value);
-    }
-    nwf_vec_clear(changes);
+    nwf_cli_remove_binding(changes, port);
 }
 
 /* Checks the binding as sync will see it: with the port's own MAC, which may be NULL. */
@@ -198,7 +122,7 @@ static int
 try_to_write(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
              const struct nwf_binding *binding, struct nwf_error *err)
 {
-    struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
+    struct nwf_cli_changes changes CLEANUP(nwf_cli_changes_clear) = {.data = NULL};
     struct nwf_ovs_port port = {.tags.data = NULL};
     int r;
 
@@ -207,7 +131,7 @@ try_to_write(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
     }
     remove_old_tags(&changes, &port);
     if (binding
-        && ((r = add_new_tags(&changes, &port, binding, err))
+        && ((r = nwf_cli_add_binding(&changes, &port, binding, err))
             || (r = check(cli, binding, nwf_tag_find(port.tags.data, port.tags.n, NWF_TAG_MAC),
                           err)))) {
         nwf_vec_clear(&port.tags);
@@ -235,12 +159,12 @@ write_tags(struct nwf_cli *cli, struct nwf_ovsdb *db, const char *name,
 static bool
 has_binding(const struct nwf_ovs_port *port, const struct nwf_binding *binding)
 {
-    struct tag_changes wanted CLEANUP(changes_clear) = {.data = NULL};
+    struct nwf_cli_changes wanted CLEANUP(nwf_cli_changes_clear) = {.data = NULL};
     size_t n = 0;
 
-    (void) add_new_tags(&wanted, port, binding, NULL);
+    (void) nwf_cli_add_binding(&wanted, port, binding, NULL);
     nwf_vec_foreach (tag, &port->tags) {
-        n += nwf_tag_is_policy(tag->key) && is_outdated(tag->key);
+        n += nwf_cli_is_of_binding(tag->key);
     }
     nwf_vec_foreach (change, &wanted) {
         const char *value = nwf_tag_find(port->tags.data, port->tags.n, change->key);

@@ -29,6 +29,7 @@ struct nwf_cli {
     int argc;
     char **argv;
 
+    bool never_fails;      /* What goes wrong is said, and the exit code is 0. */
     bool has_daemon;       /* It runs, and what is to be put in force is handed over to it. */
     struct nwf_lock *lock; /* NULL: none taken. */
     struct nwf_filter_path path;

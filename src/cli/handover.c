@@ -116,8 +116,8 @@ is_lost(int r, const char *answer)
 }
 
 int
-nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *port,
-                  unsigned int patience_s, struct nwf_error *err)
+nwf_cli_ask_to_settle(const char *bridge, const char *port, unsigned int patience_s,
+                      char **ret_answer, struct nwf_error *err)
 {
     char *answer CLEANUP_FREE = NULL;
     char *timeout CLEANUP_FREE = nwf_asprintf("--timeout=%u", patience_s);
@@ -133,12 +133,27 @@ nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *por
         r = 0;
     }
     if (r == -ETIMEDOUT || (r == -EIO && answer && !strncmp(answer, NWF_LATE, strlen(NWF_LATE)))) {
-        nwf_cli_complain_of(port ? port : bridge ? bridge : DAEMON, "not enforced in time");
-        nwf_error_clear(err);
-        return NWF_EXIT_LATE;
+        const char *what = port ? port : bridge ? bridge : DAEMON;
+        return nwf_error_set(err, -ETIMEDOUT, "%s: not enforced in time", what);
     }
     if (is_lost(r, answer)) {
         return nwf_error_set(err, NWF_NO_DAEMON, DAEMON " has gone");
+    }
+    *ret_answer = TAKE_PTR(answer);
+    return r;
+}
+
+int
+nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *port,
+                  unsigned int patience_s, struct nwf_error *err)
+{
+    char *answer CLEANUP_FREE = NULL;
+    int r = nwf_cli_ask_to_settle(bridge, port, patience_s, &answer, err);
+
+    if (r == -ETIMEDOUT) {
+        nwf_cli_complain(err);
+        nwf_error_clear(err);
+        return NWF_EXIT_LATE;
     }
     return r ? r : show(cli, answer, err);
 }

@@ -21,8 +21,13 @@ bool nwf_cli_find_daemon(void);
 unsigned int nwf_cli_patience_s(const struct nwf_cli *cli);
 
 /* Has the daemon put in force what the database and the files say now of the bridge, or of the
- * port, or if both are NULL of all bridges, and shows its answer.  Returns an exit code, or a
- * negative errno if there is no answer. */
+ * port, or if both are NULL of all bridges.  *ret_answer, the caller's, has a line for each bridge,
+ * or the port; those that begin with "!" are errors, with "!!" of a whole bridge, with "?"
+ * warnings. -ETIMEDOUT: it is not done in time. */
+int nwf_cli_ask_to_settle(const char *bridge, const char *port, unsigned int patience_s,
+                          char **ret_answer, struct nwf_error *err);
+
+/* The same, and shows the answer.  Returns an exit code, or a negative errno if there is none. */
 int nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *port,
                       unsigned int patience_s, struct nwf_error *err);
 

@@ -29,7 +29,7 @@
 
 static const struct nwf_verb *const tables[] = {
     nwf_manage_verbs,  nwf_bind_verbs,   nwf_bindings_verbs, nwf_sync_verbs, nwf_diff_verbs,
-    nwf_compile_verbs, nwf_filter_verbs, nwf_explain_verbs,  NULL,
+    nwf_compile_verbs, nwf_filter_verbs, nwf_explain_verbs,  nwf_hook_verbs, NULL,
 };
 
 static const struct nwf_common_option common[] = {
@@ -306,5 +306,5 @@ main(int argc, char **argv)
     }
     nwf_error_clear(&err);
     cli_finish(&cli);
-    return r;
+    return cli.never_fails ? NWF_EXIT_OK : r;
 }

@@ -184,17 +184,50 @@ read_line(struct parser *p, int argc, char **argv, struct nwf_error *err)
     return 0;
 }
 
+/* How many of the words are the verb's name, which has one or two; 0: it is not this verb. */
+static int
+match_verb(const struct nwf_verb *verb, int argc, char *const *argv)
+{
+    const char *space = strchr(verb->name, ' ');
+    size_t n = space ? (size_t) (space - verb->name) : strlen(verb->name);
+
+    if (argc < 1 || strlen(argv[0]) != n || memcmp(verb->name, argv[0], n)) {
+        return 0;
+    }
+    return !space ? 1 : argc > 1 && !strcmp(space + 1, argv[1]) ? 2 : 0;
+}
+
+/* The verb that the line begins with, and the words of its name. */
 static const struct nwf_verb *
-find_verb(const struct nwf_command_line *line, const char *name)
+find_verb(const struct nwf_command_line *line, const struct nwf_cli *cli, int *ret_words)
 {
     for (const struct nwf_verb *const *table = line->tables; *table; table++) {
         for (const struct nwf_verb *verb = *table; verb->name; verb++) {
-            if (!strcmp(verb->name, name)) {
+            if ((*ret_words = match_verb(verb, cli->argc, cli->argv))) {
                 return verb;
             }
         }
     }
     return NULL;
+}
+
+/* 'word' may be the first of the two that some names have. */
+static int
+refuse_verb(const struct nwf_command_line *line, const char *word, struct nwf_error *err)
+{
+    char *names CLEANUP_FREE = nwf_strdup("");
+    size_t n = strlen(word);
+
+    for (const struct nwf_verb *const *table = line->tables; *table; table++) {
+        for (const struct nwf_verb *verb = *table; verb->name; verb++) {
+            if (!strncmp(verb->name, word, n) && verb->name[n] == ' ') {
+                char *old CLEANUP_FREE = names;
+                names = nwf_asprintf("%s%s%s", old, *old ? " | " : "", verb->name + n + 1);
+            }
+        }
+    }
+    return *names ? nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s %s ...", word, names)
+                  : nwf_error_set(err, -EINVAL, "unknown command \"%.80s\"; see --help", word);
 }
 
 static int
@@ -212,11 +245,11 @@ give_to_verb(const struct nwf_verb *verb, const struct given *given, struct nwf_
 static int
 sort_out(struct parser *p, const struct nwf_verb **ret_verb, struct nwf_error *err)
 {
-    const struct nwf_verb *verb = p->cli->argc ? find_verb(p->line, p->cli->argv[0]) : NULL;
+    int n_words = 0;
+    const struct nwf_verb *verb = find_verb(p->line, p->cli, &n_words);
 
     if (p->cli->argc && !verb) {
-        return nwf_error_set(err, -EINVAL, "unknown command \"%.80s\"; see --help",
-                             p->cli->argv[0]);
+        return refuse_verb(p->line, p->cli->argv[0], err);
     }
     nwf_vec_foreach (given, &p->given) {
         int r = verb && !p->cli->help ? give_to_verb(verb, given, err) : 0;
@@ -224,8 +257,8 @@ sort_out(struct parser *p, const struct nwf_verb **ret_verb, struct nwf_error *e
             return r;
         }
     }
-    p->cli->argc -= verb != NULL;
-    p->cli->argv += verb != NULL;
+    p->cli->argc -= n_words;
+    p->cli->argv += n_words;
     *ret_verb = verb;
     return 0;
 }

@@ -43,7 +43,7 @@ int nwf_option_words(const struct nwf_option *option, const char *argument, stru
 typedef int nwf_verb_fn(struct nwf_cli *cli, struct nwf_error *err);
 
 struct nwf_verb {
-    const char *name; /* NULL ends a table. */
+    const char *name; /* One word, or two; NULL ends a table. */
     const char *operands;
     const char *help;
     int min_args, max_args;
@@ -56,6 +56,6 @@ struct nwf_verb {
 
 extern const struct nwf_verb nwf_manage_verbs[], nwf_bind_verbs[], nwf_bindings_verbs[],
     nwf_sync_verbs[], nwf_diff_verbs[], nwf_compile_verbs[], nwf_filter_verbs[],
-    nwf_explain_verbs[];
+    nwf_explain_verbs[], nwf_hook_verbs[];
 
 #endif

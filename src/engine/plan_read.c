@@ -16,13 +16,7 @@
 static bool
 filter_exists(void *store, const char *name)
 {
-    struct nwf_error err = NWF_ERROR_INIT;
-    const struct nwf_filter *filter;
-    /* One that is there and broken exists: its port is to be quarantined. */
-    bool exists = nwf_store_get(store, name, &filter, &err) != -ENOENT;
-
-    nwf_error_clear(&err);
-    return exists;
+    return nwf_store_has(store, name); /* With a broken one its port is to be quarantined. */
 }
 
 static char *

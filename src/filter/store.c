@@ -250,6 +250,17 @@ keep_old(struct nwf_store *store, struct stored *fresh, const struct stored *old
     store->n_outdated++;
 }
 
+bool
+nwf_store_has(struct nwf_store *store, const char *name)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    const struct nwf_filter *filter;
+    bool exists = nwf_store_get(store, name, &filter, &err) != -ENOENT;
+
+    nwf_error_clear(&err);
+    return exists;
+}
+
 struct nwf_store *
 nwf_store_renew(const struct nwf_store *old, bool *ret_differs)
 {

@@ -49,11 +49,11 @@ parse_error(xmlParserCtxt *ctxt, const char *name, struct nwf_error *err)
 }
 
 int
-nwf_xml_parse(const char *name, const char *data, size_t size, xmlDoc **ret_doc,
-              struct nwf_error *err)
+nwf_xml_parse_large(const char *name, const char *data, size_t size, size_t max, xmlDoc **ret_doc,
+                    struct nwf_error *err)
 {
-    if (size > NWF_XML_MAX) {
-        return nwf_error_set(err, -EFBIG, "%s: larger than %d bytes", name, NWF_XML_MAX);
+    if (size > max) {
+        return nwf_error_set(err, -EFBIG, "%s: larger than %zu bytes", name, max);
     }
     xmlParserCtxt *ctxt CLEANUP(ctxt_cleanup) = xmlNewParserCtxt();
     if (!ctxt) {
@@ -71,6 +71,13 @@ nwf_xml_parse(const char *name, const char *data, size_t size, xmlDoc **ret_doc,
     }
     *ret_doc = TAKE_PTR(doc);
     return 0;
+}
+
+int
+nwf_xml_parse(const char *name, const char *data, size_t size, xmlDoc **ret_doc,
+              struct nwf_error *err)
+{
+    return nwf_xml_parse_large(name, data, size, NWF_XML_MAX, ret_doc, err);
 }
 
 char *

@@ -210,10 +210,11 @@ meet(struct search *search, const struct nwf_policy *policy)
     return 0;
 }
 
-/* Meets all entries of an ordered list that equal 'key'. */
+/* Meets all entries of an ordered list that equal 'key', and whose machine is written like that if
+ * 'vm' is not NULL. */
 static int
 meet_all(struct search *search, struct nwf_policy *const *list, size_t n,
-         const struct nwf_policy *key, int (*compare)(const void *, const void *))
+         const struct nwf_policy *key, int (*compare)(const void *, const void *), const char *vm)
 {
     struct nwf_policy *const *at = n ? bsearch(&key, list, n, sizeof *list, compare) : NULL;
 
@@ -221,7 +222,7 @@ meet_all(struct search *search, struct nwf_policy *const *list, size_t n,
         at--;
     }
     for (; at && at < list + n && !compare(&key, at); at++) {
-        int r = meet(search, *at);
+        int r = vm && strcmp((*at)->vm, vm) ? 0 : meet(search, *at);
         if (r) {
             return r;
         }
@@ -241,25 +242,44 @@ machine_of(const struct nwf_tag *tags, size_t n_tags)
     return vm;
 }
 
+/* UUIDs may be written in any case, names in one. */
+static int
+meet_machine(struct search *search, const struct nwf_policies *policies, const struct nwf_tag *tags,
+             size_t n_tags)
+{
+    const char *uuid = machine_of(tags, n_tags);
+    const char *name = nwf_tag_find(tags, n_tags, NWF_TAG_VM_NAME);
+    const struct nwf_policy by_uuid = {.vm = (char *) uuid}, by_name = {.vm = (char *) name};
+    int r = 0;
+
+    if (uuid) {
+        r = meet_all(search, policies->by_vm.data, policies->by_vm.n, &by_uuid, compare_vm, NULL);
+    }
+    if (!r && name) {
+        r = meet_all(search, policies->by_vm.data, policies->by_vm.n, &by_name, compare_vm, name);
+    }
+    return r;
+}
+
 int
 nwf_policies_find(const struct nwf_policies *policies, const char *interface,
                   const struct nwf_tag *tags, size_t n_tags, const struct nwf_policy **ret,
                   struct nwf_error *err)
 {
     const char *attached = nwf_tag_find(tags, n_tags, NWF_TAG_MAC);
-    const char *vm = machine_of(tags, n_tags);
-    struct nwf_policy key = {.port = (char *) interface, .vm = (char *) vm};
+    struct nwf_policy key = {.port = (char *) interface};
     struct search search = {.err = err};
 
     if (attached && !nwf_mac_parse(attached, &key.mac, NULL)) {
         search.mac = &key.mac;
     }
-    int r = meet_all(&search, policies->by_port.data, policies->by_port.n, &key, compare_port);
+    int r =
+        meet_all(&search, policies->by_port.data, policies->by_port.n, &key, compare_port, NULL);
     if (!r && search.mac) {
-        r = meet_all(&search, policies->by_mac.data, policies->by_mac.n, &key, compare_mac);
+        r = meet_all(&search, policies->by_mac.data, policies->by_mac.n, &key, compare_mac, NULL);
     }
-    if (!r && vm) {
-        r = meet_all(&search, policies->by_vm.data, policies->by_vm.n, &key, compare_vm);
+    if (!r) {
+        r = meet_machine(&search, policies, tags, n_tags);
     }
     *ret = r ? NULL : search.found;
     return r;

@@ -99,8 +99,8 @@ write_all(int fd, const char *data, size_t size)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-int
-nwf_file_write(const char *path, const char *data, size_t size, struct nwf_error *err)
+static int
+replace(const char *path, const char *data, size_t size, mode_t mode, struct nwf_error *err)
 {
     char *temporary CLEANUP_FREE = nwf_asprintf("%s.XXXXXX", path);
     int fd CLEANUP(close_cleanup) = mkostemp(temporary, O_CLOEXEC);
@@ -109,7 +109,7 @@ nwf_file_write(const char *path, const char *data, size_t size, struct nwf_error
         return nwf_error_set(err, -errno, "%s: %s", path, strerror(errno));
     }
     int r = write_all(fd, data, size);
-    if (!r && fchmod(fd, 0644) < 0) {
+    if (!r && fchmod(fd, mode) < 0) {
         r = -errno;
     }
     if (!r && rename(temporary, path) < 0) {
@@ -120,4 +120,16 @@ nwf_file_write(const char *path, const char *data, size_t size, struct nwf_error
         return nwf_error_set(err, r, "%s: %s", path, strerror(-r));
     }
     return 0;
+}
+
+int
+nwf_file_write(const char *path, const char *data, size_t size, struct nwf_error *err)
+{
+    return replace(path, data, size, 0644, err);
+}
+
+int
+nwf_file_write_program(const char *path, const char *data, size_t size, struct nwf_error *err)
+{
+    return replace(path, data, size, 0755, err);
 }

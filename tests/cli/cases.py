@@ -29,6 +29,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 PROGRAM = os.environ.get("OVS_NWFILTER") or os.path.join(ROOT, "build", "ovs-nwfilter")
 STOCK = os.path.join(ROOT, "flows", "filters")
 MANUAL = os.path.join(ROOT, "src", "cli", "ovs-nwfilter.8")
+HOOK_MANUAL = os.path.join(ROOT, "src", "hook", "ovs-nwfilter-hook.8")
 
 
 @dataclasses.dataclass

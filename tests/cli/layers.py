@@ -12,7 +12,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAYERS = ["util", "filter", "policy", "model", "flow", "compile", "ovs", "host", "engine", "daemon",
-          "cli"]
+          "cli", "hook"]
 HEADERS = {"cleanup": "util", "vec": "util", "protocol": "filter", "filter": "filter",
            "mac": "util", "compile": "compile", "pipeline": "compile", "engine": "engine", "explain": "engine",
            "live": "engine"}

@@ -10,11 +10,11 @@ import os
 import re
 import subprocess
 
-from cases import MANUAL, PROGRAM, Row, run
+from cases import HOOK_MANUAL, MANUAL, PROGRAM, Row, run
 
 # Those that scripts rely on; the help may have more.
 COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter",
-            "explain"]
+            "explain", "hook libvirt", "hook install", "hook uninstall"]
 OF_FILTER = ["list", "show", "check", "define", "undefine"]
 FILTER_USAGE = (r"usage: ovs-nwfilter filter list \| show NAME \| check NAME\|FILE\.\.\. \| "
                 r"define FILE \| undefine NAME")
@@ -100,6 +100,18 @@ ROWS = [
     Row("unbind with two", ["unbind", "vnet0", "vnet1"], error=usage("unbind IFACE")),
     Row("bindings with a word", ["bindings", "br0"], error=usage("bindings")),
     Row("compile without a file", ["compile"], error=usage("compile FILE...")),
+    Row("hook alone", ["hook"], error=r"usage: ovs-nwfilter hook libvirt \| install.* \.\.\."),
+    Row("an unknown hook", ["hook", "nosuch"], error=r"usage: ovs-nwfilter hook libvirt \| .*"),
+    Row("an unknown hook with --help", ["hook", "nosuch", "--help"],
+        error=r"usage: ovs-nwfilter hook libvirt \| .*"),
+    Row("part of a hook", ["hook", "inst"], error=r"usage: ovs-nwfilter hook libvirt \| .*"),
+    Row("a hook of another command", ["sync", "install", "--port=x"],
+        error="--port takes the place of BRIDGE"),
+    Row("hook install alone", ["hook", "install"], error=usage("hook install libvirt")),
+    Row("hook install for nobody", ["hook", "install", "nosuch"],
+        error='"nosuch": only libvirt has hooks to install'),
+    Row("hook uninstall for nobody", ["hook", "uninstall", "nosuch"],
+        error='"nosuch": only libvirt has hooks to install'),
     Row("filter alone", ["filter"], error=FILTER_USAGE),
     Row("filter with an unknown word", ["filter", "edit"], error=FILTER_USAGE),
     Row("filter list with a word", ["filter", "list", "x"], error=FILTER_USAGE),
@@ -112,7 +124,8 @@ ROWS = [
 
 
 def commands_in(text):
-    return re.findall(r"^  ([a-z]+) ?.*\n {8}\S", text, re.MULTILINE)
+    """The names of commands, which have one word, or two behind "hook"."""
+    return re.findall(r"^  ((?:hook )?[a-z]+) ?.*\n {8}\S", text, re.MULTILINE)
 
 
 def options_in(text):
@@ -136,12 +149,12 @@ def check_commands(world, check):
     check("the help lists the common options", {"--db", "--timeout", "--help"} - set(common))
     own = {}
     for command in commands:
-        status, out, err = world.call(command, "--help")
+        status, out, err = world.call(*command.split(), "--help")
         pattern = rf"usage: ovs-nwfilter \[OPTIONS\] {command}\b[^\n]*\n  \S"
         check(f"{command} --help",
               (status or err or not re.match(pattern, out)) and (status, out, err))
         check(f"{command} --help, before the command",
-              world.call("-h", command) != (status, out, err) and world.call("-h", command))
+              world.call("-h", *command.split()) != (status, out, err) and out)
         own[command] = options_in(out)
     check_options(world, check, own)
     check_manual(check, commands, common, own)
@@ -153,7 +166,8 @@ def check_options(world, check, own):
     check("there are commands with options of their own", not known and "none")
     for command, options in own.items():
         for name, takes in known.items():
-            status, out, err = world.call(command, name + ("=x=1" if takes else ""))
+            status, out, err = world.call(*command.split(),
+                                          name + ("=x=1" if takes else ""))
             refusal = f"ovs-nwfilter: {command} does not take {name}; see {command} --help\n"
             if name in options:
                 check(f"{command} takes {name}", "does not take" in err and err)
@@ -163,15 +177,21 @@ def check_options(world, check, own):
 
 
 def check_manual(check, commands, common, own):
-    with open(MANUAL) as file:
-        text = unformatted(file.read())
-    section = re.search(r"^COMMANDS\n(.*?)^OPTIONS\n", text, re.DOTALL | re.MULTILINE).group(1)
-    for command in [c for c in commands if c != "filter"] + [f"filter {v}" for v in OF_FILTER]:
-        check(f"the manual has {command}",
-              not re.search(rf"^{command}\b", section, re.MULTILINE) and "it has not")
-    for name in sorted(set(common).union(*own.values())):
-        check(f"the manual has {name}",
-              not re.search(rf"(?<![\w-]){name}(?![\w-])", text) and "it has not")
+    """The commands of "hook" have a manual of their own."""
+    hooks = [command for command in commands if command.startswith("hook ")]
+    rest = [command for command in commands if command not in hooks and command != "filter"]
+    pages = [("the manual", MANUAL, rest + [f"filter {verb}" for verb in OF_FILTER], set(common)),
+             ("the hooks' manual", HOOK_MANUAL, hooks, set())]
+    for what, path, names, options in pages:
+        with open(path) as file:
+            text = unformatted(file.read())
+        section = re.search(r"^COMMANDS\n(.*?)^OPTIONS\n", text, re.DOTALL | re.MULTILINE).group(1)
+        for name in names:
+            check(f"{what} has {name}",
+                  not re.search(rf"^{name}\b", section, re.MULTILINE) and "it has not")
+        for name in sorted(options.union(*(own.get(name, {}) for name in names))):
+            check(f"{what} has {name}",
+                  not re.search(rf"(?<![\w-]){name}(?![\w-])", text) and "it has not")
 
 
 def check_output(world, check):
