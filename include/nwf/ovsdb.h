@@ -90,6 +90,15 @@ unsigned int nwf_ovsdb_seqno(const struct nwf_ovsdb *db);
 int nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_ms,
                    struct nwf_ovsdb **ret, struct nwf_error *err);
 
+/* The same with all bridges, but of ports only those of these names, whatever their number: not for
+ * what looks at a bridge as a whole.  Members of bonds are not found. */
+struct nwf_ovsdb_names {
+    const char **data;
+    size_t n, allocated;
+};
+int nwf_ovsdb_open_ports(const char *remote, const struct nwf_ovsdb_names *ports,
+                         unsigned int timeout_ms, struct nwf_ovsdb **ret, struct nwf_error *err);
+
 /* Takes in what has changed; waits for the contents if there are none, and behind a transaction
  * that failed with -ESTALE until something has changed. */
 int nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err);

@@ -3,7 +3,8 @@
 
 The clock of a change runs from the transaction that makes it until the database shows the port's
 status "active", as a program sees it that watches the row.  With a new guest that includes the time
-in which ovs-vswitchd makes the port.  The daemon loads an empty switch, and ovs-ofctl the same flows
+in which ovs-vswitchd makes the port.  A domain's start is that of the hook alone, a whole process:
+the port is there, as libvirt leaves it.  The daemon loads an empty switch, and ovs-ofctl the same flows
 in one bundle, in turn, so that both see the same machine.
 """
 
@@ -19,11 +20,32 @@ import time
 
 from lab.netns import wait_for
 
-from bench_ports import BRIDGE, Cost, FILTERS, PROGRAM, World, median, nwfilter
+from bench_ports import BRIDGE, Cost, FILTERS, PROGRAM, World, median, nwfilter, transact
 
 DAEMON = os.environ.get("OVS_NWFILTERD", os.path.join(os.path.dirname(PROGRAM), "ovs-nwfilterd"))
 RUN = "/run/openvswitch"
 CHANGES, GUESTS = 200, 50
+VM = "3b5f8a0e-7d0f-4c54-8a8b-6d1d2f3c4b5a"
+DOMAIN = f"""<domain type='kvm' id='1'>
+  <name>vm</name>
+  <uuid>{VM}</uuid>
+  <metadata>
+    <ports xmlns='urn:ovs-nwfilter:domain:1'>
+      <port mac='{{mac}}'>
+        <filterref filter='clean-traffic'><parameter name='IP' value='{{ip}}'/></filterref>
+      </port>
+    </ports>
+  </metadata>
+  <devices>
+    <interface type='bridge'>
+      <mac address='{{mac}}'/>
+      <source bridge='{BRIDGE}'/>
+      <virtualport type='openvswitch'/>
+      <target dev='{{port}}'/>
+    </interface>
+  </devices>
+</domain>
+"""
 IDLE_SECONDS = 10
 REST_MAX = 1000  # ports at most where the daemon is watched at rest, and ovs-vswitchd restarted
 
@@ -38,11 +60,12 @@ def bench(lab, options):
     for size in sizes:
         world.grow(size)
         daemon.settle()
-        found = changes(addresses), new_guests(world)
+        found = changes(addresses), new_guests(world), domain_starts(world)
         first = first or found
         print(f"{size} ports:")
         report("tag changed until active", found[0], first[0], sizes[0])
         report("port added until active", found[1], first[1], sizes[0])
+        report("hook at a domain's start", found[2], first[2], sizes[0])
         print(f"  its own figures: {daemon.ask('latency/show').strip()}", flush=True)
         daemon = start_and_load(lab.ovs, daemon, size)
         if size == rest:
@@ -193,6 +216,38 @@ def new_guests(world):
         watch.close()
         subprocess.run(["ovs-vsctl", "--timeout=120", "del-port", BRIDGE, f"p{number}"], check=True)
     return seconds
+
+
+def domain_starts(world):
+    """Seconds of the hook, from exec to exit, for a domain whose port libvirt has just plugged.  It
+    stops again."""
+    seconds, wake = [], {"op": "mutate", "table": "Open_vSwitch", "where": [],
+                         "mutations": [["next_cfg", "+=", 1]]}
+    for number in range(30000, 30000 + GUESTS):
+        name, tags = f"p{number}", world.tags(number)
+        document = DOMAIN.format(mac=tags["attached-mac"], ip=tags["nwfilter-IP"], port=name)
+        interface, port = world.rows(number)
+        interface["row"]["external_ids"] = ["map", [["attached-mac", tags["attached-mac"]],
+                                                    ["vm-id", VM]]]
+        transact(interface, port, mutate("Bridge", BRIDGE, [
+            "ports", "insert", ["named-uuid", f"port{number}"]]), wake)
+        subprocess.run(["ovs-vsctl", "--timeout=120", "wait-until", "Interface", name,
+                        "ofport>0"], check=True)
+        seconds.append(run_hook(document, "start", "begin"))
+        run_hook(document, "stopped", "end")
+        subprocess.run(["ovs-vsctl", "--timeout=120", "del-port", BRIDGE, name], check=True)
+        run_hook(document, "release", "end")
+    return seconds
+
+
+def run_hook(document, *words):
+    with tempfile.TemporaryFile("w+") as file:
+        file.write(document)
+        file.seek(0)
+        start = time.monotonic()
+        subprocess.run([PROGRAM, f"--filter-dir={FILTERS}", "hook", "libvirt", "vm", *words, "-"],
+                       stdin=file, check=True)
+        return time.monotonic() - start
 
 
 def start_and_load(ovs, daemon, size):

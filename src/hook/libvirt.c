@@ -125,7 +125,7 @@ start(struct nwf_hook_session *session, struct nwf_error *err)
     if (r || (!has_port(&session->domain) && !session->domain.ports.n)) {
         return r;
     }
-    if ((r = nwf_hook_open_database(session, err))) {
+    if ((r = nwf_hook_open_database(session, !session->cli->has_daemon, err))) {
         if (!needs_switch(&session->domain)) {
             nwf_error_clear(err);
             return 0;
@@ -206,7 +206,8 @@ reconnect(struct nwf_hook_session *session, struct nwf_error *err)
     if (!read_domain(session) || !has_port(&session->domain)) {
         return 0;
     }
-    if ((r = nwf_hook_open_database(session, err)) || !is_concerned(session, &lost)) {
+    if ((r = nwf_hook_open_database(session, !session->cli->has_daemon, err))
+        || !is_concerned(session, &lost)) {
         return r;
     }
     if (lost) {
@@ -310,7 +311,7 @@ clean_up(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_er
     if (session->domain.nics.n && !has_port(&session->domain)) {
         return 0;
     }
-    if ((r = nwf_hook_open_database(session, err))) {
+    if ((r = nwf_hook_open_database(session, !session->cli->has_daemon, err))) {
         if (!needs_switch(&session->domain)) {
             nwf_error_clear(err);
             return 0;

@@ -28,14 +28,41 @@ nwf_hook_session_finish(struct nwf_hook_session *session)
     free(session->file);
 }
 
-int
-nwf_hook_open_database(struct nwf_hook_session *session, struct nwf_error *err)
-{
-    int r = nwf_ovsdb_open(session->cli->db, NULL, session->cli->timeout_ms, &session->db, err);
+/* ---- The database. ---- */
 
+/* All of it takes a while to read where there are many ports, and the daemon has done so. */
+static int
+open_ports(struct nwf_hook_session *session, struct nwf_error *err)
+{
+    struct nwf_ovsdb_names names = {.data = NULL};
+
+    nwf_vec_foreach (nic, &session->domain.nics) {
+        if (nic->dev) {
+            nwf_vec_push(&names, nic->dev);
+        }
+    }
+    int r =
+        nwf_ovsdb_open_ports(session->cli->db, &names, session->cli->timeout_ms, &session->db, err);
+    nwf_vec_clear(&names);
+    return r;
+}
+
+int
+nwf_hook_open_database(struct nwf_hook_session *session, bool whole, struct nwf_error *err)
+{
+    if (session->db && (session->is_whole || !whole)) {
+        return 0;
+    }
+    if (session->db) {
+        nwf_ovsdb_close(TAKE_PTR(session->db));
+    }
+    int r =
+        whole ? nwf_ovsdb_open(session->cli->db, NULL, session->cli->timeout_ms, &session->db, err)
+              : open_ports(session, err);
     if (r) {
         nwf_error_wrap(err, "the switch's database does not answer; see that ovsdb-server runs");
     }
+    session->is_whole = whole;
     return r;
 }
 
@@ -139,7 +166,8 @@ take_turn(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_e
     if (!cli->lock && (r = nwf_cli_lock(cli, err))) {
         return r == -EAGAIN && nwf_cli_find_daemon() ? NWF_NO_DAEMON : r; /* It has come. */
     }
-    return step(session, err);
+    r = nwf_hook_open_database(session, !cli->has_daemon, err);
+    return r ? r : step(session, err);
 }
 
 int

@@ -14,6 +14,7 @@ struct nwf_hook_session {
     size_t size;
     struct nwf_domain domain;
     struct nwf_ovsdb *db;
+    bool is_whole; /* 'db' has more than the domain's ports. */
     struct nwf_hook_targets targets;
     bool written; /* Tags of the targets. */
 };
@@ -24,7 +25,8 @@ void nwf_hook_session_finish(struct nwf_hook_session *session);
 void nwf_hook_drain(void);
 int nwf_hook_read_document(struct nwf_hook_session *session, struct nwf_error *err);
 
-int nwf_hook_open_database(struct nwf_hook_session *session, struct nwf_error *err);
+/* Opens the database, at least with all bridges and the domain's ports, unless it is open. */
+int nwf_hook_open_database(struct nwf_hook_session *session, bool whole, struct nwf_error *err);
 
 /* Adds the changes that one port's tags need. */
 typedef int nwf_hook_change_fn(struct nwf_hook_session *session, const struct nwf_hook_port *port,

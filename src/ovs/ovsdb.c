@@ -78,23 +78,41 @@ nwf_ovsdb_timed_out(const struct nwf_ovsdb *db, const char *what, struct nwf_err
                          db->timeout_ms);
 }
 
-/* Of all rows that of the Interface alone. */
+/* Of the table no rows. */
 static void
-restrict_to(struct ovsdb_idl *idl, const char *interface)
+leave_out(struct ovsdb_idl *idl, const struct ovsdb_idl_table_class *table)
 {
-    const struct ovsdb_idl_table_class *const others[] = {
-        &ovsrec_table_port,
-        &ovsrec_table_bridge,
-        &ovsrec_table_mirror,
-    };
+    struct ovsdb_idl_condition nothing = OVSDB_IDL_CONDITION_INIT(&nothing);
+
+    ovsdb_idl_set_condition(idl, table, &nothing);
+    ovsdb_idl_condition_destroy(&nothing);
+}
+
+/* Of Interfaces those of these names alone. */
+static void
+restrict_interfaces(struct ovsdb_idl *idl, const char *const *names, size_t n)
+{
     struct ovsdb_idl_condition condition = OVSDB_IDL_CONDITION_INIT(&condition);
 
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-        ovsdb_idl_set_condition(idl, others[i], &condition); /* Nothing. */
+    for (size_t i = 0; i < n; i++) {
+        ovsrec_interface_add_clause_name(&condition, OVSDB_F_EQ, names[i]);
     }
-    ovsrec_interface_add_clause_name(&condition, OVSDB_F_EQ, interface);
     ovsdb_idl_set_condition(idl, &ovsrec_table_interface, &condition);
     ovsdb_idl_condition_destroy(&condition);
+}
+
+/* And their Ports, which have the same names unless they are bonds. */
+static void
+restrict_ports(struct ovsdb_idl *idl, const char *const *names, size_t n)
+{
+    struct ovsdb_idl_condition condition = OVSDB_IDL_CONDITION_INIT(&condition);
+
+    for (size_t i = 0; i < n; i++) {
+        ovsrec_port_add_clause_name(&condition, OVSDB_F_EQ, names[i]);
+    }
+    ovsdb_idl_set_condition(idl, &ovsrec_table_port, &condition);
+    ovsdb_idl_condition_destroy(&condition);
+    restrict_interfaces(idl, names, n);
 }
 
 struct nwf_ovsdb *
@@ -106,7 +124,10 @@ nwf_ovsdb_new(const char *remote, const char *interface, bool retry)
     db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, retry);
     add_columns(db->idl);
     if (interface) {
-        restrict_to(db->idl, interface);
+        leave_out(db->idl, &ovsrec_table_bridge);
+        leave_out(db->idl, &ovsrec_table_port);
+        leave_out(db->idl, &ovsrec_table_mirror);
+        restrict_interfaces(db->idl, &interface, 1);
     }
     return db;
 }
@@ -161,11 +182,12 @@ nwf_ovsdb_refresh(struct nwf_ovsdb *db, struct nwf_error *err)
     return r;
 }
 
-int
-nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_ms,
-               struct nwf_ovsdb **ret, struct nwf_error *err)
+/* Waits for the contents of 'new', which is taken. */
+static int
+finish_open(struct nwf_ovsdb *new, unsigned int timeout_ms, struct nwf_ovsdb **ret,
+            struct nwf_error *err)
 {
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = nwf_ovsdb_new(remote, interface, false);
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = new;
     int r;
 
     db->timeout_ms = timeout_ms;
@@ -174,4 +196,22 @@ nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_m
     }
     *ret = TAKE_PTR(db);
     return 0;
+}
+
+int
+nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_ms,
+               struct nwf_ovsdb **ret, struct nwf_error *err)
+{
+    return finish_open(nwf_ovsdb_new(remote, interface, false), timeout_ms, ret, err);
+}
+
+int
+nwf_ovsdb_open_ports(const char *remote, const struct nwf_ovsdb_names *ports,
+                     unsigned int timeout_ms, struct nwf_ovsdb **ret, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db = nwf_ovsdb_new(remote, NULL, false);
+
+    leave_out(db->idl, &ovsrec_table_mirror);
+    restrict_ports(db->idl, ports->data, ports->n);
+    return finish_open(db, timeout_ms, ret, err);
 }

@@ -380,6 +380,17 @@ def test_stopped(world):
     catch_up(world)
 
 
+def test_lost(world):
+    """A tool of the host has cleared the bridge just before."""
+    world.ovs.vsctl("clear", "Bridge", "br0", "external_ids", "fail_mode")
+    result = hook(domain(nic(1), entries=entry(1, IP="10.0.0.1")))
+    world.check("a bridge that has lost its tags is managed again", result.status == 0
+                and not result.out and world.status("vnet0") == "active", result)
+    world.expect_all("    and the port is enforced", [
+        ("vnet0", world.ip("vnet0"), UPLINK), ("vnet0", world.ip("vnet0", src="10.0.0.77"), [])])
+    clear_tags(world, "vnet0")
+
+
 def test_no_switch(world):
     """Open vSwitch or a part of it is down."""
     document = domain(nic(1), entries=entry(1, IP="10.0.0.1"))
@@ -455,7 +466,7 @@ def test_daemon_ends(world):
 
 
 PARTS = [test_start, test_one_transaction, test_places, test_not_ours, test_refused, test_disagree,
-         test_silent, test_reconnect, test_stopped, test_no_switch]
+         test_silent, test_reconnect, test_stopped, test_lost, test_no_switch]
 
 
 if __name__ == "__main__":
