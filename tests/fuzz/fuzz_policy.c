@@ -12,6 +12,7 @@ try_policies(const char *text, size_t size)
 {
     static const struct nwf_tag tags[] = {
         {"vm-id", "3b5f8a0e-7d0f-4c54-8a8b-6d1d2f3c4b5a"},
+        {NWF_TAG_VM_NAME, "web"},
         {NWF_TAG_MAC, "52:54:00:aa:bb:01"},
     };
     struct nwf_policies policies CLEANUP(nwf_policies_finish);
@@ -22,10 +23,10 @@ try_policies(const char *text, size_t size)
     nwf_policies_init(&policies);
     if (fuzz_is_ok(nwf_policies_add_json(&policies, "input.json", text, size, &err), &err)) {
         nwf_policies_index(&policies);
-        int r = nwf_policies_find(&policies, "vnet0", tags, 2, &found, &err);
+        int r = nwf_policies_find(&policies, "vnet0", tags, 3, &found, &err);
         if (fuzz_is_ok(r, &err) && found) {
             binding.port = nwf_strdup("vnet0");
-            r = nwf_policy_apply(found, tags, 2, &binding, &err);
+            r = nwf_policy_apply(found, tags, 3, &binding, &err);
             FUZZ_CHECK(binding.filter);
             if (fuzz_is_ok(r, &err)) {
                 fuzz_check_binding(&binding);
