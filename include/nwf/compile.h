@@ -47,8 +47,11 @@ struct nwf_port {
     /* Trusted: the members of its bond, unless the bond's other end knows that it is
      * one (LACP). */
     NWF_VEC(uint16_t) bond;
-    struct nwf_macs macs;            /* Guest: delivered to it by its address. */
-    size_t own_mac;                  /* Which of them is its own; see nwf/claims.h. */
+    struct nwf_macs macs; /* Guest: its addresses. */
+    size_t own_mac;       /* Which of them is its own; see nwf/claims.h. */
+    bool is_sighted;      /* Guest: it was heard, so that its own address is here. */
+    bool has_own_mac;     /* Trusted: 'host_mac' is the host's own. */
+    struct nwf_mac host_mac;
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
     uint8_t unreached; /* Set by nwf_compile_bridge(): kinds of flooded frames, a bit each. */
@@ -84,6 +87,10 @@ int nwf_guest_check_floods(const struct nwf_bridge *bridge, const struct nwf_flo
 int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                       const struct nwf_program *program, struct nwf_guest_size *ret_size,
                       struct nwf_flow_set *flows, struct nwf_error *err);
+
+/* The cookie of the flow by which the switch notes that it has heard the guest of port 'ofport',
+ * whose own address is 'mac'.  It tells the guest from one that had the number before. */
+uint64_t nwf_pin_cookie(uint16_t ofport, const struct nwf_mac *mac);
 
 /* Adds a quarantined port's flows. */
 void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,

@@ -10,6 +10,7 @@
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
     NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
+    NWF_TABLE_SENDER = 99,
     NWF_TABLE_FORWARD = 100,
     NWF_TABLE_LEARNED = 101,
     NWF_TABLE_KNOWN = 102,
@@ -23,14 +24,14 @@ enum nwf_table {
 };
 
 /* Tables of one direction's stages. */
-#define NWF_MAX_STAGES 90
+#define NWF_MAX_STAGES 89
 
 enum nwf_register {
     NWF_REG_GUEST = 0,    /* OpenFlow port of the guest that a frame is about to be delivered to. */
     NWF_REG_VLAN = 1,     /* The frame's VLAN as an 802.1Q TCI, bit 12 set; 0 for none.  VLAN 0
                            * with bit 12: a priority tag. */
-    NWF_REG_TRUSTED = 2,  /* OpenFlow port of the trusted port that has the destination; 0 if
-                           * unknown. */
+    NWF_REG_KNOWN = 2,    /* OpenFlow port that has the destination, a guest's or a trusted one; 0
+                           * if unknown. */
     NWF_REG_RECEIVER = 3, /* Receivers to go on with (NWF_TABLE_RECEIVERS), one of
                            * NWF_RECEIVER_... or a list. */
     NWF_REG_INBOUND = 4,  /* 1 for a frame from a trusted port, else 0. */
@@ -38,7 +39,11 @@ enum nwf_register {
     NWF_REG_SETS = 6,     /* The first of four: sets that the frame's addresses are in, a bit a
                            * set (src/compile/sets.h). */
     NWF_REG_STRAY = 10,   /* What conntrack does not tell of the packet: an enum nwf_stray. */
+    NWF_REG_OWNER = 11,   /* NWF_OWNED, and the OpenFlow port of the guest whose own address the
+                           * destination is; 0: nobody's. */
 };
+
+#define NWF_OWNED 0x10000u
 
 /* See src/compile/stray.c. */
 enum nwf_stray {
@@ -54,11 +59,26 @@ enum nwf_stray {
 #define NWF_PRIORITY_HIDDEN_TAG 65100
 #define NWF_PRIORITY_OPEN_ROWS 65500
 
+/* In NWF_TABLE_SENDER: the host's own addresses, the guest's own, all others. */
+#define NWF_PRIORITY_SENDER_HOST 300
+#define NWF_PRIORITY_SENDER_OWN 200
+#define NWF_PRIORITY_SENDER 100
+
+/* In NWF_TABLE_FORWARD, guests' own addresses: in one VLAN, in all. */
+#define NWF_PRIORITY_OWN_VLAN 300
+#define NWF_PRIORITY_OWN 200
+
+/* In NWF_TABLE_KNOWN: in one VLAN, in all others. */
+#define NWF_PRIORITY_KNOWN_VLAN 200
+#define NWF_PRIORITY_KNOWN 100
+
 /* In NWF_TABLE_LEARN, the most special first: VLANs where nothing is learned, a VLAN of a
- * port's own, all others.  And in NWF_TABLE_LEARNED, where there is but one kind of flows. */
+ * port's own, all others.  And in NWF_TABLE_LEARNED: a guest's own address that is where the
+ * guest is, and what is learned of all others. */
 #define NWF_PRIORITY_LEARN_FLOODED 300
 #define NWF_PRIORITY_LEARN_OWN_VLAN 200
 #define NWF_PRIORITY_LEARN_OTHER_VLANS 100
+#define NWF_PRIORITY_PINNED 200
 #define NWF_PRIORITY_LEARNED 100
 
 /* In reg3. */
@@ -81,6 +101,7 @@ enum nwf_cookie_kind {
     NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
     NWF_COOKIE_QUARANTINE = 8, /* A port that nothing passes. */
     NWF_COOKIE_PENDING = 9,    /* Matches nothing; while it is there, cached flows may be old. */
+    NWF_COOKIE_PINNED = 10,    /* A guest was heard: made by the switch, and kept by us. */
     NWF_COOKIE_LEARNED = 0x81, /* Made by the switch itself (learn action). */
 };
 

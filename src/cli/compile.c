@@ -9,10 +9,12 @@
 
 #include "cli.h"
 #include "nwf/text.h"
+#include "nwf/value.h"
 #include "openvswitch/dynamic-string.h"
 
 static struct nwf_words ofports, tags, trunks, trusted;
 static bool audit, forward_bpdu;
+static const char *own_mac;
 
 static const struct nwf_option options[] = {
     {"ofport", "IFACE=N", nwf_option_word, &ofports, "a port's OpenFlow number"},
@@ -23,6 +25,7 @@ static const struct nwf_option options[] = {
     {"audit", NULL, nwf_option_flag, &audit, "as on a bridge in audit mode"},
     {"forward-bpdu", NULL, nwf_option_flag, &forward_bpdu,
      "the bridge has other_config:forward-bpdu=true"},
+    {"own-mac", "MAC", nwf_option_text, &own_mac, "the address of the bridge's own port"},
     {.name = NULL},
 };
 
@@ -143,6 +146,23 @@ add_port(struct nwf_plan *plan, const char *name, uint16_t ofport, enum nwf_port
     nwf_plan_add_port(plan, &config);
 }
 
+/* The bridge's own port. */
+static int
+add_local(struct nwf_plan *plan, struct nwf_error *err)
+{
+    struct nwf_port_config config = {.ofport = NWF_OFPORT_LOCAL, .role = NWF_TRUSTED};
+    int r = own_mac ? nwf_mac_parse(own_mac, &config.own_mac, err) : 0;
+
+    if (r) {
+        nwf_error_wrap(err, "--own-mac");
+        return r;
+    }
+    config.has_own_mac = own_mac != NULL;
+    config.name = nwf_strdup("LOCAL");
+    nwf_plan_add_port(plan, &config);
+    return 0;
+}
+
 static int
 fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
 {
@@ -154,7 +174,9 @@ fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
             return r;
         }
     }
-    add_port(plan, "LOCAL", NWF_OFPORT_LOCAL, NWF_TRUSTED, NULL);
+    if ((r = add_local(plan, err))) {
+        return r;
+    }
     nwf_vec_foreach (name, &trusted) {
         add_port(plan, *name, 0, NWF_TRUSTED, NULL);
     }

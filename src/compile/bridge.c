@@ -2,9 +2,9 @@
  *
  * What connects a bridge's ports: trusted ports' ways in, delivery by address.
  *
- * Guests are found by their bound addresses, never by learning, so nobody can
- * take a guest's frames with a forged source address.  What lies behind trusted
- * ports is learned into NWF_TABLE_LEARNED, and never from a guest. */
+ * A guest that was heard is found by its bound address, never by learning, so nobody can take its
+ * frames with a forged source address.  What lies behind trusted ports, and addresses that guests
+ * share, is learned into NWF_TABLE_LEARNED. */
 #include <config.h>
 
 #include <arpa/inet.h>
@@ -12,12 +12,14 @@
 #include <stdlib.h>
 
 #include "actions.h"
+#include "deliver.h"
 #include "flood.h"
 #include "guest.h"
 #include "learn.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
+#include "sighting.h"
 #include "tag.h"
 
 #include "lib/packets.h"
@@ -115,50 +117,6 @@ add_trusted_in(const struct nwf_port *port, struct nwf_flow_set *flows)
     nwf_vec_clear(&list);
 }
 
-static void
-add_known(const struct nwf_port *port, int vid, bool output, struct nwf_flow_set *flows)
-{
-    NWF_ACTIONS(actions);
-    struct match match;
-
-    match_init_catchall(&match);
-    match_set_reg_masked(&match, 2, port->ofport, 0xffff);
-    if (vid >= 0) {
-        nwf_match_vlan(&match, (uint16_t) vid);
-    }
-    if (output && vid >= 0 && nwf_vlan_is_untagged(&port->vlan, (uint16_t) vid)) {
-        nwf_put_load(&actions, MFF_REG3, nwf_untagged_receiver(port, NWF_RECEIVER_TRUSTED));
-        nwf_put_goto(&actions, NWF_TABLE_UNTAG);
-    } else if (output) {
-        nwf_put_restore_tag(&actions);
-        nwf_put_output(&actions, port->ofport);
-    }
-    nwf_flow_set_add(flows, NWF_TABLE_KNOWN, vid >= 0 ? 200 : 100,
-                     nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
-}
-
-/* Frames for an address that was learned on this port.  The address's VLAN was one
- * of the port's; if the port has changed since, its old VLANs are refused. */
-static void
-add_trusted_out(const struct nwf_port *port, struct nwf_flow_set *flows)
-{
-    const struct nwf_vlan *vlan = &port->vlan;
-
-    if (vlan->mode != NWF_VLAN_TRUNK) {
-        add_known(port, vlan->tag, true, flows);
-    }
-    for (int vid = 0; vlan->limited && vid < NWF_N_VLANS; vid++) {
-        if (nwf_vlan_has(vlan, (uint16_t) vid)) {
-            add_known(port, vid, true, flows);
-        }
-    }
-    if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(vlan) && vlan->tag) {
-        add_known(port, 0, false, flows); /* Untagged is the native VLAN. */
-    }
-    add_known(port, -1, nwf_vlan_has_all(vlan), flows);
-}
-
 /* Forwarding by NORMAL, guests apart.  A guest's frame enters it as from nowhere:
  * NORMAL would learn the sender's address on the guest's port and from then on
  * deliver to it past the guest's filter. */
@@ -210,165 +168,11 @@ add_known_normal(const struct nwf_port *port, struct nwf_flow_set *flows)
     struct match match;
 
     match_init_catchall(&match);
-    match_set_reg_masked(&match, 2, port->ofport, 0xffff);
+    match_set_reg_masked(&match, NWF_REG_KNOWN, port->ofport, 0xffff);
     nwf_put_resubmit(&actions, NWF_TABLE_NORMAL);
-    nwf_flow_set_add(flows, NWF_TABLE_KNOWN, 100,
+    nwf_flow_set_add(flows, NWF_TABLE_KNOWN, NWF_PRIORITY_KNOWN,
                      nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
                      actions.data, actions.size);
-}
-
-/* ---- Guests by their addresses. ---- */
-
-/* One guest's address in one VLAN; in all of them if vid is negative. */
-struct address {
-    struct nwf_mac mac;
-    int vid;
-    const struct nwf_port *port;
-};
-
-struct addresses {
-    struct address *data;
-    size_t n, allocated;
-};
-
-/* Guests come before quarantined ports, which audit mode delivers to as well: a delivery's cookie
- * names the first, who has the address. */
-static int
-compare_addresses(const void *a_, const void *b_)
-{
-    const struct address *a = a_, *b = b_;
-    int order = memcmp(&a->mac, &b->mac, sizeof a->mac);
-
-    if (!order && a->vid != b->vid) {
-        order = a->vid < b->vid ? -1 : 1;
-    }
-    if (!order) {
-        order = (a->port->role == NWF_QUARANTINED) - (b->port->role == NWF_QUARANTINED);
-    }
-    return order ? order : (int) a->port->ofport - (int) b->port->ofport;
-}
-
-static void
-note_addresses(const struct nwf_port *port, struct addresses *list)
-{
-    nwf_vec_foreach (mac, &port->macs) {
-        if (nwf_vlan_has_all(&port->vlan)) {
-            nwf_vec_push(list, (struct address){*mac, -1, port});
-        }
-        /* A native VLAN is told apart from the rest by how it leaves. */
-        if (port->vlan.mode != NWF_VLAN_TRUNK) {
-            nwf_vec_push(list, (struct address){*mac, port->vlan.tag, port});
-        }
-        /* Untagged frames that are in no VLAN are not for such a port. */
-        if (port->vlan.mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(&port->vlan) && port->vlan.tag) {
-            nwf_vec_push(list, (struct address){*mac, 0, port});
-        }
-        for (int vid = 0; port->vlan.limited && vid < NWF_N_VLANS; vid++) {
-            bool own = port->vlan.mode != NWF_VLAN_TRUNK && vid == port->vlan.tag;
-            if (!own && nwf_vlan_has(&port->vlan, (uint16_t) vid)) {
-                nwf_vec_push(list, (struct address){*mac, vid, port});
-            }
-        }
-    }
-}
-
-/* Returns the table that delivers to the owner. */
-static uint8_t
-put_receiver(struct ofpbuf *actions, const struct address *address, int vid)
-{
-    const struct nwf_port *port = address->port;
-
-    if (vid < 0 || !nwf_vlan_is_untagged(&port->vlan, (uint16_t) vid)) {
-        nwf_put_restore_tag(actions);
-        nwf_put_load(actions, MFF_REG0, port->ofport);
-        return NWF_TABLE_TO_VM;
-    }
-    nwf_put_load(actions, MFF_REG0, port->ofport);
-    nwf_put_load(actions, MFF_REG3, nwf_untagged_receiver(port, NWF_RECEIVER_GUEST));
-    return NWF_TABLE_UNTAG;
-}
-
-/* Whether this entry stands for its port's membership of 'vid': that of all VLANs does
- * not for those that note_addresses() has told apart. */
-static bool
-is_owner(const struct address *address, int vid)
-{
-    const struct nwf_vlan *vlan = &address->port->vlan;
-
-    if (address->vid == vid) {
-        /* What it sends is in its own VLAN, even if no flood of that one reaches it. */
-        return vid < 0 || nwf_vlan_has(vlan, (uint16_t) vid)
-               || (vlan->mode != NWF_VLAN_TRUNK && vid == vlan->tag);
-    }
-    return address->vid < 0 && (vlan->mode == NWF_VLAN_TRUNK || (vid != vlan->tag && vid != 0));
-}
-
-/* Delivers to the owners of list[first..end): one address in one VLAN.  An address
- * that several guests own (one that moves between them) goes to each of them. */
-static void
-add_delivery(const struct addresses *list, size_t first, size_t end, struct nwf_flow_set *flows)
-{
-    const struct address *key = &list->data[first], *last = NULL;
-    struct eth_addr mac;
-    struct match match;
-    struct ofpbuf actions;
-
-    ofpbuf_init(&actions, 256);
-    /* Owners of the address in all VLANs come first among its entries. */
-    while (first > 0 && !memcmp(&list->data[first - 1].mac, &key->mac, sizeof key->mac)) {
-        first--;
-    }
-    for (size_t i = first; i < end; i++) {
-        if (is_owner(&list->data[i], key->vid)) {
-            if (last) {
-                uint8_t table = put_receiver(&actions, last, key->vid);
-                nwf_put_text(&actions, "clone(resubmit(,%d))", table);
-            }
-            last = &list->data[i];
-        }
-    }
-    if (last) {
-        uint8_t table = put_receiver(&actions, last, key->vid);
-        nwf_put_goto(&actions, table);
-    } else { /* As flows/pipeline.flows does with addresses that no guest has. */
-        nwf_put_resubmit(&actions, NWF_TABLE_LEARNED);
-        nwf_put_goto(&actions, NWF_TABLE_KNOWN);
-    }
-    memcpy(&mac, key->mac.octets, sizeof mac);
-    match_init_catchall(&match);
-    match_set_dl_dst(&match, mac);
-    if (key->vid >= 0) {
-        nwf_match_vlan(&match, (uint16_t) key->vid);
-    }
-    nwf_flow_set_add(flows, NWF_TABLE_FORWARD, key->vid >= 0 ? 300 : 200,
-                     nwf_cookie(NWF_COOKIE_DELIVER, key->port->ofport, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
-    ofpbuf_uninit(&actions);
-}
-
-static void
-add_deliveries(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
-{
-    struct addresses list = {.data = NULL};
-
-    nwf_vec_foreach (port, &bridge->ports) {
-        if (port->role == NWF_GUEST || (port->role == NWF_QUARANTINED && bridge->audit)) {
-            note_addresses(port, &list);
-        }
-    }
-    if (list.n) {
-        qsort(list.data, list.n, sizeof list.data[0], compare_addresses);
-    }
-    for (size_t first = 0, end; first < list.n; first = end) {
-        for (end = first + 1;
-             end < list.n
-             && !memcmp(&list.data[end].mac, &list.data[first].mac, sizeof list.data[end].mac)
-             && list.data[end].vid == list.data[first].vid;
-             end++) {
-        }
-        add_delivery(&list, first, end, flows);
-    }
-    nwf_vec_clear(&list);
 }
 
 /* ---- The bridge. ---- */
@@ -472,7 +276,7 @@ nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
             if (bridge->use_normal) {
                 add_known_normal(port, flows);
             } else {
-                add_trusted_out(port, flows);
+                nwf_add_known(port, NWF_COOKIE_TRUSTED, flows);
             }
         }
     }
@@ -484,7 +288,8 @@ nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         add_unknown_port(bridge, flows);
     }
     add_flooded_vlans(bridge, flows);
-    add_deliveries(bridge, flows);
+    nwf_compile_host_addresses(bridge, flows);
+    nwf_compile_deliveries(bridge, flows);
     nwf_compile_floods(bridge, flows);
 }
 

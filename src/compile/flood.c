@@ -30,7 +30,7 @@
 /* Tables that visits of one flooded packet may go through: of 4,096 (ofproto/
  * ofproto-dpif-xlate.c, MAX_RESUBMITS) those that the sender's filter needs, and some for
  * the pipeline and the parts of the list. */
-#define TABLES_MAX (4096 - NWF_MAX_STAGES - 106)
+#define TABLES_MAX (4096 - NWF_MAX_STAGES - 107)
 
 /* Bytes of datapath actions that a packet's translation may have so that it still visits
  * somebody: less than 64 kB.  A trusted port's copy may come with a tag, and by a bond; a
@@ -156,6 +156,7 @@ struct flood {
     struct nwf_flow_set *flows;
     uint16_t vid; /* Or ANY_VLAN, PRIORITY_TAGGED. */
     enum kind kind;
+    bool is_owned; /* The frames are for a guest that was not heard. */
     bool *visited; /* By a port's place on the bridge. */
 
     struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
@@ -239,8 +240,10 @@ cost_of(const struct flood *f, const struct nwf_port *port)
 static uint32_t
 part_id(const struct flood *f)
 {
+    uint32_t kind = f->is_owned ? NWF_N_FRAME_KINDS : (uint32_t) f->kind;
+
     return NWF_RECEIVER_LIST | (f->form == FORM_ACCESS ? NWF_RECEIVER_ACCESS : 0)
-           | (uint32_t) f->vid << 16 | (uint32_t) f->kind << 12 | (f->n_parts & 0xfff);
+           | (uint32_t) f->vid << 16 | kind << 12 | (f->n_parts & 0xfff);
 }
 
 /* Moves the part into a flow of its own that the first flow visits. */
@@ -291,9 +294,9 @@ static void
 put_outputs(struct flood *f, enum form form)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
-        bool output = port->role == NWF_TRUSTED
-                          ? !f->bridge->use_normal
-                          : port->role == NWF_GUEST && verdict_of(f, port) == NWF_U_ACCEPT;
+        bool output = port->role == NWF_TRUSTED ? !f->bridge->use_normal
+                                                : port->role == NWF_GUEST && !f->is_owned
+                                                      && verdict_of(f, port) == NWF_U_ACCEPT;
         if (output && receives(f, port) && form_of(f, port) == form) {
             put_form(f, form);
             nwf_put_output(&f->part, port->ofport);
@@ -354,6 +357,9 @@ static void
 match_flood(const struct flood *f, struct match *match)
 {
     match_init_catchall(match);
+    if (f->is_owned) {
+        match_set_reg_masked(match, NWF_REG_OWNER, NWF_OWNED, NWF_OWNED);
+    }
     if (f->vid == 0) {
         match_set_reg_masked(match, 1, 0, 0xffff);
     } else if (f->vid == PRIORITY_TAGGED) {
@@ -366,39 +372,80 @@ match_flood(const struct flood *f, struct match *match)
     }
 }
 
-/* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames. */
-static void
-add_flood(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
+static uint16_t
+priority_of(const struct flood *f)
 {
-    struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind};
-    bool *visited CLEANUP_FREE = nwf_zalloc(bridge->ports.n + 1);
-    uint16_t priority = (uint16_t) ((vid == ANY_VLAN ? 100 : 200) + (kind == KIND_OTHER ? 0 : 10));
-    struct match match;
+    return (uint16_t) ((f->vid == ANY_VLAN ? 100 : 200) + (f->is_owned ? 20 : 0)
+                       + (f->kind == KIND_OTHER ? 0 : 10));
+}
 
-    ofpbuf_init(&f.first, 256);
-    ofpbuf_init(&f.part, 1024);
-    if (bridge->use_normal) {
-        nwf_put_text(&f.first, "clone(resubmit(,%d))", NWF_TABLE_NORMAL);
+/* Who gets the frames: trusted ports, by NORMAL where that forwards, and guests. */
+static void
+put_receivers(struct flood *f)
+{
+    bool *visited CLEANUP_FREE = nwf_zalloc(f->bridge->ports.n + 1);
+
+    if (f->bridge->use_normal) {
+        nwf_put_text(&f->first, "clone(resubmit(,%d))", NWF_TABLE_NORMAL);
     }
     for (int form = N_FORMS - 1; form >= 0; form--) {
-        put_outputs(&f, (enum form) form);
+        put_outputs(f, (enum form) form);
     }
-    f.visited = visited;
-    choose_visits(&f, NWF_U_MIXED);
-    choose_visits(&f, NWF_U_DROP);
+    f->visited = visited;
+    if (!f->is_owned) {
+        choose_visits(f, NWF_U_MIXED);
+        choose_visits(f, NWF_U_DROP);
+    }
     for (int form = 0; form < N_FORMS; form++) { /* The last goes on: one list less. */
-        put_visits(&f, (enum form) form);
+        put_visits(f, (enum form) form);
     }
-    if (f.n_parts || f.form != FORM_TRUNK) {
-        flush_part(&f);
+    f->visited = NULL;
+}
+
+static void
+add_flood(struct flood *f)
+{
+    struct match match;
+
+    ofpbuf_init(&f->first, 256);
+    ofpbuf_init(&f->part, 1024);
+    if (f->is_owned) { /* Its guest, which is the only one. */
+        nwf_put_text(&f->first,
+                     "clone(move:NXM_NX_REG%d[0..15]->NXM_NX_REG%d[0..15],set_field:0->reg%d,"
+                     "resubmit(,%d))",
+                     NWF_REG_OWNER, NWF_REG_KNOWN, NWF_REG_OWNER, NWF_TABLE_KNOWN);
+    }
+    put_receivers(f);
+    if (f->n_parts || f->form != FORM_TRUNK) {
+        flush_part(f);
     } else {
-        ofpbuf_put(&f.first, f.part.data, f.part.size);
+        ofpbuf_put(&f->first, f->part.data, f->part.size);
     }
-    match_flood(&f, &match);
-    nwf_flow_set_add(flows, NWF_TABLE_FLOOD, priority, nwf_cookie(NWF_COOKIE_FLOOD, 0, 0), &match,
-                     f.first.data, f.first.size);
-    ofpbuf_uninit(&f.first);
-    ofpbuf_uninit(&f.part);
+    match_flood(f, &match);
+    nwf_flow_set_add(f->flows, NWF_TABLE_FLOOD, priority_of(f), nwf_cookie(NWF_COOKIE_FLOOD, 0, 0),
+                     &match, f->first.data, f->first.size);
+    ofpbuf_uninit(&f->first);
+    ofpbuf_uninit(&f->part);
+}
+
+/* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames. */
+static void
+add_kind(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
+{
+    struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind};
+
+    add_flood(&f);
+}
+
+/* Frames in one VLAN for a guest that was not heard, and whose address was seen nowhere: it may be
+ * behind any trusted port, or silent. */
+static void
+add_owned(struct nwf_bridge *bridge, uint16_t vid, struct nwf_flow_set *flows)
+{
+    struct flood f = {
+        .bridge = bridge, .flows = flows, .vid = vid, .kind = KIND_OTHER, .is_owned = true};
+
+    add_flood(&f);
 }
 
 /* ---- The VLANs that need flows of their own. ---- */
@@ -441,7 +488,10 @@ nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         }
         bool by_kind = has_guests(bridge, vid) && vid != PRIORITY_TAGGED;
         for (int kind = by_kind ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS; kind++) {
-            add_flood(bridge, vid, (enum kind) kind, flows);
+            add_kind(bridge, vid, (enum kind) kind, flows);
+        }
+        if (has_guests(bridge, vid)) {
+            add_owned(bridge, vid, flows);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 #include "actions.h"
 #include "builder.h"
+#include "deliver.h"
 #include "flood.h"
 #include "guest.h"
 #include "match.h"
@@ -18,6 +19,7 @@
 #include "nwf/stages.h"
 #include "nwf/text.h"
 #include "rule_query.h"
+#include "sighting.h"
 #include "tag.h"
 
 #include "lib/packets.h"
@@ -42,7 +44,7 @@ static void
 put_accept(struct ofpbuf *actions, enum nwf_direction direction)
 {
     if (direction == NWF_OUT) {
-        nwf_put_goto(actions, NWF_TABLE_FORWARD);
+        nwf_put_goto(actions, NWF_TABLE_SENDER);
     } else {
         nwf_put_output_receiver(actions);
     }
@@ -96,8 +98,10 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_accept(actions, direction);
         break;
     case NWF_V_DROP:
-        if (bridge->audit) {
-            put_accept(actions, direction);
+        if (bridge->audit && direction == NWF_OUT) { /* Of whom is not told: it may be forged. */
+            nwf_put_goto(actions, NWF_TABLE_FORWARD);
+        } else if (bridge->audit) {
+            nwf_put_output_receiver(actions);
         }
         break;
     }
@@ -233,6 +237,14 @@ nwf_guest_check_floods(const struct nwf_bridge *bridge, const struct nwf_flood_v
                    "them past this filter");
 }
 
+/* Whether the filter lets other addresses pass than the guest's own. */
+static bool
+has_floats(const struct nwf_port *port, const struct nwf_stages *from_vm)
+{
+    return port->own_mac >= port->macs.n
+           || !nwf_stages_confine_sender(from_vm, &port->macs.data[port->own_mac]);
+}
+
 /* One direction's stages are gone before the next one's are made. */
 static int
 compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
@@ -252,6 +264,9 @@ compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
     if (!r && !(r = nwf_guest_check_side(bridge, &program->side[direction], &stages, err))) {
         add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
         r = (int) stages.list.n;
+        if (direction == NWF_OUT) {
+            nwf_add_sightings(bridge, port, has_floats(port, &stages), flows);
+        }
     }
     nwf_stages_clear(&stages);
     return r;
@@ -274,6 +289,7 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
     }
     ret_size->n_flows = (uint32_t) nwf_flow_set_count(&own);
     add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, &own);
+    nwf_add_known(port, NWF_COOKIE_CLASSIFY, &own);
     if (bridge->audit) {
         nwf_add_unadmitted(port, NWF_COOKIE_CLASSIFY, &own);
     }
@@ -292,6 +308,7 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     if (bridge->audit) {
         add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, flows);
         nwf_add_unadmitted(port, NWF_COOKIE_QUARANTINE, flows);
+        nwf_add_known(port, NWF_COOKIE_QUARANTINE, flows);
         nwf_put_output_receiver(&actions);
     } else {
         match_init_catchall(&match);

@@ -41,10 +41,10 @@ put_learn(const struct nwf_bridge *bridge, uint64_t cookie, struct ofpbuf *actio
     }
     nwf_put_text(actions,
                  "learn(table=%d,hard_timeout=%u,priority=%d,cookie=0x%llx,limit=%d,"
-                 "NXM_NX_REG1[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
-                 "load:NXM_OF_IN_PORT[]->NXM_NX_REG2[0..15])",
+                 "NXM_NX_REG%d[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+                 "load:NXM_OF_IN_PORT[]->NXM_NX_REG%d[0..15])",
                  NWF_TABLE_LEARNED, bridge->mac_aging, NWF_PRIORITY_LEARNED,
-                 (unsigned long long) cookie, SHARE_MAX);
+                 (unsigned long long) cookie, SHARE_MAX, NWF_REG_VLAN, NWF_REG_KNOWN);
 }
 
 /* Nothing is learned in VLANs that are flooded.  NORMAL does not learn there either, and so

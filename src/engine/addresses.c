@@ -64,6 +64,37 @@ nwf_plan_read_addresses(struct nwf_plan_port *port)
     port->facts.own_mac = find_own_mac(&port->config.binding, &port->facts.macs);
 }
 
+/* ---- Sightings. ---- */
+
+bool
+nwf_plan_note_sighting(struct nwf_plan_port *port, const struct nwf_flow *pin)
+{
+    const struct nwf_macs *macs = &port->facts.macs;
+
+    if (nwf_cookie_kind(pin->cookie) != NWF_COOKIE_PINNED || port->facts.own_mac >= macs->n
+        || pin->cookie != nwf_pin_cookie(port->config.ofport, &macs->data[port->facts.own_mac])) {
+        return false;
+    }
+    port->facts.is_sighted = true;
+    return true;
+}
+
+void
+nwf_plan_collect_sightings(struct nwf_plan *plan, const struct nwf_image *image)
+{
+    nwf_vec_foreach (item, &plan->ports) {
+        const struct ovs_list *flows = nwf_image_flows(image, (*item)->config.ofport);
+        const struct nwf_flow *flow;
+
+        if (!flows || !(*item)->config.ofport) {
+            continue;
+        }
+        LIST_FOR_EACH (flow, owned, flows) {
+            (void) nwf_plan_note_sighting(*item, flow);
+        }
+    }
+}
+
 /* ---- Claims. ---- */
 
 static int

@@ -39,16 +39,16 @@ new_part(struct computation *c, nwf_owner owner)
 
 /* ---- One port. ---- */
 
-/* Each of several addresses has a flow for each VLAN that the port names. */
+/* Its address has a flow for each VLAN that the port names, and so has the way to it. */
 static size_t
 count_deliveries(const struct nwf_port *port)
 {
-    size_t n_vlans = 1;
+    size_t n_vlans = 0;
 
     for (int vid = 0; port->vlan.limited && vid < NWF_N_VLANS; vid++) {
         n_vlans += nwf_vlan_has(&port->vlan, (uint16_t) vid);
     }
-    return port->macs.n > 1 ? port->macs.n * n_vlans : 0;
+    return 2 * n_vlans;
 }
 
 static int
@@ -141,6 +141,8 @@ set_facts(struct nwf_plan_port *port)
     facts->vlan = port->config.vlan;
     facts->zone = 0;
     memset(&facts->flood, 0, sizeof facts->flood);
+    facts->has_own_mac = port->config.has_own_mac;
+    facts->host_mac = port->config.own_mac;
     nwf_vec_clear(&facts->bond);
     nwf_vec_foreach (member, &port->config.bond) {
         nwf_vec_push(&facts->bond, *member);
@@ -253,6 +255,8 @@ static bool
 same_facts(const struct nwf_port *a, const struct nwf_port *b)
 {
     return a->ofport == b->ofport && a->role == b->role && a->own_mac == b->own_mac
+           && a->has_own_mac == b->has_own_mac
+           && !memcmp(&a->host_mac, &b->host_mac, sizeof a->host_mac)
            && !memcmp(&a->vlan, &b->vlan, sizeof a->vlan)
            && !memcmp(&a->flood, &b->flood, sizeof a->flood) && nwf_macs_equal(&a->macs, &b->macs)
            && a->bond.n == b->bond.n

@@ -175,6 +175,9 @@ compute(struct nwf_keeper *k, struct nwf_error *err)
     if (k->plan.claims_dirty || k->plan.all_dirty) {
         nwf_plan_collect_holders(&k->plan, &k->image);
     }
+    if (k->is_fresh) {
+        nwf_plan_collect_sightings(&k->plan, &k->image);
+    }
     nwf_keeper_count_zones(k);
     k->plan.zone_base = nwf_ovsdb_count_managed(k->db) > 1 ? hash_string(k->plan.name, 0) : 0;
     if ((r = nwf_plan_compute(&k->plan, k->sources, err))) {
@@ -359,6 +362,19 @@ add_pending(struct nwf_keeper *k)
                                                                 NWF_PENDING, &match, NULL, 0)});
 }
 
+/* Each cached flow teaches the sender of its frames once more when it goes: what it makes then is
+ * to go too. */
+static void
+note_silenced(struct nwf_keeper *k, const struct nwf_flow *flow)
+{
+    if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_PINNED) {
+        nwf_vec_push(&k->silenced, flow->cookie);
+    } else if (flow->table == NWF_TABLE_SENDER && flow->priority == NWF_PRIORITY_SENDER) {
+        nwf_vec_push(&k->silenced, nwf_cookie(NWF_COOKIE_LEARNED, nwf_cookie_port(flow->cookie),
+                                              NWF_COOKIE_NO_RULE));
+    }
+}
+
 /* The switch has done it. */
 static void
 take_changes(struct nwf_keeper *k)
@@ -368,6 +384,7 @@ take_changes(struct nwf_keeper *k)
     nwf_vec_foreach (change, &k->changes) {
         count(&k->counts, change);
         if (change->kind == NWF_CHANGE_DELETE) {
+            note_silenced(k, change->flow);
             nwf_image_remove(&k->image, change->flow, NULL);
         }
     }

@@ -188,6 +188,15 @@ note_doubt(struct nwf_keeper *k, struct nwf_error *err)
     return 0;
 }
 
+static void
+forget_silenced(struct nwf_keeper *k)
+{
+    nwf_vec_foreach (cookie, &k->silenced) {
+        nwf_conn_post_delete(k->conn, *cookie, UINT64_MAX);
+    }
+    k->silenced.n = 0;
+}
+
 /* Should the switch not do it, the next run makes cached flows go once more. */
 static void
 remove_mark(struct nwf_keeper *k)
@@ -212,5 +221,6 @@ nwf_keeper_expire(struct nwf_keeper *k, struct nwf_error *err)
         }
     }
     remove_mark(k);
+    forget_silenced(k);
     return 0;
 }

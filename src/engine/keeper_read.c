@@ -189,6 +189,24 @@ mark_dirty(struct nwf_keeper *k, nwf_owner owner)
     nwf_plan_dirty_owner(&k->plan, owner);
 }
 
+/* A guest was heard for the first time, or one that is no guest any more: a cached flow teaches
+ * once more when it goes. */
+static void
+take_sighting(struct nwf_keeper *k, struct nwf_flow *pin)
+{
+    bool is_known = false;
+
+    nwf_vec_foreach (item, &k->plan.ports) {
+        if ((*item)->config.ofport == nwf_cookie_port(pin->cookie)) {
+            is_known |= (*item)->role == NWF_GUEST && nwf_plan_note_sighting(*item, pin);
+        }
+    }
+    if (!is_known) {
+        nwf_plan_dirty_owner(&k->plan, nwf_owner_of(pin->cookie));
+    }
+    put_flow(k, pin);
+}
+
 static void
 take_event(struct nwf_keeper *k, const struct nwf_flow_event *event)
 {
@@ -199,6 +217,10 @@ take_event(struct nwf_keeper *k, const struct nwf_flow_event *event)
     if (event->deleted || !known ? is_learned(event->flow) && !known
                                  : nwf_flow_data_equal(known, event->flow)) {
         nwf_flow_free(event->flow);
+        return;
+    }
+    if (nwf_cookie_kind(event->flow->cookie) == NWF_COOKIE_PINNED && !event->deleted) {
+        take_sighting(k, event->flow);
         return;
     }
     if (nwf_image_remove(&k->image, event->flow, &owner)) {

@@ -23,6 +23,7 @@ compute_from_scratch(const struct nwf_keeper *k, struct nwf_plan *plan, struct n
             nwf_vec_foreach (holder, &k->plan.holders) {
                 nwf_vec_push(&plan->holders, *holder);
             }
+            nwf_plan_collect_sightings(plan, &k->image);
             return nwf_plan_compute(plan, k->sources, err);
         }
     }

@@ -18,6 +18,7 @@ nwf_owner_of(uint64_t cookie)
     }
     switch (nwf_cookie_kind(cookie)) {
     case NWF_COOKIE_CLASSIFY:
+    case NWF_COOKIE_PINNED:
     case NWF_COOKIE_FROM_VM:
     case NWF_COOKIE_TO_VM:
         return nwf_cookie_port(cookie);
@@ -159,6 +160,13 @@ claims_differ(const struct nwf_port_config *a, const struct nwf_port_config *b)
            || memcmp(&a->own_mac, &b->own_mac, sizeof a->own_mac) || strcmp(a->name, b->name);
 }
 
+static bool
+same_own_address(const struct nwf_macs *macs, size_t own_mac, const struct nwf_port *now)
+{
+    return own_mac < macs->n && now->own_mac < now->macs.n
+           && !memcmp(&macs->data[own_mac], &now->macs.data[now->own_mac], sizeof *macs->data);
+}
+
 void
 nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
                         struct nwf_port_config *config)
@@ -176,6 +184,7 @@ nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
     port->config = *config;
     memset(config, 0, sizeof *config);
     nwf_plan_read_addresses(port);
+    port->facts.is_sighted &= same_own_address(&macs, own_mac, &port->facts);
     port->dirty = true;
     plan->claims_dirty |= claims_differ(&before, &port->config) || own_mac != port->facts.own_mac
                           || !nwf_macs_equal(&macs, &port->facts.macs);

@@ -19,6 +19,13 @@ void nwf_plan_remove_unseen(struct nwf_plan *plan);
  * of which something else is said than before become dirty. */
 void nwf_plan_judge_claims(struct nwf_plan *plan);
 
+/* Notes that the guest was heard, if 'pin' is the switch's flow that says so of the address that
+ * the guest has now; else returns false. */
+bool nwf_plan_note_sighting(struct nwf_plan_port *port, const struct nwf_flow *pin);
+
+/* The same of all guests that the switch has heard. */
+void nwf_plan_collect_sightings(struct nwf_plan *plan, const struct nwf_image *image);
+
 /* Fills plan->holders: who has an address now. */
 void nwf_plan_collect_holders(struct nwf_plan *plan, const struct nwf_image *image);
 

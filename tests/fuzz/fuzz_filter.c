@@ -69,11 +69,16 @@ check_own(const struct nwf_flow *flow)
         FUZZ_CHECK(match.wc.masks.regs[0] == UINT32_MAX && match.flow.regs[0] == GUEST);
         FUZZ_CHECK(flow->table >= NWF_TABLE_TO_VM
                    && flow->table < NWF_TABLE_TO_VM + NWF_MAX_STAGES);
+    } else if (flow->table == NWF_TABLE_KNOWN) {
+        FUZZ_CHECK(kind == NWF_COOKIE_CLASSIFY);
+        FUZZ_CHECK(match.wc.masks.regs[NWF_REG_KNOWN] == UINT16_MAX
+                   && match.flow.regs[NWF_REG_KNOWN] == GUEST);
     } else {
         FUZZ_CHECK(kind == NWF_COOKIE_FROM_VM || kind == NWF_COOKIE_CLASSIFY);
         FUZZ_CHECK(match.wc.masks.in_port.ofp_port == u16_to_ofp(UINT16_MAX)
                    && match.flow.in_port.ofp_port == u16_to_ofp(GUEST));
-        FUZZ_CHECK(flow->table < NWF_TABLE_FROM_VM + NWF_MAX_STAGES);
+        FUZZ_CHECK(flow->table < NWF_TABLE_FROM_VM + NWF_MAX_STAGES
+                   || flow->table == NWF_TABLE_SENDER);
     }
 }
 

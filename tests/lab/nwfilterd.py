@@ -119,6 +119,7 @@ class Nwfilterd:
 
     def recompute(self):
         """What differs between its image and one from scratch, or None."""
+        self.settle()  # It does not while it is at work.
         answer = self.ctl("recompute")
         return None if answer.good else answer.text
 

@@ -264,8 +264,9 @@ def test_compile(test):
     policy = json.dumps([{"port": f"vnet{i}", "filter": CLEAN, "mac": f"52:54:00:00:00:0{i}",
                           "parameters": {"IP": f"10.0.0.{i}"}} for i in (1, 2)])
     numbers = " ".join(f"--ofport={name}={number}" for name, number in test.numbers.items())
+    own_mac = test.column("Interface", "br0", "mac_in_use")
     flows = test.says(f"compile - {numbers} --trusted=uplink --forward-bpdu --tag=vnet1=5 "
-                      "--trunks=vnet2=0,5,6", stdin=policy, out="(cookie=[^\n]*\n)+")
+                      f"--trunks=vnet2=0,5,6 --own-mac={own_mac}", stdin=policy, out="(cookie=[^\n]*\n)+")
     with open(f"{WORK}/flows", "w") as file:
         file.write(flows)
     status, out = run_status("ovs-ofctl", *OPENFLOW, "diff-flows", "br0", file.name)

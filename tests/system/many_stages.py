@@ -62,6 +62,7 @@ def check(world, what, reached, others):
     wrong = {name: world.status(name) for name in reached if world.status(name) != "active"}
     wrong |= {name: world.status(name) for name in others if world.status(name) != REASON}
     world.check(f"{what}: statuses say who gets flooded frames", not wrong, wrong)
+    world.hear(others[0])
     expect(world, f"{what}: a broadcast reaches trusted ports and all whom it is said to", [
         ("uplink", arp(world, "uplink"), everybody),
         ("eth1", arp(world, "eth1", "52:54:00:00:99:99"), everybody),

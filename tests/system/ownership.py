@@ -100,7 +100,10 @@ def ours(world):
                    match[1] if match else "", int(re.search(r"n_packets=(\d+)", line)[1]))
 
 
-CLASSIFY, DELIVER, TRUSTED, QUARANTINE, FROM_VM, TO_VM = 2, 5, 6, 8, 0x11, 0x12
+CLASSIFY, DELIVER, TRUSTED, QUARANTINE, PINNED, FROM_VM, TO_VM = 2, 5, 6, 8, 10, 0x11, 0x12
+# By which a flow of a port's is for that port alone.
+FIELDS = {CLASSIFY: {"in_port", "reg2"}, FROM_VM: {"in_port"}, TO_VM: {"reg0"},
+          QUARANTINE: {"in_port", "reg0", "reg2"}, PINNED: {"reg11"}}
 
 
 def test_ports(world):
@@ -112,13 +115,12 @@ def test_ports(world):
         wrong, seen = [], {}
         for kind, port, rule, match, _ in ours(world):
             fields = dict(field.partition("=")[::2] for field in match.split(","))
-            own = [int(local.get(value, value), 0) if isinstance(local.get(value, value), str)
-                   else local[value] for name, value in fields.items()
-                   if name in ("in_port", "reg0")]
-            if kind in (CLASSIFY, FROM_VM, TO_VM, QUARANTINE) and port:
+            own = [int(str(local.get(value, value)).partition("/")[0], 0)
+                   for name, value in fields.items()
+                   if name in ("in_port", "reg0", "reg2") or (name, kind) == ("reg11", PINNED)]
+            if kind in FIELDS and port:
                 seen.setdefault(kind, set()).add(numbers[port])
-                if own != [port] or ("reg0" in fields) != (
-                        kind == TO_VM or (kind == QUARANTINE and "in_port" not in fields)):
+                if own != [port] or not FIELDS[kind] & set(fields):
                     wrong.append((hex(kind), port, match))
             elif own and kind != TRUSTED:
                 wrong.append((hex(kind), port, match))

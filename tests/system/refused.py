@@ -240,12 +240,13 @@ def test_full_table(world):
         world.ovs.vsctl("clear", "Bridge", world.bridge, "flow_tables")
         restore(world, "vnet0")
     limit_table(world, 5, 100)
-    world.set_tags("vnet0", nwfilter="medium", nwfilter_MAC="52:54:00:00:00:01,52:54:00:00:00:71")
+    world.set_tags("vnet0", nwfilter="medium")
+    world.ovs.vsctl("set", "Port", "vnet0", "trunks=0,5,6,7,8")
     flows = world.ovs.flows(world.bridge)
     check_unchanged(world, "a table of flows that are no guest's own", nwfilter("sync"), flows,
                     "OFPFMFC_TABLE_FULL")
     world.ovs.vsctl("clear", "Bridge", world.bridge, "flow_tables")
-    world.set_tags("vnet0", nwfilter_MAC=None)
+    world.ovs.vsctl("clear", "Port", "vnet0", "trunks")
     restore(world, "vnet0")
 
 
@@ -325,7 +326,7 @@ def check_unchanged(world, what, result, flows, reason):
 def test_shared_flow(world):
     """A flow that is no guest's own, alone and beside one that is."""
     for both in (False, True):
-        world.set_tags("vnet0", nwfilter_MAC="52:54:00:00:00:71")
+        world.set_tags("vnet0", attached_mac="52:54:00:00:00:71")
         turn(world)
         flows = world.ovs.flows(world.bridge)
         own, shared = is_flow(world, "out", "vnet0"), is_flow(world, "delivery", "vnet0")
@@ -337,7 +338,7 @@ def test_shared_flow(world):
         world.check("... and the bundle was discarded", "bundle-commit" not in judge.sent
                     and judge.sent.count("bundle-discard") == judge.sent.count("bundle-open") == 1,
                     judge.sent)
-        world.set_tags("vnet0", nwfilter_MAC=None)
+        world.set_tags("vnet0", attached_mac=world.mac("vnet0"))
         restore(world, "vnet0")
 
 

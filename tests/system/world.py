@@ -129,6 +129,7 @@ class World:
         self._watch_starts()
         self.guests = set()
         self.audited = False
+        self.hears_receivers = True  # Before frames for them are sent.
         self.unheard = set()  # Trusted ports whose frames go nowhere, whatever filters say.
         self.explained = Explained(self, call, retag)
         self.failures = 0
@@ -167,10 +168,19 @@ class World:
         self.stations[name] = station
         self.ports[name] = port
         self.vlans[name] = columns
+        self._wait_for_own_mac()
         self.plugged[name] = SYNCS[0]
         (self.guests.add if tags else self.guests.discard)(name)
         self.rewire()
         return self.ovs.ofport(name)
+
+    def _wait_for_own_mac(self):
+        """The bridge's address follows its ports, and the database follows that."""
+        def is_told():
+            with open(f"/sys/class/net/{self.bridge}/address") as file:
+                return self.ovs.vsctl("get", "Interface", self.bridge,
+                                      "mac_in_use").strip('"\n') == file.read().strip()
+        wait_for(is_told, "the bridge's own address")
 
     def unplug(self, *names):
         self.ovs.vsctl(*(word for name in names for word in ("--", "del-port", name)))
@@ -252,6 +262,16 @@ class World:
         return f.eth(self.mac(to), self.mac(sender),
                      f.ipv6("fe80::1", "ff02::1", f.udp(5000, 5001)), tags=tags)
 
+    def hear(self, *guests):
+        """The guests send a frame that their filters let pass: they are known to be there."""
+        self.wire.exchange([(name, self.ip(name)) for name in guests])
+
+    def _hear_receivers(self, frames):
+        """Where a frame goes that is for a guest which was not heard is addresses.py's concern."""
+        wanted = {":".join(f"{byte:02x}" for byte in frame[:6]) for frame in frames}
+        self.hear(*(name for name in self.ports
+                    if self.is_guest(name) and self.mac(name) in wanted))
+
     # --- the program
 
     def sync(self, *options, status=0):
@@ -308,6 +328,8 @@ class World:
         return self._expect(f"{what} ({len(rows)} frames)", rows)
 
     def _expect(self, what, rows):
+        if self.hears_receivers:
+            self._hear_receivers(frame for _, frame, _ in rows)
         wrong = [self.verdict(*row) for row in rows]
         good = [(sender, frame, receivers) for (sender, frame, receivers), why in zip(rows, wrong)
                 if not why and sender in self.ports]

@@ -38,6 +38,8 @@ static const struct text_filter filters[] = {
              "<rule action='accept' direction='in'><mac match='no' protocolid='ipv4'/></rule>"
              "</filter>"},
     {"no-arp", "<filter name='no-arp'><rule action='drop' direction='in'><arp/></rule></filter>"},
+    {"own", "<filter name='own'><rule action='drop' direction='out'>"
+            "<mac match='no' srcmacaddr='52:54:00:00:00:03'/></rule></filter>"},
     {"long", long_filter},
     {NULL, NULL},
 };
@@ -67,10 +69,8 @@ struct built {
 };
 
 static void
-add_port(struct built *b, uint16_t ofport, enum nwf_port_role role, struct nwf_vlan vlan,
-         const char *filter)
+compile_port(struct built *b, struct nwf_port port, const char *filter)
 {
-    struct nwf_port port = {.ofport = ofport, .role = role, .vlan = vlan};
     struct nwf_store *store CLEANUP(nwf_store_cleanup) = store_of(filters);
     struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
     struct nwf_params params = {.list.data = NULL};
@@ -78,16 +78,23 @@ add_port(struct built *b, uint16_t ofport, enum nwf_port_role role, struct nwf_v
     const struct nwf_filter *root;
     struct nwf_guest_size size;
 
-    if (role == NWF_GUEST) {
-        nwf_vec_push(&port.macs, (struct nwf_mac){{0x52, 0x54, 0, 0, (uint8_t) (ofport >> 8),
-                                                   (uint8_t) ofport}});
+    if (port.role == NWF_GUEST) {
+        nwf_vec_push(&port.macs, (struct nwf_mac){{0x52, 0x54, 0, 0, (uint8_t) (port.ofport >> 8),
+                                                   (uint8_t) port.ofport}});
         expect_ok(nwf_store_get(store, filter, &root, &err), &err);
         expect_ok(nwf_program_new(store, root, &params, &program, &err), &err);
         expect_ok(nwf_compile_guest(&b->bridge, &port, program, &size, &b->flows, &err), &err);
-    } else if (role == NWF_QUARANTINED) {
+    } else if (port.role == NWF_QUARANTINED) {
         nwf_compile_quarantined(&b->bridge, &port, &b->flows);
     }
     nwf_vec_push(&b->bridge.ports, port);
+}
+
+static void
+add_port(struct built *b, uint16_t ofport, enum nwf_port_role role, struct nwf_vlan vlan,
+         const char *filter)
+{
+    compile_port(b, (struct nwf_port){.ofport = ofport, .role = role, .vlan = vlan}, filter);
 }
 
 static void
@@ -226,6 +233,10 @@ test_flows_are_a_ports_own(void **state)
             assert_int_equal(match.wc.masks.regs[0], UINT32_MAX);
             assert_int_equal(match.flow.regs[0], port);
             n_rules++;
+        } else if (flow->table == NWF_TABLE_KNOWN && port) {
+            assert_int_equal(match.wc.masks.regs[NWF_REG_KNOWN], UINT16_MAX);
+            assert_int_equal(match.flow.regs[NWF_REG_KNOWN], port);
+            n_rules++;
         } else if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_FROM_VM
                    || nwf_cookie_kind(flow->cookie) == NWF_COOKIE_CLASSIFY) {
             assert_int_equal(match.wc.masks.in_port.ofp_port, u16_to_ofp(UINT16_MAX));
@@ -362,24 +373,25 @@ test_room(void **state)
     }
 }
 
-/* One address owned by two guests goes to both. */
+/* In audit mode a port that claims a guest's own address, and is quarantined for it, gets the
+ * frames too. */
 static void
 test_shared_address(void **state)
 {
-    struct nwf_mac mac = {{0x52, 0x54, 0, 0, 0, 3}};
     struct match match;
     struct built b;
 
     (void) state;
     start(&b);
+    b.bridge.audit = true;
     add_port(&b, 3, NWF_GUEST, any_vlan, "some");
-    add_port(&b, 4, NWF_GUEST, access_vlan(5), "open");
-    nwf_vec_push(&b.bridge.ports.data[1].macs, mac);
+    add_port(&b, 4, NWF_QUARANTINED, access_vlan(5), NULL);
+    nwf_vec_push(&b.bridge.ports.data[1].macs, b.bridge.ports.data[0].macs.data[0]);
     finish(&b);
     for (uint16_t vid = 4; vid <= 5; vid++) {
         const struct nwf_flow *flow;
         const struct ofpact *a;
-        size_t n = 0;
+        size_t n[16] = {0};
 
         match_init_catchall(&match);
         match_set_dl_dst(&match, (struct eth_addr){.ea = {0x52, 0x54, 0, 0, 0, 3}});
@@ -388,11 +400,53 @@ test_shared_address(void **state)
         flow = look_up(&b.flows, NWF_TABLE_FORWARD, &match.flow);
         assert_non_null(flow);
         OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
-            n += a->type == OFPACT_SET_FIELD && ofpact_get_SET_FIELD(a)->field->id == MFF_REG0;
+            if (a->type == OFPACT_SET_FIELD) {
+                n[ofpact_get_SET_FIELD(a)->field->id - MFF_REG0]++;
+            }
         }
-        assert_int_equal(n, vid == 5 ? 2 : 1);
+        assert_int_equal(n[NWF_REG_OWNER], 1);
+        assert_int_equal(n[NWF_REG_KNOWN], vid == 5);
     }
     built_free(&b);
+}
+
+/* A guest's own address is where it was seen last until it is heard; others are learned of it only
+ * if its filter lets them pass. */
+static void
+test_sightings(void **state)
+{
+    static const struct {
+        const char *filter;
+        bool is_sighted;
+        size_t n_senders, n_pins;
+    } rows[] = {
+        {"open", false, 2, 0},
+        {"open", true, 2, 1},
+        {"shut", true, 1, 1},
+        {"own", false, 1, 0},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        size_t n_senders = 0, n_pins = 0;
+        const struct nwf_flow *flow;
+        struct built b;
+
+        start(&b);
+        compile_port(
+            &b,
+            (struct nwf_port){
+                .ofport = 3, .role = NWF_GUEST, .vlan = any_vlan, .is_sighted = rows[i].is_sighted},
+            rows[i].filter);
+        finish(&b);
+        HMAP_FOR_EACH (flow, node, &b.flows.flows) {
+            n_senders += flow->table == NWF_TABLE_SENDER && nwf_cookie_port(flow->cookie);
+            n_pins += nwf_cookie_kind(flow->cookie) == NWF_COOKIE_PINNED;
+        }
+        expect(n_senders == rows[i].n_senders && n_pins == rows[i].n_pins,
+               "row %zu: %zu flows for senders, %zu pins", i, n_senders, n_pins);
+        built_free(&b);
+    }
 }
 
 /* ---- VLANs. ---- */
@@ -636,6 +690,7 @@ main(void)
         cmocka_unit_test(test_many_guests),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_shared_address),
+        cmocka_unit_test(test_sightings),
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_hidden_tags),
