@@ -21,7 +21,7 @@ PACE = 0.01  # seconds between pings, and between parts of the transfer
 PART = 4096  # bytes
 WINDOW = 32 * PART  # that may be on their way, both directions taken together
 LATE = 0.3  # seconds after which an answer to a ping comes too late
-PATIENCE = 6.0  # seconds for what is on its way at the end, which TCP may have to send again
+PATIENCE = 8.0  # seconds for what is on its way at the end, which TCP may have to send again
 ECHO_PORT = 7
 
 PATTERN = bytes(i % 251 for i in range(251 * 64))  # whatever is missing or twice shows
