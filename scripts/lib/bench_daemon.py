@@ -176,13 +176,14 @@ def domain_starts(world):
     stops again."""
     seconds, wake = [], {"op": "mutate", "table": "Open_vSwitch", "where": [],
                          "mutations": [["next_cfg", "+=", 1]]}
+    database = Watch(BRIDGE)
     for number in range(30000, 30000 + GUESTS):
         name, tags = f"p{number}", world.tags(number)
         document = DOMAIN.format(mac=tags["attached-mac"], ip=tags["nwfilter-IP"], port=name)
         interface, port = world.rows(number)
         interface["row"]["external_ids"] = ["map", [["attached-mac", tags["attached-mac"]],
                                                     ["vm-id", VM]]]
-        watch.transact(interface, port, mutate("Bridge", BRIDGE, [
+        database.transact(interface, port, mutate("Bridge", BRIDGE, [
             "ports", "insert", ["named-uuid", f"port{number}"]]), wake)
         subprocess.run(["ovs-vsctl", "--timeout=120", "wait-until", "Interface", name,
                         "ofport>0"], check=True)
@@ -190,6 +191,7 @@ def domain_starts(world):
         run_hook(document, "stopped", "end")
         subprocess.run(["ovs-vsctl", "--timeout=120", "del-port", BRIDGE, name], check=True)
         run_hook(document, "release", "end")
+    database.close()
     return seconds
 
 

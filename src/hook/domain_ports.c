@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "nwf/text.h"
+#include "nwf/value.h"
 #include "places.h"
 
 /* ---- Finding. ---- */
@@ -44,6 +45,65 @@ nwf_hook_find_ports(const struct nwf_domain *domain, const struct nwf_ovs_bridge
         if (port.bridge || port.entry) {
             nwf_vec_push(ret, port);
         }
+    }
+}
+
+/* ---- Those that the document does not name. ---- */
+
+static bool
+has_mac(const struct nwf_domain_nic *nic, const char *text)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    struct nwf_mac mac;
+    int r = nwf_mac_parse(text, &mac, &err);
+
+    nwf_error_clear(&err);
+    return !r && nic->has_mac && !memcmp(&nic->mac, &mac, sizeof mac);
+}
+
+static struct nwf_domain_nic *
+find_unnamed(const struct nwf_domain *domain, const struct nwf_ovs_port *row)
+{
+    const char *owner = nwf_tag_find(row->tags.data, row->tags.n, "vm-id");
+    const char *text = nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_MAC);
+
+    if (!owner || !domain->uuid || strcasecmp(owner, domain->uuid) || !text) {
+        return NULL;
+    }
+    nwf_vec_foreach (nic, &domain->nics) {
+        if (!nic->dev && has_mac(nic, text)) {
+            return nic;
+        }
+    }
+    return NULL;
+}
+
+static void
+name_one(struct nwf_domain *domain, const struct nwf_ovs_bridge *bridge,
+         const struct nwf_ovs_ref *ref)
+{
+    struct nwf_ovs_port row = {.tags.data = NULL};
+
+    nwf_ovs_read_port(bridge, ref, &row);
+    struct nwf_domain_nic *nic = find_unnamed(domain, &row);
+    if (nic) {
+        nic->dev = nwf_strdup(nwf_ovs_ref_name(ref));
+    }
+    nwf_vec_clear(&row.tags);
+    nwf_vec_clear(&row.bond);
+}
+
+void
+nwf_hook_name_interfaces(struct nwf_domain *domain, const struct nwf_ovs_bridges *bridges)
+{
+    nwf_vec_foreach (bridge, bridges) {
+        struct nwf_ovs_refs refs;
+
+        nwf_ovs_list_ports(bridge, &refs);
+        nwf_vec_foreach (ref, &refs) {
+            name_one(domain, bridge, ref);
+        }
+        nwf_vec_clear(&refs);
     }
 }
 

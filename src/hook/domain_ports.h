@@ -27,6 +27,11 @@ void nwf_hook_find_ports(const struct nwf_domain *domain, const struct nwf_ovs_b
                          struct nwf_hook_ports *ret);
 void nwf_hook_ports_clear(struct nwf_hook_ports *ports);
 
+/* Gives interfaces without <target dev> the names of their ports.  Once a domain has stopped,
+ * libvirt leaves out of its document the names that it has made up itself ("vnet0"): a port is
+ * known by the tags "vm-id" and "attached-mac" then. */
+void nwf_hook_name_interfaces(struct nwf_domain *domain, const struct nwf_ovs_bridges *bridges);
+
 /* Whether the port is on a managed bridge. */
 bool nwf_hook_is_managed(const struct nwf_hook_port *port);
 

@@ -301,17 +301,37 @@ release_ports(struct nwf_hook_session *session, struct nwf_error *err)
     return nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_QUIET, err);
 }
 
+/* Whether the document leaves open which ports some interfaces had. */
+static bool
+has_unnamed(const struct nwf_domain *domain)
+{
+    nwf_vec_foreach (nic, &domain->nics) {
+        if (!nic->dev) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+name_interfaces(struct nwf_hook_session *session)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+
+    nwf_ovsdb_bare_bridges(session->db, &bridges);
+    nwf_hook_name_interfaces(&session->domain, &bridges);
+}
+
 /* A host's domains may have nothing to do with the switch, which then need not be there. */
 static int
 clean_up(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_error *err)
 {
+    bool unnamed;
     int r;
 
     (void) read_domain(session);
-    if (session->domain.nics.n && !has_port(&session->domain)) {
-        return 0;
-    }
-    if ((r = nwf_hook_open_database(session, !session->cli->has_daemon, err))) {
+    unnamed = has_unnamed(&session->domain);
+    if ((r = nwf_hook_open_database(session, unnamed || !session->cli->has_daemon, err))) {
         if (!needs_switch(&session->domain)) {
             nwf_error_clear(err);
             return 0;
@@ -320,6 +340,9 @@ clean_up(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_er
     }
     if (!nwf_ovsdb_count_managed(session->db)) {
         return 0;
+    }
+    if (unnamed) {
+        name_interfaces(session);
     }
     nwf_policies_load(&session->cli->policies);
     return nwf_hook_run_step(session, step, err);

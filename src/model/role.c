@@ -120,7 +120,7 @@ const char *
 nwf_guest_reason(const struct nwf_bridge_config *config, const struct nwf_binding *binding)
 {
     if (binding->has_identity) {
-        return "no filter is bound to this virtual machine's port";
+        return "no filter is bound to this virtual machine's port; run \"ovs-nwfilter bind\"";
     }
     if (binding->params.list.n) {
         return "it has variables, and no filter is bound to it";

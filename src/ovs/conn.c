@@ -77,6 +77,9 @@ connecting_failed(const struct nwf_conn *conn, int code, struct nwf_error *err)
                           "bridge %s: closed the connection; it may allow none of the OpenFlow "
                           "versions asked for",
                           conn->bridge);
+    } else if (code == ECONNREFUSED || code == ENOENT) { /* Killed, or ended. */
+        r = nwf_error_set(err, -code, "bridge %s: %s: %s; see that ovs-vswitchd runs", conn->bridge,
+                          conn->name, ovs_retval_to_string(code));
     } else {
         r = nwf_conn_fail(conn, err, code, conn->name);
     }

@@ -266,7 +266,8 @@ LIVE_ROWS = [
     ("a trusted port", ["eth0", "out", "arp"], 1, "eth0 is trusted"),
     ("a filter that is not there", ["bad", "out", "arp"], 1, "bad: filter nosuch: no such filter"),
     ("an identity without a filter", ["vnet3", "in", "arp"], 1,
-     "vnet3 is quarantined: no filter is bound to this virtual machine's port"),
+     "vnet3 is quarantined: no filter is bound to this virtual machine's port; "
+     'run "ovs-nwfilter bind"'),
     ("an unknown port", ["vnet9", "in", "arp"], 1, "vnet9: no such interface"),
 ]
 

@@ -3,9 +3,9 @@
 
 netns      private namespaces, processes, bounded waits
 ovs        ovsdb-server and ovs-vswitchd
-ovn        OVN on top of that Open vSwitch, for comparison
 libvirt    libvirtd and Linux bridges: the reference implementation of network filters
 vm         virtual machines, whose only program is guest.c
+hosts      several hosts, each with a network and daemons of its own
 host       the host itself as one more party on the wire
 netfilter  the kernel's connections and rules, shown and forgotten
 wire       ports (veth pairs), and the exchange of frames between them

@@ -23,6 +23,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -354,6 +355,19 @@ echo(int client)
     }
 }
 
+/* A side that has nothing to send says so every second. */
+static void
+keep_alive(int client)
+{
+    const int yes = 1, one_second = 1;
+
+    if (setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes)
+        || setsockopt(client, IPPROTO_TCP, TCP_KEEPIDLE, &one_second, sizeof one_second)
+        || setsockopt(client, IPPROTO_TCP, TCP_KEEPINTVL, &one_second, sizeof one_second)) {
+        die("keepalive");
+    }
+}
+
 /* A process of its own, and one for each client. */
 static void
 serve_echo(void)
@@ -373,6 +387,7 @@ serve_echo(void)
         const int client = accept(server, NULL, NULL);
 
         if (client >= 0 && !fork()) {
+            keep_alive(client);
             echo(client);
             _exit(0);
         }

@@ -59,21 +59,20 @@ def _furnish():
     for path in (WORK, "/run/lock", "/run/openvswitch", "/run/libvirt", "/var/log/openvswitch",
                  "/var/log/libvirt", "/var/cache/libvirt"):
         os.makedirs(path, exist_ok=True)
-    if os.path.exists(KVM):
-        _hide_kvm()
+    _hide_kvm()
     for family in ("all", "default"):  # no router solicitation, no MLD, no DAD
         sysctl(f"net.ipv6.conf.{family}.disable_ipv6", 1)
     run("ip", "link", "set", "lo", "up")
 
 
 def _hide_kvm():
-    """Nobody may write to what is there instead: libvirt would ask QEMU before each definition of
-    a machine, for seconds, whether it can use it by now."""
-    nothing = f"{WORK}/no-kvm"
-    with open(nothing, "w"):
-        pass
-    run("mount", "--bind", nothing, KVM)
-    run("mount", "-o", "remount,bind,ro", KVM)
+    """Behind a file that not even root may write.  Where libvirt finds a device that it may open,
+    and QEMU cannot use it, it asks QEMU for its capabilities again and again."""
+    if os.path.exists(KVM):
+        hidden = f"{WORK}/no-kvm"
+        with open(hidden, "w"):
+            run("mount", "--bind", hidden, KVM)
+            run("mount", "-o", "remount,bind,ro", KVM)
 
 
 def reap():

@@ -14,6 +14,7 @@ import collections
 import json
 import os
 import socket
+import uuid
 from xml.sax.saxutils import quoteattr
 
 from . import frames
@@ -199,6 +200,7 @@ def domain_xml(image, name, interfaces, metadata="", **words):
     return f"""\
 <domain type='qemu'>
   <name>{name}</name>
+  <uuid>{uuid.uuid5(uuid.NAMESPACE_OID, name)}</uuid>
   <metadata>{metadata}</metadata>
   <memory unit='MiB'>{MEMORY}</memory>
   <vcpu>1</vcpu>

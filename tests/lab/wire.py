@@ -47,9 +47,7 @@ class Port:
             f"link set {name} arp off up",
             f"link set {self.wire_name} arp off up"]))
         for end in (name, self.wire_name):
-            # Frames must stay as they were written: whole checksums, VLAN tags in their place.
-            run("ethtool", "-K", end, "tx", "off", "rx", "off", "tso", "off", "gso", "off",
-                "gro", "off", "txvlan", "off", "rxvlan", "off")
+            switch_offloads_off(end)
         self.index = socket.if_nametoindex(name)
         self.socket = packet_socket(self.wire_name)
 
@@ -67,6 +65,12 @@ class Port:
     def remove(self):
         self.socket.close()
         run("ip", "link", "del", self.name, check=False)
+
+
+def switch_offloads_off(end):
+    """Frames must stay as they were written: whole checksums, VLAN tags in their place."""
+    run("ethtool", "-K", end, "tx", "off", "rx", "off", "tso", "off", "gso", "off",
+        "gro", "off", "txvlan", "off", "rxvlan", "off")
 
 
 def packet_socket(interface):

@@ -20,7 +20,8 @@ from system.world import FILTERS, define, nwfilter  # noqa: E402
 
 CLEAN = "clean-traffic"
 SUM = r"br0: \d+ flows: {} added, {} changed, {} removed; {} guests, {} quarantined, {} trusted\n"
-UNBOUND = r"ovs-nwfilter: vnet2: no filter is bound to this virtual machine's port\n"
+UNBOUND = (r"ovs-nwfilter: vnet2: no filter is bound to this virtual machine's port; run "
+           r'"ovs-nwfilter bind"\n')
 CHANGES = r"([+-]cookie=0x6e7766[^\n]* actions=[^\n]*\n)+"
 OPENFLOW = ("-O", "OpenFlow13,OpenFlow14,OpenFlow15")
 XML = """<filterbinding><portdev name='{}'/><mac address='52:54:00:00:00:02'/>

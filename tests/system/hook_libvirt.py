@@ -391,6 +391,8 @@ def test_stopped(world):
     result = hook(document.replace(UUID, OTHER), "stopped", "end")
     world.check("stopped: another machine's ports stay as they are", result == (0, "", "")
                 and world.status("vnet0") == world.status("vnet1") == "active", result)
+    # As libvirt gives it: without the names that it has made up, <target dev='vnet0'/>.
+    document = re.sub("<target dev='vnet.'/>", "", document)
     result = hook(document, "stopped", "end")
     world.check("stopped: the tags are gone", result == (0, "", "") and all(
         own_tags(world, name) == {"nwfilter": "(stopped)"} for name in ("vnet0", "vnet1")),
