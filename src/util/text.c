@@ -153,7 +153,7 @@ mark_cut(char *text, size_t used)
 char *
 nwf_text_clean(const char *s, size_t max)
 {
-    char *clean = nwf_zalloc(max + 1);
+    char *clean CLEANUP_FREE = nwf_zalloc(max + 1);
     size_t used = 0;
 
     for (const unsigned char *p = (const unsigned char *) s; *p;) {
@@ -172,7 +172,7 @@ nwf_text_clean(const char *s, size_t max)
         used += need;
         p += n ? n : 1;
     }
-    return clean;
+    return nwf_strdup(clean); /* Which may live long, and takes no more than it needs. */
 }
 
 bool
