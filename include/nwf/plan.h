@@ -99,7 +99,7 @@ struct nwf_part {
 
 struct nwf_plan {
     char *name;
-    struct nwf_bridge bridge; /* Settings; its ports are the facts as the shared flows know them. */
+    struct nwf_bridge bridge; /* Settings; it has ports while what they share is computed. */
     NWF_VEC(struct nwf_plan_port *) ports; /* In the order of their numbers. */
     NWF_VEC(struct nwf_plan_row) rows;     /* In the order in which the database has them. */
     bool mcast_snooping, spanning_tree;

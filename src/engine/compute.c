@@ -138,7 +138,8 @@ set_facts(struct nwf_plan_port *port)
 
     facts->name = port->config.name;
     facts->ofport = port->config.ofport;
-    facts->vlan = port->config.vlan;
+    nwf_vlan_clear(&facts->vlan);
+    facts->vlan = nwf_vlan_copy(&port->config.vlan);
     facts->zone = 0;
     memset(&facts->flood, 0, sizeof facts->flood);
     nwf_vec_clear(&facts->bond);
@@ -253,9 +254,8 @@ static bool
 same_facts(const struct nwf_port *a, const struct nwf_port *b)
 {
     return a->ofport == b->ofport && a->role == b->role && a->own_mac == b->own_mac
-           && !memcmp(&a->vlan, &b->vlan, sizeof a->vlan)
-           && !memcmp(&a->flood, &b->flood, sizeof a->flood) && nwf_macs_equal(&a->macs, &b->macs)
-           && a->bond.n == b->bond.n
+           && nwf_vlan_equals(&a->vlan, &b->vlan) && !memcmp(&a->flood, &b->flood, sizeof a->flood)
+           && nwf_macs_equal(&a->macs, &b->macs) && a->bond.n == b->bond.n
            && (!a->bond.n
                || !memcmp(a->bond.data, b->bond.data, a->bond.n * sizeof a->bond.data[0]));
 }
@@ -318,7 +318,9 @@ learn_facts(struct nwf_plan_port *port)
 
     nwf_vec_clear(&known->macs);
     nwf_vec_clear(&known->bond);
+    nwf_vlan_clear(&known->vlan);
     *known = port->facts;
+    known->vlan = nwf_vlan_copy(&port->facts.vlan);
     memset(&known->macs, 0, sizeof known->macs);
     memset(&known->bond, 0, sizeof known->bond);
     nwf_vec_foreach (mac, &port->facts.macs) {
@@ -335,7 +337,6 @@ compute_shared(struct computation *c)
 {
     struct nwf_plan *plan = c->plan;
 
-    plan->bridge.ports.n = 0;
     nwf_vec_foreach (port, &plan->ports) {
         if ((*port)->dirty) {
             learn_facts(*port);
@@ -348,6 +349,7 @@ compute_shared(struct computation *c)
     }
     nwf_compile_bridge(&plan->bridge, &new_part(c, NWF_OWNER_SHARED)->flows);
     note_unreached(plan);
+    nwf_vec_clear(&plan->bridge.ports);
 }
 
 /* ---- The pipeline. ---- */

@@ -66,6 +66,7 @@ struct built {
     size_t n_unreached; /* Guests that flooded ARP does not reach. */
 };
 
+/* 'vlan' is taken. */
 static void
 add_port(struct built *b, uint16_t ofport, enum nwf_port_role role, struct nwf_vlan vlan,
          const char *filter)
@@ -481,8 +482,9 @@ test_vlans(void **state)
                "row %zu: a priority tag that is as good as none", i);
         expect(nwf_vlan_is_untagged(&vlan, 5) == rows[i].leaves_5_untagged, "row %zu: leaves", i);
         nwf_vec_clear(&list);
-        if (rows[i].mode == NWF_VLAN_TUNNEL) {
-            continue; /* No guest's. */
+        if (rows[i].mode == NWF_VLAN_TUNNEL) { /* No guest's. */
+            nwf_vlan_clear(&vlan);
+            continue;
         }
 
         /* A guest gets nothing into its own VLAN by a tag that its filter stops at. */
@@ -493,6 +495,7 @@ test_vlans(void **state)
                "row %zu: a guest's, priority tag", i);
         expect(admitted(&list, 0x7005) == rows[i].of_5, "row %zu: a guest's, VLAN 5", i);
         nwf_vec_clear(&list);
+        nwf_vlan_clear(&vlan);
     }
 }
 
@@ -530,7 +533,30 @@ test_members(void **state)
                    "row %zu: VLAN %c", i, *vid);
         }
         expect(nwf_vlan_has_all(&vlan) == rows[i].all, "row %zu: all", i);
+        nwf_vlan_clear(&vlan);
     }
+}
+
+/* A copy is its own, and differs as soon as anything does. */
+static void
+test_vlan_copies(void **state)
+{
+    struct nwf_vlan vlan = vlan_of(NWF_VLAN_NATIVE_TAGGED, 5, "6,7"), all = any_vlan;
+    struct nwf_vlan copy = nwf_vlan_copy(&vlan);
+
+    (void) state;
+    assert_true(nwf_vlan_equals(&vlan, &copy));
+    assert_false(nwf_vlan_equals(&all, &copy));
+    nwf_vlan_add_trunk(&copy, 8);
+    assert_false(nwf_vlan_equals(&vlan, &copy));
+    assert_false(nwf_vlan_has(&vlan, 8));
+    nwf_vlan_clear(&copy);
+    copy = nwf_vlan_copy(&vlan);
+    copy.tag = 6;
+    assert_false(nwf_vlan_equals(&vlan, &copy));
+    nwf_vlan_clear(&copy);
+    assert_true(nwf_vlan_equals(&all, &copy));
+    nwf_vlan_clear(&vlan);
 }
 
 /* Who gets a frame without its VLAN's tag may get another tag with it: nothing is said
@@ -587,6 +613,7 @@ test_trunk_sets(void **state)
                    "VLAN %u", vid);
         }
         nwf_vec_clear(&list);
+        nwf_vlan_clear(&vlan);
     }
 }
 
@@ -638,6 +665,7 @@ main(void)
         cmocka_unit_test(test_shared_address),
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_vlan_copies),
         cmocka_unit_test(test_hidden_tags),
         cmocka_unit_test(test_trunk_sets),
         cmocka_unit_test(test_learning),

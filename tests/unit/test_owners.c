@@ -278,6 +278,7 @@ copy_config(const struct nwf_port_config *from, struct nwf_port_config *ret)
     ret->name = nwf_strdup(from->name);
     copy_error(&from->error, &ret->error);
     copy_binding(&from->binding, &ret->binding);
+    ret->vlan = nwf_vlan_copy(&from->vlan);
     memset(&ret->bond, 0, sizeof ret->bond);
     nwf_vec_foreach (member, &from->bond) {
         nwf_vec_push(&ret->bond, *member);
