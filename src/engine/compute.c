@@ -30,11 +30,31 @@ new_part(struct computation *c, nwf_owner owner)
 
     part->owner = owner;
     nwf_flow_set_init(&part->flows);
+    if (c->plan->installed) {
+        part->flows.forms = c->plan->installed->flows.forms;
+    }
     nwf_vec_push(&c->plan->parts, part);
     if (owner <= UINT16_MAX) {
         c->is_computed[owner] = true;
     }
     return part;
+}
+
+/* Compares a part to which nothing comes any more with what is installed. */
+static void
+compare_part(struct computation *c, struct nwf_part *part)
+{
+    struct nwf_plan *plan = c->plan;
+    size_t n_before = plan->deletions.n + plan->rest.n;
+
+    if (!plan->installed || part->is_compared) {
+        return;
+    }
+    nwf_image_diff(plan->installed, part->owner, &part->flows, &plan->deletions, &plan->rest);
+    part->is_compared = true;
+    if (plan->deletions.n + plan->rest.n == n_before) {
+        nwf_flow_set_clear(&part->flows);
+    }
 }
 
 /* ---- One port. ---- */
@@ -181,6 +201,9 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
         port->new_zone = false;
     }
     port->facts.role = port->role;
+    if (part && port->n_wanted <= NWF_FLOWS_FREE) { /* A larger one may have to give way. */
+        compare_part(c, part);
+    }
 }
 
 /* ---- Large guests. ---- */
@@ -218,8 +241,7 @@ exclude(struct computation *c, struct nwf_plan_port *port)
     nwf_error_set(&port->failure, -ENOSPC,
                   "filter %.80s: guests that need more than %d flows need more than %d together",
                   port->config.binding.filter, NWF_FLOWS_FREE, NWF_FLOWS_LARGE_MAX);
-    nwf_flow_set_finish(&part->flows);
-    nwf_flow_set_init(&part->flows);
+    nwf_flow_set_clear(&part->flows);
     quarantine(c, port, &part->flows);
     port->facts.role = port->role;
 }
@@ -441,6 +463,9 @@ nwf_plan_compute(struct nwf_plan *plan, const struct nwf_sources *sources, struc
     if ((has_other_stages(plan) || all || plan->fixed_dirty) && (r = compute_fixed(&c, err))) {
         plan->all_dirty = true;
         return r;
+    }
+    nwf_vec_foreach (part, &plan->parts) {
+        compare_part(&c, *part);
     }
     plan->fixed_dirty = false;
     plan->all_dirty = false;

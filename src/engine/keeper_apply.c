@@ -126,7 +126,7 @@ mark_changed(struct nwf_keeper *k)
 
 /* Owners that the switch has flows of, and the plan does not know. */
 static void
-diff_strangers(struct nwf_keeper *k, struct nwf_changes *deletions, struct nwf_changes *rest)
+delete_strangers(struct nwf_keeper *k)
 {
     struct nwf_flow_set nothing CLEANUP(nwf_flow_set_finish);
     bool *known CLEANUP_FREE = nwf_zalloc(0x10000 * sizeof *known);
@@ -142,27 +142,27 @@ diff_strangers(struct nwf_keeper *k, struct nwf_changes *deletions, struct nwf_c
     }
     for (size_t i = 0; i < n; i++) {
         if ((owners[i] <= UINT16_MAX && !known[owners[i]]) || owners[i] == NWF_OWNER_PENDING) {
-            nwf_image_diff(&k->image, owners[i], &nothing, deletions, rest);
+            nwf_image_diff(&k->image, owners[i], &nothing, &k->changes, &k->changes);
         }
     }
 }
 
+/* Lists what is to be changed: deletions first. */
 static void
-compare(struct nwf_keeper *k, bool all)
+list_changes(struct nwf_keeper *k, bool all)
 {
-    struct nwf_changes rest = {.data = NULL};
-
     k->changes.n = 0;
     if (all) {
-        diff_strangers(k, &k->changes, &rest);
+        delete_strangers(k);
     }
-    nwf_vec_foreach (part, &k->plan.parts) {
-        nwf_image_diff(&k->image, (*part)->owner, &(*part)->flows, &k->changes, &rest);
-    }
-    nwf_vec_foreach (change, &rest) {
+    nwf_vec_foreach (change, &k->plan.deletions) {
         nwf_vec_push(&k->changes, *change);
     }
-    nwf_vec_clear(&rest);
+    nwf_vec_foreach (change, &k->plan.rest) {
+        nwf_vec_push(&k->changes, *change);
+    }
+    nwf_vec_clear(&k->plan.deletions);
+    nwf_vec_clear(&k->plan.rest);
     mark_changed(k);
 }
 
@@ -180,7 +180,7 @@ compute(struct nwf_keeper *k, struct nwf_error *err)
     if ((r = nwf_plan_compute(&k->plan, k->sources, err))) {
         return r;
     }
-    compare(k, all);
+    list_changes(k, all);
     if (k->foreign_changed || nwf_image_count(&k->image, NWF_OWNER_FOREIGN)) {
         nwf_foreign_judge(&k->plan, &k->image);
         k->foreign_changed = false;

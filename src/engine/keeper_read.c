@@ -133,6 +133,7 @@ load_image(struct nwf_keeper *k)
         nwf_flow_set_detach(&k->dump, flow);
         put_flow(k, flow);
     }
+    nwf_flow_set_clear(&k->dump);
     nwf_plan_dirty_all(&k->plan);
     k->has_mark |= nwf_image_count(&k->image, NWF_OWNER_PENDING) > 0;
     k->is_fresh = true;

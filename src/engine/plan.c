@@ -281,6 +281,8 @@ nwf_plan_clear_parts(struct nwf_plan *plan)
         free(*part);
     }
     nwf_vec_clear(&plan->parts);
+    nwf_vec_clear(&plan->deletions);
+    nwf_vec_clear(&plan->rest);
 }
 
 void

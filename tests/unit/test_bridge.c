@@ -181,7 +181,7 @@ walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct
     const struct nwf_flow *flow = look_up(flows, table, frame);
 
     expect(flow, "table %u has no flow", table);
-    walk_actions(flows, flow->ofpacts, flow->ofpacts_len, frame, ret);
+    walk_actions(flows, flow->form->ofpacts, flow->form->ofpacts_len, frame, ret);
 }
 
 static struct reached
@@ -388,7 +388,7 @@ test_shared_address(void **state)
         match_set_default_packet_type(&match);
         flow = look_up(&b.flows, NWF_TABLE_FORWARD, &match.flow);
         assert_non_null(flow);
-        OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+        OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
             n += a->type == OFPACT_SET_FIELD && ofpact_get_SET_FIELD(a)->field->id == MFF_REG0;
         }
         assert_int_equal(n, vid == 5 ? 2 : 1);
