@@ -23,15 +23,14 @@
 struct ds;
 
 struct nwf_flow {
-    struct hmap_node node;  /* In nwf_flow_set's 'flows'. */
-    struct ovs_list owned;  /* Of an image: on the list of 'owner', see nwf/image.h. */
-    uint64_t cookie;        /* Host byte order. */
-    struct minimatch match; /* Its mask is the form's, its values are in 'values'. */
-    struct nwf_form *form;  /* One of its users is this flow. */
+    struct hmap_node node; /* In nwf_flow_set's 'flows'. */
+    struct ovs_list owned; /* Of an image: on the list of 'owner', see nwf/image.h. */
+    uint64_t cookie;       /* Host byte order. */
+    struct nwf_form *form; /* One of its users is this flow. */
     uint32_t owner;
     uint16_t priority;
     uint8_t table;
-    uint64_t values[];
+    uint64_t values[]; /* Of the fields of the form's mask: a miniflow. */
 };
 
 struct nwf_flow_set {
@@ -44,6 +43,10 @@ struct nwf_flow *nwf_flow_new(uint8_t table, uint16_t priority, uint64_t cookie,
                               const struct match *match, const struct ofpact *ofpacts,
                               size_t ofpacts_len);
 void nwf_flow_free(struct nwf_flow *flow);
+
+/* What it matches; both parts stay the flow's. */
+struct minimatch nwf_flow_match(const struct nwf_flow *flow);
+void nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret);
 
 /* A set whose flows share no forms with each other. */
 void nwf_flow_set_init(struct nwf_flow_set *set);

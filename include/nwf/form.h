@@ -14,10 +14,11 @@
 
 /* Which fields a flow looks at, and what it does.  A form does not change. */
 struct nwf_form {
-    struct hmap_node node;  /* In the 'forms' of 'pool'. */
-    struct nwf_forms *pool; /* NULL: none. */
-    size_t n_users;         /* Flows. */
-    struct minimask *mask;  /* Both are in 'data'. */
+    struct hmap_node node;                  /* In the 'forms' of 'pool'. */
+    struct nwf_forms *pool;                 /* NULL: none. */
+    size_t n_users;                         /* Flows. */
+    struct tun_metadata_allocation *tun_md; /* Of what it matches; NULL: none. */
+    struct minimask *mask;                  /* Both are in 'data'. */
     struct ofpact *ofpacts;
     size_t ofpacts_len, size;
     uint64_t data[];
@@ -41,7 +42,7 @@ struct nwf_form *nwf_form_new(const struct match *match, const struct ofpact *of
 void nwf_form_release(struct nwf_form *form);
 
 /* The form for the same user out of the pool, where it is put if there is none like it.  One that
- * is in another pool stays there. */
+ * is in another pool, or about a tunnel's metadata, stays as it is. */
 struct nwf_form *nwf_forms_share(struct nwf_forms *forms, struct nwf_form *form);
 
 #endif

@@ -109,7 +109,7 @@ judge(struct nwf_plan *plan, const struct nwf_flow *flow)
     if (!is_met(flow)) {
         return;
     }
-    minimatch_expand(&flow->match, &match);
+    nwf_flow_expand_match(flow, &match);
     nwf_vec_foreach (item, &plan->ports) {
         struct nwf_plan_port *port = *item;
         uint16_t ofport = port->config.ofport;

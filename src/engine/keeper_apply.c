@@ -4,7 +4,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 
 #include "keeper.h"
@@ -24,9 +23,6 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_apply);
 /* After what time guests whose flows the switch refuses are tried again: more each time, ms. */
 #define REFUSED_FIRST 30000
 #define REFUSED_MAX 600000
-
-/* After so many changes memory is given back. */
-#define TRIM_MIN 8192
 
 /* ---- IDLE: what is to be changed. ---- */
 
@@ -378,9 +374,8 @@ take_changes(struct nwf_keeper *k)
     /* One of theirs in the place of one of ours is gone. */
     k->foreign_changed |= nwf_image_count(&k->image, NWF_OWNER_FOREIGN) != n_foreign;
     nwf_plan_clear_parts(&k->plan);
-    if (k->changes.n > TRIM_MIN) { /* What the messages took is not needed again soon. */
-        (void) malloc_trim(0);
-    }
+    nwf_vec_clear(&k->rest);
+    k->is_to_trim |= k->changes.n > NWF_TRIM_MIN;
 }
 
 /* Guests whose flows the switch refuses are quarantined, and the rest is tried again. */

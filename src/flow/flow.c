@@ -16,7 +16,6 @@
 #include "lib/flow.h"
 #include "lib/hash.h"
 #include "lib/packets.h"
-#include "lib/tun-metadata.h"
 
 static uint32_t
 add_words(uint32_t hash, const struct miniflow *flow, size_t size)
@@ -29,24 +28,43 @@ add_words(uint32_t hash, const struct miniflow *flow, size_t size)
     return hash;
 }
 
+struct minimatch
+nwf_flow_match(const struct nwf_flow *flow)
+{
+    return (struct minimatch){
+        .flow = (struct miniflow *) flow->values,
+        .mask = flow->form->mask,
+        .tun_md = flow->form->tun_md,
+    };
+}
+
+void
+nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret)
+{
+    struct minimatch match = nwf_flow_match(flow);
+
+    minimatch_expand(&match, ret);
+}
+
 /* The same as minimatch_hash(), which wants to find the mask right behind the values. */
 static uint32_t
 hash_key(const struct nwf_flow *flow)
 {
-    const struct miniflow *values = flow->match.flow, *masks = &flow->match.mask->masks;
-    size_t size = sizeof *values + MINIFLOW_VALUES_SIZE(miniflow_n_values(values));
+    const struct minimatch match = nwf_flow_match(flow);
+    size_t size = sizeof *match.flow + MINIFLOW_VALUES_SIZE(miniflow_n_values(match.flow));
     uint32_t hash = hash_int(flow->priority, flow->table);
 
-    hash = add_words(hash, values, size);
-    hash = add_words(hash, masks, size);
+    hash = add_words(hash, match.flow, size);
+    hash = add_words(hash, &match.mask->masks, size);
     return hash_finish(hash, 2 * size);
 }
 
 static bool
 same_key(const struct nwf_flow *a, const struct nwf_flow *b)
 {
-    return a->table == b->table && a->priority == b->priority
-           && minimatch_equal(&a->match, &b->match);
+    const struct minimatch x = nwf_flow_match(a), y = nwf_flow_match(b);
+
+    return a->table == b->table && a->priority == b->priority && minimatch_equal(&x, &y);
 }
 
 static struct nwf_flow *
@@ -66,7 +84,6 @@ void
 nwf_flow_free(struct nwf_flow *flow)
 {
     nwf_form_release(flow->form);
-    free(flow->match.tun_md);
     free(flow);
 }
 
@@ -115,12 +132,11 @@ new_flow(const struct match *match, struct nwf_form *form)
     struct nwf_flow *flow =
         nwf_zalloc(sizeof *flow + sizeof *masks + MINIFLOW_VALUES_SIZE(miniflow_n_values(masks)));
 
+    struct miniflow *values = (struct miniflow *) flow->values;
+
     flow->form = form;
-    flow->match.mask = form->mask;
-    flow->match.flow = (struct miniflow *) flow->values;
-    flow->match.flow->map = masks->map;
-    miniflow_init(flow->match.flow, &match->flow);
-    flow->match.tun_md = tun_metadata_allocation_clone(&match->tun_md);
+    values->map = masks->map;
+    miniflow_init(values, &match->flow);
     return flow;
 }
 
@@ -148,7 +164,6 @@ insert(struct nwf_flow_set *set, struct nwf_flow *flow, uint32_t hash)
 {
     if (set->forms) {
         flow->form = nwf_forms_share(set->forms, flow->form);
-        flow->match.mask = flow->form->mask;
     }
     hmap_insert(&set->flows, &flow->node, hash);
 }
@@ -315,10 +330,11 @@ void
 nwf_flow_format(const struct nwf_flow *flow, struct ds *s)
 {
     struct ofpact_format_params params = {.s = s};
+    const struct minimatch match = nwf_flow_match(flow);
 
     ds_put_format(s, "cookie=0x%llx,table=%u,", (unsigned long long) flow->cookie, flow->table);
     size_t start = s->length;
-    minimatch_format(&flow->match, NULL, NULL, s, flow->priority);
+    minimatch_format(&match, NULL, NULL, s, flow->priority);
     /* minimatch_format() leaves out the default priority. */
     if (!strstr(ds_cstr(s) + start, "priority=")) {
         ds_put_format(s, "%spriority=%u", s->length > start ? "," : "", flow->priority);

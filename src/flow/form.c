@@ -12,6 +12,7 @@
 
 #include "lib/flow.h"
 #include "lib/hash.h"
+#include "lib/tun-metadata.h"
 
 void
 nwf_forms_init(struct nwf_forms *forms)
@@ -40,6 +41,7 @@ nwf_form_new(const struct match *match, const struct ofpact *ofpacts, size_t ofp
     size_t mask_size = sizeof map + MINIFLOW_VALUES_SIZE(miniflow_n_values(&map));
     form = nwf_zalloc(sizeof *form + mask_size + ofpacts_len);
     form->n_users = 1;
+    form->tun_md = tun_metadata_allocation_clone(&match->tun_md);
     form->size = mask_size + ofpacts_len;
     form->mask = (struct minimask *) form->data;
     form->mask->masks.map = map.map;
@@ -61,6 +63,7 @@ nwf_form_release(struct nwf_form *form)
     if (form->pool) {
         hmap_remove(&form->pool->forms, &form->node);
     }
+    free(form->tun_md);
     free(form);
 }
 
@@ -76,7 +79,7 @@ nwf_forms_share(struct nwf_forms *forms, struct nwf_form *form)
 {
     struct nwf_form *other;
 
-    if (form->pool) {
+    if (form->pool || form->tun_md) {
         return form;
     }
     uint32_t hash = hash_bytes(form->data, form->size, 0);

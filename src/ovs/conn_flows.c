@@ -126,7 +126,7 @@ bundle_add_change(struct nwf_conn *conn, size_t i)
     const struct nwf_flow *flow = change->flow;
     const bool delete = change->kind == NWF_CHANGE_DELETE;
     const struct ofputil_flow_mod fm = {
-        .match = flow->match, /* Borrowed. */
+        .match = nwf_flow_match(flow), /* Borrowed. */
         .priority = flow->priority,
         .cookie = delete ? htonll(flow->cookie) : htonll(0),
         .cookie_mask = delete ? OVS_BE64_MAX : htonll(0),

@@ -65,14 +65,11 @@ nwf_asprintf(const char *format, ...)
     return s;
 }
 
-/* Large elements come in ones and twos. */
+/* Most vectors have one or two elements, and each port of a bridge has several such. */
 static size_t
 first_room(size_t elem_size)
 {
-    if (elem_size <= 16) {
-        return 8;
-    }
-    return elem_size < 128 ? 128 / elem_size : 1;
+    return elem_size < 32 ? 32 / elem_size : 1;
 }
 
 void *

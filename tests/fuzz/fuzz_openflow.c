@@ -64,7 +64,7 @@ check_flow(const struct nwf_flow *flow)
 
     nwf_flow_format(flow, &text);
     FUZZ_CHECK(text.length && !strchr(ds_cstr(&text), '\n'));
-    minimatch_expand(&flow->match, &match);
+    nwf_flow_expand_match(flow, &match);
     copy = nwf_flow_new(flow->table, flow->priority, flow->cookie, &match, flow->form->ofpacts,
                         flow->form->ofpacts_len);
     FUZZ_CHECK(nwf_flow_data_equal(copy, flow));

@@ -21,7 +21,7 @@ static struct ofpbuf *
 encode(const struct nwf_flow *flow, enum ofputil_protocol protocol)
 {
     const struct ofputil_flow_mod fm = {
-        .match = flow->match, /* Borrowed. */
+        .match = nwf_flow_match(flow), /* Borrowed. */
         .priority = flow->priority,
         .new_cookie = htonll(flow->cookie),
         .table_id = flow->table,

@@ -135,8 +135,9 @@ look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *fram
     const struct nwf_flow *flow, *best = NULL;
 
     HMAP_FOR_EACH (flow, node, &flows->flows) {
+        const struct minimatch match = nwf_flow_match(flow);
         if (flow->table == table && (!best || flow->priority > best->priority)
-            && minimatch_matches_flow(&flow->match, frame)) {
+            && minimatch_matches_flow(&match, frame)) {
             best = flow;
         }
     }
@@ -222,7 +223,7 @@ test_flows_are_a_ports_own(void **state)
         uint16_t port = nwf_cookie_port(flow->cookie);
         struct match match;
 
-        minimatch_expand(&flow->match, &match);
+        nwf_flow_expand_match(flow, &match);
         if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_TO_VM) {
             assert_int_equal(match.wc.masks.regs[0], UINT32_MAX);
             assert_int_equal(match.flow.regs[0], port);

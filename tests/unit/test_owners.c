@@ -458,7 +458,7 @@ copy_flow(const struct nwf_flow *flow, uint64_t cookie)
 {
     struct match match;
 
-    minimatch_expand(&flow->match, &match);
+    nwf_flow_expand_match(flow, &match);
     return nwf_flow_new(flow->table, flow->priority, cookie, &match, flow->form->ofpacts,
                         flow->form->ofpacts_len);
 }
