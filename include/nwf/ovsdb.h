@@ -137,9 +137,10 @@ void nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs
 unsigned int nwf_ovsdb_port_seqno(const struct nwf_ovsdb *db, const struct uuid *interface,
                                   const struct uuid *port);
 
-/* Reads one.  The caller frees ret->tags and ret->bond. */
+/* Reads one, which is freed with nwf_ovs_port_clear(). */
 void nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref,
                        struct nwf_ovs_port *ret);
+void nwf_ovs_port_clear(struct nwf_ovs_port *port);
 
 /* The Interface of this name, without what its Port and its bridge say; -ENOENT if there is none.
  * The caller frees ret->tags. */
