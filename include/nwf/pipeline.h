@@ -21,6 +21,10 @@ enum nwf_table {
     NWF_TABLE_LEARN = 107,
     NWF_TABLE_RECEIVERS = 109,
     NWF_TABLE_TO_VM = 110, /* First of NWF_MAX_STAGES. */
+    NWF_TABLE_GROUP = 200,
+    NWF_TABLE_COMPARE_ETH_SRC = 201,
+    NWF_TABLE_COMPARE_ARP_SHA = 202,
+    NWF_TABLE_COMPARE_ARP_SPA = 203,
 };
 
 /* Tables of one direction's stages. */
@@ -41,6 +45,11 @@ enum nwf_register {
     NWF_REG_STRAY = 10,   /* What conntrack does not tell of the packet: an enum nwf_stray. */
     NWF_REG_OWNER = 11,   /* NWF_OWNED, and the OpenFlow port of the guest whose own address the
                            * destination is; 0: nobody's. */
+    NWF_REG_OPERAND = 12, /* What a field is compared with, its last 32 bits; */
+    NWF_REG_OPERAND_HIGH = 13, /* the bits before these or, where there are none, which count. */
+    NWF_REG_COMPARED = 14,     /* A bit for each comparison that a filter needs (src/compile/
+                                * guard.c). */
+    NWF_REG_EQUAL = 15,        /* What came of the last comparison: 1 if the field is equal. */
 };
 
 #define NWF_OWNED 0x10000u

@@ -46,8 +46,11 @@ struct nwf_row {
     bool accepts; /* Its rule accepts, and there is more to do. */
     struct {
         unsigned int reg;
-        uint32_t value;
+        uint32_t value, mask;
         unsigned int level; /* Rows of one level need no order among them. */
+        bool compares;      /* It, and such rows behind it up to one with no bit, stand for
+                             * comparisons of 'field'. */
+        uint8_t field;      /* An enum nwf_compared (src/compile/compare.h). */
     } set;                  /* If NWF_V_SET. */
     struct {
         uint32_t value, mask;
@@ -85,6 +88,9 @@ bool nwf_row_has_target(const struct nwf_row *row);
  * (ACCEPT or DROP) when they agree, false when it depends on the frame. */
 bool nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
                         enum nwf_verdict *ret_verdict);
+
+/* Whether they drop all frames that match, be it by different rows. */
+bool nwf_stages_drop(const struct nwf_stages *stages, const struct match *frames);
 
 /* The most tables that any frame that matches 'frames' goes through, up to conntrack. */
 uint8_t nwf_stages_cost(const struct nwf_stages *stages, const struct match *frames);

@@ -5,6 +5,7 @@ import argparse
 import sys
 
 import bench_daemon
+import bench_flood
 import bench_learning
 import bench_others
 import bench_packets
@@ -13,7 +14,8 @@ import bench_rules
 from lab.lab import main
 
 PARTS = {"ports": bench_ports, "daemon": bench_daemon, "rules": bench_rules,
-         "packets": bench_packets, "learning": bench_learning, "others": bench_others}
+         "packets": bench_packets, "learning": bench_learning, "flood": bench_flood,
+         "others": bench_others}
 SIZES = {"ports": "1000,10000", "daemon": "10,500,1000,5000", "others": "10,500"}  # of --ports
 
 
@@ -44,5 +46,5 @@ if __name__ == "__main__":
     if packages:
         sys.exit(f"scripts/bench others needs these packages: {' '.join(packages)}")
     # Only packets need ports that are real.
-    real = part in ("packets", "learning")
+    real = part in ("packets", "learning", "flood")
     main(bench, ovs=real, libvirt=part == "others", dummy=not real)

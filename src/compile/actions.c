@@ -23,6 +23,14 @@ nwf_put_load(struct ofpbuf *actions, enum mf_field_id reg, uint32_t value)
 }
 
 void
+nwf_put_load_masked(struct ofpbuf *actions, enum mf_field_id reg, uint32_t value, uint32_t mask)
+{
+    ovs_be32 v = htonl(value), m = htonl(mask);
+
+    ofpact_put_set_field(actions, mf_from_id(reg), &v, &m);
+}
+
+void
 nwf_put_output(struct ofpbuf *actions, uint16_t ofport)
 {
     ofpact_put_OUTPUT(actions)->port = OFP_PORT_C(ofport);

@@ -15,6 +15,8 @@
     struct ofpbuf NAME CLEANUP(ofpbuf_uninit) = OFPBUF_STUB_INITIALIZER(NAME##_stub_)
 
 void nwf_put_load(struct ofpbuf *actions, enum mf_field_id reg, uint32_t value);
+void nwf_put_load_masked(struct ofpbuf *actions, enum mf_field_id reg, uint32_t value,
+                         uint32_t mask);
 void nwf_put_output(struct ofpbuf *actions, uint16_t ofport);
 void nwf_put_output_receiver(struct ofpbuf *actions); /* To the port in reg0. */
 void nwf_put_resubmit(struct ofpbuf *actions, uint8_t table);

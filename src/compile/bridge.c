@@ -12,8 +12,10 @@
 #include <stdlib.h>
 
 #include "actions.h"
+#include "compare.h"
 #include "deliver.h"
 #include "flood.h"
+#include "group.h"
 #include "guest.h"
 #include "learn.h"
 #include "nwf/compile.h"
@@ -202,29 +204,6 @@ add_hidden_tags(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     }
 }
 
-/* NORMAL drops frames for the bridge itself (spanning tree and the like) unless
- * other_config:forward-bpdu says otherwise; so do we. */
-static void
-add_reserved(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
-{
-    static const struct {
-        struct eth_addr address, mask;
-    } reserved[] = {
-        {ETH_ADDR_C(01, 80, c2, 00, 00, 00), ETH_ADDR_C(ff, ff, ff, ff, ff, f0)},
-        {ETH_ADDR_C(01, 00, 0c, cc, cc, cc), ETH_ADDR_C(ff, ff, ff, ff, ff, fe)}, /* CDP, PVST+ */
-        {ETH_ADDR_C(01, 00, 0c, cd, cd, cd), ETH_ADDR_C(ff, ff, ff, ff, ff, ff)}, /* UplinkFast */
-    };
-
-    for (size_t i = 0; !bridge->forward_bpdu && i < sizeof reserved / sizeof reserved[0]; i++) {
-        struct match match;
-
-        match_init_catchall(&match);
-        match_set_dl_dst_masked(&match, reserved[i].address, reserved[i].mask);
-        nwf_flow_set_add(flows, NWF_TABLE_FORWARD, 400,
-                         nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, NULL, 0);
-    }
-}
-
 /* In these VLANs NORMAL does not learn, and looks for nobody (flood_vlans). */
 static void
 add_flooded_vlans(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
@@ -312,7 +291,8 @@ nwf_compile_fixed(const struct nwf_bridge *bridge, const char *name, const char 
                   struct nwf_error *err)
 {
     add_hidden_tags(bridge, flows);
-    add_reserved(bridge, flows);
+    nwf_compile_groups(bridge, flows);
+    nwf_compile_comparisons(flows);
     int r = nwf_flow_set_parse(flows, name, text,
                                nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), err);
 

@@ -73,4 +73,7 @@ bool nwf_builder_tracks_tcp(const struct nwf_builder *b, enum nwf_family family)
  * 'has_flow_text': what two rows ask for together may have no place in OpenFlow. */
 void nwf_stages_merge(struct nwf_stages *stages, bool has_flow_text);
 
+/* Drops rows that no frame reaches, and doubts that the next row settles anyway. */
+void nwf_stage_prune(struct nwf_stage *stage);
+
 #endif

@@ -56,7 +56,8 @@ nwf_evaluate(const struct nwf_stages *stages, const struct flow *packet,
         case NWF_V_DROP:
             return;
         case NWF_V_SET:
-            at.regs[row->set.reg] = row->set.value;
+            at.regs[row->set.reg] &= ~row->set.mask;
+            at.regs[row->set.reg] |= row->set.value;
             break;
         case NWF_V_TRACK:
             track(&at, ct);

@@ -322,7 +322,7 @@ check_tag(struct parse *p)
         return fail(p, "it asks for a tag's bits where there is no tag: bit 0x1000 says that there "
                        "is one");
     }
-    match_set_dl_tci_masked(&p->match, htons(0), htons(VLAN_CFI | VLAN_VID_MASK));
+    match_set_dl_tci_masked(&p->match, htons(0), htons(VLAN_CFI));
     return 0;
 }
 

@@ -10,8 +10,10 @@
 
 #include "actions.h"
 #include "builder.h"
+#include "compare.h"
 #include "deliver.h"
 #include "flood.h"
+#include "guard.h"
 #include "guest.h"
 #include "match.h"
 #include "nwf/compile.h"
@@ -56,6 +58,16 @@ put_ct(struct ofpbuf *actions, const struct nwf_port *port, const char *what)
     nwf_put_text(actions, "ct(zone=%u%s)", port->zone, what);
 }
 
+static void
+put_set(const struct nwf_row *row, struct ofpbuf *actions)
+{
+    if (row->set.mask == UINT32_MAX) { /* A mask would come back from a switch as none. */
+        nwf_put_load(actions, MFF_REG0 + row->set.reg, row->set.value);
+    } else {
+        nwf_put_load_masked(actions, MFF_REG0 + row->set.reg, row->set.value, row->set.mask);
+    }
+}
+
 /* What the row's verdict stands for. */
 static void
 put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
@@ -88,7 +100,7 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_ct(actions, port, join);
         break;
     case NWF_V_SET:
-        nwf_put_load(actions, MFF_REG0 + row->set.reg, row->set.value);
+        put_set(row, actions);
         nwf_put_goto(actions, stage_table(direction, row->target));
         break;
     case NWF_V_GOTO:
@@ -142,6 +154,28 @@ top_priority(const struct nwf_port *port, enum nwf_direction direction)
                                                                       : NWF_PRIORITY_ROWS;
 }
 
+/* A comparison is written down as a row for each value and one for none: a flow. */
+static size_t
+add_comparison(const struct nwf_port *port, size_t stage, uint16_t priority,
+               const struct nwf_row *rows, struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    enum nwf_compared field = (enum nwf_compared) rows[0].set.field;
+    size_t n = 0;
+
+    for (; rows[n].set.value; n++) {
+        struct nwf_operand operand = nwf_compared_get(field, &rows[n].match);
+        nwf_put_compare(&actions, field, &operand, nwf_compared_first_bit(field) + n);
+    }
+    struct match match = rows[n].match;
+    nwf_put_goto(&actions, stage_table(NWF_OUT, rows[n].target));
+    match_port(&match, NWF_OUT, port->ofport);
+    nwf_flow_set_add(flows, stage_table(NWF_OUT, stage), priority,
+                     nwf_cookie(NWF_COOKIE_FROM_VM, port->ofport, NWF_RULE_END), &match,
+                     actions.data, actions.size);
+    return n;
+}
+
 static void
 add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
            enum nwf_direction direction, const struct nwf_side *side,
@@ -154,7 +188,11 @@ add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
         for (size_t j = 0; j < stage->rows.n; j++) {
             const struct nwf_row *row = &stage->rows.data[j];
             priority -= j && !same_level(side, row - 1, row);
-            add_row(bridge, port, direction, i, priority, row, flows);
+            if (row->verdict == NWF_V_SET && row->set.compares) {
+                j += add_comparison(port, i, priority, row, flows);
+            } else {
+                add_row(bridge, port, direction, i, priority, row, flows);
+            }
         }
     }
 }
@@ -178,6 +216,31 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
                          actions.data, actions.size);
     }
     nwf_vec_clear(&list);
+}
+
+/* A filter that drops every frame with a tag does not need to know which VLAN it is of: to note
+ * that would make a cached flow for each. */
+static void
+add_tagged_admission(const struct nwf_port *port, struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    nwf_match_tagged(&match);
+    match_port(&match, NWF_OUT, port->ofport);
+    nwf_put_goto(&actions, NWF_TABLE_FROM_VM);
+    nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 110,
+                     nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE), &match,
+                     actions.data, actions.size);
+}
+
+static bool
+drops_tagged(const struct nwf_stages *stages)
+{
+    struct match tagged;
+
+    nwf_match_tagged(&tagged);
+    return nwf_stages_drop(stages, &tagged);
 }
 
 void
@@ -245,6 +308,17 @@ has_floats(const struct nwf_port *port, const struct nwf_stages *from_vm)
            || !nwf_stages_confine_sender(from_vm, &port->macs.data[port->own_mac]);
 }
 
+/* What stands before and behind the stages that its frames go through. */
+static void
+add_way_out(const struct nwf_bridge *bridge, const struct nwf_port *port,
+            const struct nwf_stages *stages, struct nwf_flow_set *flows)
+{
+    nwf_add_sightings(bridge, port, has_floats(port, stages), flows);
+    if (port->vlan.mode != NWF_VLAN_ACCESS && !bridge->audit && drops_tagged(stages)) {
+        add_tagged_admission(port, flows);
+    }
+}
+
 /* One direction's stages are gone before the next one's are made. */
 static int
 compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
@@ -258,15 +332,17 @@ compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
         return r;
     }
     if (direction == NWF_IN) {
+        nwf_stages_split_types(&stages);
         nwf_flood_judge(&stages, &port->flood);
         r = nwf_guest_check_floods(bridge, &port->flood, err);
     }
     if (!r && !(r = nwf_guest_check_side(bridge, &program->side[direction], &stages, err))) {
+        if (direction == NWF_OUT) {
+            add_way_out(bridge, port, &stages, flows);
+            nwf_stages_guard(&stages);
+        }
         add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
         r = (int) stages.list.n;
-        if (direction == NWF_OUT) {
-            nwf_add_sightings(bridge, port, has_floats(port, &stages), flows);
-        }
     }
     nwf_stages_clear(&stages);
     return r;

@@ -4,7 +4,8 @@
  *
  * Open vSwitch looks behind an 802.1Q tag: dl_type, nw_src and the rest match
  * tagged frames as well (ovs-fields(7)).  The nwfilter language does not, so an
- * Ethernet type always comes with "no tag". */
+ * Ethernet type always comes with "no tag".  That is one bit: if the VLAN were asked for as well,
+ * each would be cached for itself. */
 #include <config.h>
 
 #include "match.h"
@@ -143,7 +144,7 @@ nwf_match_set_eth_type(struct match *match, uint16_t eth_type)
     if (eth_type == 0x8100) {
         match_set_dl_tci_masked(match, htons(TCI_PRESENT), htons(TCI_PRESENT));
     } else {
-        match_set_dl_tci_masked(match, htons(0), htons(TCI_VID_MASK));
+        match_set_dl_tci_masked(match, htons(0), htons(TCI_PRESENT));
         match_set_dl_type(match, htons(eth_type));
     }
 }

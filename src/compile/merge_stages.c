@@ -133,9 +133,8 @@ merge(struct nwf_stages *stages, size_t i, bool has_flow_text)
     }
 }
 
-/* Drops rows that no frame reaches, and doubts that the next row settles anyway. */
-static void
-prune(struct nwf_stage *stage)
+void
+nwf_stage_prune(struct nwf_stage *stage)
 {
     struct nwf_stage pruned = {.rows.data = NULL};
 
@@ -158,7 +157,7 @@ void
 nwf_stages_merge(struct nwf_stages *stages, bool has_flow_text)
 {
     nwf_vec_foreach (stage, &stages->list) {
-        prune(stage);
+        nwf_stage_prune(stage);
     }
     for (size_t i = stages->list.n - 1; i-- > 0;) {
         merge(stages, i, has_flow_text);

@@ -53,6 +53,7 @@ set_push(struct nwf_builder *b, const struct match *match, enum nwf_set_group gr
 
     row->set.reg = nwf_set_register(group);
     row->set.value = value;
+    row->set.mask = UINT32_MAX;
     row->set.level = level;
     b->n_rows++;
 }

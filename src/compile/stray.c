@@ -208,7 +208,7 @@ push(struct nwf_builder *b, const struct match *match, enum nwf_stray stray, uns
         .verdict = NWF_V_SET,
         .target = b->stages->list.n,
         .rule = NWF_RULE_END,
-        .set = {.reg = NWF_REG_STRAY, .value = stray, .level = level},
+        .set = {.reg = NWF_REG_STRAY, .value = stray, .mask = UINT32_MAX, .level = level},
     };
 
     nwf_vec_push(&nwf_builder_last(b)->rows, row);

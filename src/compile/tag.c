@@ -113,7 +113,7 @@ nwf_vlan_guest_admissions(const struct nwf_vlan *vlan, struct nwf_admissions *re
     admit_all(ret, vlan);
     nwf_vec_foreach (admission, ret) {
         if (admission->fixed) {
-            match_set_dl_tci_masked(&admission->match, 0, htons(TCI_PRESENT | VID_MASK));
+            match_set_dl_tci_masked(&admission->match, 0, htons(TCI_PRESENT));
         }
     }
 }
@@ -153,4 +153,11 @@ void
 nwf_match_vlan(struct match *match, uint16_t vid)
 {
     match_set_reg_masked(match, NWF_REG_VLAN, vid, VID_MASK);
+}
+
+void
+nwf_match_tagged(struct match *match)
+{
+    match_init_catchall(match);
+    match_set_dl_tci_masked(match, htons(TCI_PRESENT), htons(TCI_PRESENT));
 }

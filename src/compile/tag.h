@@ -46,4 +46,7 @@ uint32_t nwf_untagged_receiver(const struct nwf_port *port, uint32_t receiver);
 /* Narrows *match to frames of VLAN 'vid' (by reg1). */
 void nwf_match_vlan(struct match *match, uint16_t vid);
 
+/* All frames with a tag, and no others. */
+void nwf_match_tagged(struct match *match);
+
 #endif

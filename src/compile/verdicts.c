@@ -46,6 +46,28 @@ nwf_stages_uniform(const struct nwf_stages *stages, const struct match *frames,
     }
 }
 
+bool
+nwf_stages_drop(const struct nwf_stages *stages, const struct match *frames)
+{
+    bool passes[NWF_MAX_STAGES];
+
+    for (size_t i = stages->list.n; i-- > 0;) {
+        passes[i] = false;
+        nwf_vec_foreach (row, &stages->list.data[i].rows) {
+            struct match both = *frames;
+            if (!nwf_match_and(&both, &row->match)) {
+                continue;
+            }
+            passes[i] |=
+                nwf_row_has_target(row) ? passes[row->target] : row->verdict == NWF_V_ACCEPT;
+            if (nwf_match_covers(&row->match, frames)) {
+                break;
+            }
+        }
+    }
+    return !passes[0];
+}
+
 uint8_t
 nwf_stages_cost(const struct nwf_stages *stages, const struct match *frames)
 {

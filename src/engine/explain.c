@@ -14,6 +14,7 @@
 #include "lib/packets.h"
 
 #include "../compile/flood.h"
+#include "../compile/guard.h"
 #include "../compile/match.h"
 #include "../compile/tag.h"
 
@@ -37,6 +38,13 @@ set_text(const struct nwf_row *row, int next)
         [NWF_STRAY_ERROR] = "it may be RELATED, ",
     };
 
+    if (row->set.reg == NWF_REG_COMPARED) {
+        return nwf_asprintf("%son to table %d",
+                            !row->set.compares ? ""
+                            : row->set.value   ? "address is one of the rules', "
+                                               : "address is none of the rules', ",
+                            next);
+    }
     return row->set.reg == NWF_REG_STRAY
                ? nwf_asprintf("%son to table %d", strays[row->set.value], next)
                : nwf_asprintf("address is in sets 0x%x, on to table %d", row->set.value, next);
@@ -161,6 +169,8 @@ build(const struct nwf_program *program, const struct nwf_explain_port *port,
             return r;
         }
     }
+    nwf_stages_guard(&ret[NWF_OUT]);
+    nwf_stages_split_types(&ret[NWF_IN]);
     nwf_flood_judge(&ret[NWF_IN], ret_to_vm);
     return nwf_guest_check_floods(&bridge, ret_to_vm, err);
 }

@@ -201,7 +201,9 @@ ROWS = [
 
     Row("as text", words(packet="dl_type=0x88cc," + addresses()),
         out=r"vnet0 out: dropped\ntable +chain +rule +action +result\n"
-            r"10 +root +\S+web.xml:3 +drop +dropped\n"),
+            r"10 +- +- +- +address is one of the rules', on to table 11\n"
+            r"11 +- +- +- +on to table 12\n"
+            r"12 +root +\S+web.xml:3 +drop +dropped\n"),
     Row("the binding as XML", words(packet="arp," + addresses(), bindings="vnet0.xml"),
         out=r"vnet0 out: passes\n.*"),
 

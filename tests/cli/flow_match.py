@@ -31,7 +31,7 @@ FIELDS = ("nw_proto=0x11", "ip_proto=6", "nw_proto=58", "nw_proto=1", "nw_proto=
           "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", "dl_vlan=7", "nw_src[24..31]=10")
 N_RANDOM = 150
 # What a type means in a filter, besides.
-UNTAGGED = "vlan_tci=0x0000/0x1fff"
+UNTAGGED = "vlan_tci=0x0000/0x1000"
 
 
 def random_match(dice):
@@ -51,18 +51,19 @@ def ofctl(match):
 
 
 def ours(world, match):
-    world.write("m.xml", "<filter name='m'><rule action='drop' direction='out'>"
+    # Towards the guest: of what it sends, addresses are compared in other tables.
+    world.write("m.xml", "<filter name='m'><rule action='drop' direction='in'>"
                 f"<flow match='{match}'/></rule></filter>")
     world.write("m.json", '[{"port": "p", "filter": "m"}]')
     status, out, err = world.call("--filter-dir={dir}", "compile", "m.json", "--ofport=p=1")
     if status:
         return None, err
-    found = re.findall(r"cookie=0x6e77661100010000,table=10,priority=\d+,(\S+) actions=drop", out)
+    found = re.findall(r"cookie=0x6e77661200010000,table=110,priority=\d+,(\S+) actions=drop", out)
     return (found[0] if len(found) == 1 else None), out
 
 
 def words_of(text):
-    return sorted(word for word in text.split(",") if word and word not in ("in_port=1", UNTAGGED))
+    return sorted(word for word in text.split(",") if word and word not in ("reg0=0x1", UNTAGGED))
 
 
 def leaves_out(match, made):

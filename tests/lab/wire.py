@@ -174,13 +174,7 @@ class Wire:
         return self.next_id
 
     def _wait_until_read(self):
-        """A switch in user space reads from packet sockets; wait until these are empty."""
-        end = time.monotonic() + LONGEST_WAIT
-        indices = {port.index for port in self.ports.values()}
-        while _unread_bytes(indices) > 0:
-            if time.monotonic() > end:
-                raise LabError(f"the switch has not read its ports for {LONGEST_WAIT:g} s")
-            time.sleep(0.0003)
+        wait_until_read({port.index for port in self.ports.values()})
 
     def _wait_for_sentinel(self, pending):
         source, target = self.sentinel
@@ -211,6 +205,16 @@ class Wire:
     def _discard(self):
         for port in self.ports.values():
             port.receive()
+
+
+def wait_until_read(indices):
+    """A switch in user space reads from packet sockets; wait until those of the interfaces are
+    empty."""
+    end = time.monotonic() + LONGEST_WAIT
+    while _unread_bytes(indices) > 0:
+        if time.monotonic() > end:
+            raise LabError(f"the switch has not read its ports for {LONGEST_WAIT:g} s")
+        time.sleep(0.0003)
 
 
 def _unread_bytes(indices):

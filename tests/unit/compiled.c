@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 
+#include "guard.h"
 #include "nwf/evaluate.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
@@ -47,9 +48,17 @@ compile(const struct text_filter *filters, const char *variables, struct compile
     for (int d = 0; !r && d < NWF_N_DIRECTIONS; d++) {
         r = nwf_stages_build(ret->program, (enum nwf_direction) d, &ret->stages[d], err);
         if (!r) {
+            if (d == NWF_IN) {
+                nwf_stages_split_types(&ret->stages[d]);
+            }
             check_form(&ret->stages[d], &ret->program->side[d]);
             nwf_flood_judge(&ret->stages[d], &ret->flood[d]);
         }
+    }
+    if (!r) {
+        expect_ok(nwf_stages_build(ret->program, NWF_OUT, &ret->guarded, err), err);
+        nwf_stages_guard(&ret->guarded);
+        check_form(&ret->guarded, &ret->program->side[NWF_OUT]);
     }
     return r;
 }
@@ -60,10 +69,17 @@ compiled_free(struct compiled *c)
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
         nwf_stages_clear(&c->stages[d]);
     }
+    nwf_stages_clear(&c->guarded);
     if (c->program) {
         nwf_program_free(c->program);
     }
     nwf_store_free(c->store);
+}
+
+const struct nwf_stages *
+compiled_stages(const struct compiled *c, enum nwf_direction direction)
+{
+    return direction == NWF_OUT ? &c->guarded : &c->stages[direction];
 }
 
 /* What conntrack says; ports and types as the connection began. */
@@ -148,7 +164,8 @@ check_frame(const struct compiled *c, enum nwf_direction direction, const struct
 {
     struct verdict expected = reference_verdict_of_all(c->program, direction, frame);
     bool joined, met;
-    bool accepted = stages_accept(&c->stages[direction], frame, expected.rule, &joined, &met);
+    bool accepted =
+        stages_accept(compiled_stages(c, direction), frame, expected.rule, &joined, &met);
     /* Flows are counted by rule: the one that decides must be among them.  (What the Ethernet
      * layer accepts can meet the IP layer's rules in the same flow.) */
     bool decisive =

@@ -12,6 +12,7 @@ struct compiled {
     struct nwf_store *store;
     struct nwf_program *program;
     struct nwf_stages stages[NWF_N_DIRECTIONS];
+    struct nwf_stages guarded; /* Those of the direction "out", as a switch gets them. */
     struct nwf_flood_verdicts flood[NWF_N_DIRECTIONS];
 };
 
@@ -19,6 +20,9 @@ struct compiled {
 int compile(const struct text_filter *filters, const char *variables, struct compiled *ret,
             struct nwf_error *err);
 void compiled_free(struct compiled *c);
+
+/* The stages of a direction as a switch gets them. */
+const struct nwf_stages *compiled_stages(const struct compiled *c, enum nwf_direction direction);
 
 /* Whether the stages say of the frame what the rules say (reference.h); of one that Open
  * vSwitch does not look into they may accept no more.  Prints what is wrong. */

@@ -46,95 +46,95 @@ static const struct {
     const char *elements, *variables, *matches;
 } accepted[] = {
     /* As everywhere in a filter, a type is that of an untagged frame, unless asked. */
-    {"<flow match='ip'/>", "", "ip,vlan_tci=0x0000/0x1fff"},
-    {"<flow match='arp'/>", "", "arp,vlan_tci=0x0000/0x1fff"},
-    {"<flow match='dl_type=0x88cc'/>", "", "vlan_tci=0x0000/0x1fff,dl_type=0x88cc"},
+    {"<flow match='ip'/>", "", "ip,vlan_tci=0x0000/0x1000"},
+    {"<flow match='arp'/>", "", "arp,vlan_tci=0x0000/0x1000"},
+    {"<flow match='dl_type=0x88cc'/>", "", "vlan_tci=0x0000/0x1000,dl_type=0x88cc"},
     {"<flow match='ip,dl_vlan=5'/>", "", "ip,dl_vlan=5"},
     {"<flow match='dl_vlan=5,tcp,tp_dst=22'/>", "", "tcp,dl_vlan=5,tp_dst=22"},
     {"<flow match='vlan_tci=0x1000/0x1000,ipv6'/>", "", "ipv6,vlan_tci=0x1000/0x1000"},
     {"<flow match='dl_vlan_pcp=3'/>", "", "dl_vlan_pcp=3"},
     {"<flow match='dl_vlan_pcp=0'/>", "", "dl_vlan_pcp=0"},
     /* "No tag", as people write it. */
-    {"<flow match='vlan_tci=0'/>", "", "vlan_tci=0x0000/0x1fff"},
-    {"<flow match='vlan_tci=0/0x1000,arp'/>", "", "arp,vlan_tci=0x0000/0x1fff"},
-    {"<flow match='dl_vlan=0xffff'/>", "", "vlan_tci=0x0000/0x1fff"},
-    {"<flow match='vlan_vid=0'/>", "", "vlan_tci=0x0000/0x1fff"},
+    {"<flow match='vlan_tci=0'/>", "", "vlan_tci=0x0000/0x1000"},
+    {"<flow match='vlan_tci=0/0x1000,arp'/>", "", "arp,vlan_tci=0x0000/0x1000"},
+    {"<flow match='dl_vlan=0xffff'/>", "", "vlan_tci=0x0000/0x1000"},
+    {"<flow match='vlan_vid=0'/>", "", "vlan_tci=0x0000/0x1000"},
     {"<flow match='dl_src=02:00:00:00:00:01'/>", "", "dl_src=02:00:00:00:00:01"},
     {"<flow match='dl_dst=01:00:00:00:00:00/01:00:00:00:00:00'/>", "",
      "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00"},
 
     /* Masks, as ovs-ofctl takes them. */
-    {"<flow match='ip,nw_src=10.1.0.0/16'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_src=10.1.0.0/16"},
+    {"<flow match='ip,nw_src=10.1.0.0/16'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_src=10.1.0.0/16"},
     {"<flow match='tcp,tp_dst=0x400/0xfc00'/>", "",
-     "tcp,vlan_tci=0x0000/0x1fff,tp_dst=0x400/0xfc00"},
-    {"<flow match='tcp,tcp_flags=+syn-ack'/>", "", "tcp,vlan_tci=0x0000/0x1fff,tcp_flags=+syn-ack"},
-    {"<flow match='ip,nw_frag=later'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_frag=later"},
-    {"<flow match='ip,nw_frag=yes'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_frag=yes"},
-    {"<flow match='ipv6,nw_frag=not_later'/>", "", "ipv6,vlan_tci=0x0000/0x1fff,nw_frag=not_later"},
-    {"<flow match='ip,nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
-    {"<flow match='ip,nw_tos=0'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_tos=0"},
-    {"<flow match='ip,nw_ecn=3'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ecn=3"},
+     "tcp,vlan_tci=0x0000/0x1000,tp_dst=0x400/0xfc00"},
+    {"<flow match='tcp,tcp_flags=+syn-ack'/>", "", "tcp,vlan_tci=0x0000/0x1000,tcp_flags=+syn-ack"},
+    {"<flow match='ip,nw_frag=later'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_frag=later"},
+    {"<flow match='ip,nw_frag=yes'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_frag=yes"},
+    {"<flow match='ipv6,nw_frag=not_later'/>", "", "ipv6,vlan_tci=0x0000/0x1000,nw_frag=not_later"},
+    {"<flow match='ip,nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_ttl=1"},
+    {"<flow match='ip,nw_tos=0'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_tos=0"},
+    {"<flow match='ip,nw_ecn=3'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_ecn=3"},
     {"<flow match='icmp6,icmp_type=135,nd_target=fe80::1'/>", "",
-     "icmp6,vlan_tci=0x0000/0x1fff,icmp_type=135,nd_target=fe80::1"},
+     "icmp6,vlan_tci=0x0000/0x1000,icmp_type=135,nd_target=fe80::1"},
     {"<flow match='icmp6,icmpv6_type=136,nd_tll=02:00:00:00:00:01'/>", "",
-     "icmp6,vlan_tci=0x0000/0x1fff,icmp_type=136,nd_tll=02:00:00:00:00:01"},
+     "icmp6,vlan_tci=0x0000/0x1000,icmp_type=136,nd_tll=02:00:00:00:00:01"},
     {"<flow match='arp,arp_spa=10.0.0.1,arp_op=1'/>", "",
-     "arp,vlan_tci=0x0000/0x1fff,arp_spa=10.0.0.1,arp_op=1"},
-    {"<flow match='ipv6,ipv6_label=7'/>", "", "ipv6,vlan_tci=0x0000/0x1fff,ipv6_label=0x00007"},
-    {"<flow match='mpls,mpls_label=5'/>", "", "mpls,vlan_tci=0x0000/0x1fff,mpls_label=5"},
+     "arp,vlan_tci=0x0000/0x1000,arp_spa=10.0.0.1,arp_op=1"},
+    {"<flow match='ipv6,ipv6_label=7'/>", "", "ipv6,vlan_tci=0x0000/0x1000,ipv6_label=0x00007"},
+    {"<flow match='mpls,mpls_label=5'/>", "", "mpls,vlan_tci=0x0000/0x1000,mpls_label=5"},
 
     /* One word for a field of several protocols, and protocols in numbers. */
     {"<flow match='udp,tp_src=68,tp_dst=67'/>", "",
-     "udp,vlan_tci=0x0000/0x1fff,tp_src=68,tp_dst=67"},
-    {"<flow match='sctp6,tp_dst=5'/>", "", "sctp6,vlan_tci=0x0000/0x1fff,tp_dst=5"},
-    {"<flow match='tcp,udp_src=5'/>", "", "tcp,vlan_tci=0x0000/0x1fff,tp_src=5"},
+     "udp,vlan_tci=0x0000/0x1000,tp_src=68,tp_dst=67"},
+    {"<flow match='sctp6,tp_dst=5'/>", "", "sctp6,vlan_tci=0x0000/0x1000,tp_dst=5"},
+    {"<flow match='tcp,udp_src=5'/>", "", "tcp,vlan_tci=0x0000/0x1000,tp_src=5"},
     {"<flow match='dl_type=0x0800,nw_proto=0x11,tp_dst=67'/>", "",
-     "udp,vlan_tci=0x0000/0x1fff,tp_dst=67"},
-    {"<flow match='nw_proto=17,ipv6,tp_src=5'/>", "", "udp6,vlan_tci=0x0000/0x1fff,tp_src=5"},
+     "udp,vlan_tci=0x0000/0x1000,tp_dst=67"},
+    {"<flow match='nw_proto=17,ipv6,tp_src=5'/>", "", "udp6,vlan_tci=0x0000/0x1000,tp_src=5"},
     {"<flow match='arp,nw_src=10.0.0.1,nw_proto=2'/>", "",
-     "arp,vlan_tci=0x0000/0x1fff,arp_spa=10.0.0.1,arp_op=2"},
+     "arp,vlan_tci=0x0000/0x1000,arp_spa=10.0.0.1,arp_op=2"},
     {"<flow match='rarp,nw_dst=10.0.0.0/8'/>", "",
-     "rarp,vlan_tci=0x0000/0x1fff,arp_tpa=10.0.0.0/8"},
+     "rarp,vlan_tci=0x0000/0x1000,arp_tpa=10.0.0.0/8"},
     {"<flow match='icmp,tp_src=3,tp_dst=4'/>", "",
-     "icmp,vlan_tci=0x0000/0x1fff,icmp_type=3,icmp_code=4"},
+     "icmp,vlan_tci=0x0000/0x1000,icmp_type=3,icmp_code=4"},
     {"<flow match='icmp6,tp_src=135,nd_target=fe80::1'/>", "",
-     "icmp6,vlan_tci=0x0000/0x1fff,icmp_type=135,nd_target=fe80::1"},
+     "icmp6,vlan_tci=0x0000/0x1000,icmp_type=135,nd_target=fe80::1"},
     {"<udp/><flow match='tp_dst=67'/>", "",
-     "udp,vlan_tci=0x0000/0x1fff,tp_dst=67; "
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0"},
-    {"<flow match='tcp,tp_dst[0..7]=5'/>", "", "tcp,vlan_tci=0x0000/0x1fff,tp_dst=0x5/0xff"},
+     "udp,vlan_tci=0x0000/0x1000,tp_dst=67; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0"},
+    {"<flow match='tcp,tp_dst[0..7]=5'/>", "", "tcp,vlan_tci=0x0000/0x1000,tp_dst=0x5/0xff"},
     {"<flow match='tcp,tp_dst[0..7]=5,tp_dst[8..15]=1'/>", "",
-     "tcp,vlan_tci=0x0000/0x1fff,tp_dst=261"},
+     "tcp,vlan_tci=0x0000/0x1000,tp_dst=261"},
     {"<flow match='eth,dl_src=02:00:00:00:00:01'/>", "", "dl_src=02:00:00:00:00:01"},
     /* What says the same twice. */
     {"<flow match='tcp,tcp,nw_proto=6,dl_type=0x800,tp_dst=5,tp_dst=0x5'/>", "",
-     "tcp,vlan_tci=0x0000/0x1fff,tp_dst=5"},
+     "tcp,vlan_tci=0x0000/0x1000,tp_dst=5"},
 
     /* Prerequisites can stand beside it, in whatever order. */
-    {"<flow match='nw_ttl=1,ip'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
-    {"<ip/><flow match='nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1fff,nw_ttl=1"},
+    {"<flow match='nw_ttl=1,ip'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_ttl=1"},
+    {"<ip/><flow match='nw_ttl=1'/>", "", "ip,vlan_tci=0x0000/0x1000,nw_ttl=1"},
     {"<ip protocol='tcp' dstportstart='22'/><flow match='tcp_flags=+syn'/>", "",
      /* And headers that are not all there, in doubt. */
-     "tcp,vlan_tci=0x0000/0x1fff,nw_frag=not_later,tp_dst=22,tcp_flags=+syn; "
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0; "
-     "tcp,vlan_tci=0x0000/0x1fff,nw_frag=not_later,tp_src=0,tp_dst=0,tcp_flags=0"},
+     "tcp,vlan_tci=0x0000/0x1000,nw_frag=not_later,tp_dst=22,tcp_flags=+syn; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0; "
+     "tcp,vlan_tci=0x0000/0x1000,nw_frag=not_later,tp_src=0,tp_dst=0,tcp_flags=0"},
     {"<ip srcipaddr='10.0.0.0' srcipmask='8'/><flow match='nw_src=10.1.0.0/16'/>", "",
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.1.0.0/16; "
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.1.0.0/16; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0"},
 
     /* Variables, anywhere. */
     {"<flow match='ip,nw_src=$A'/>", "A=10.0.0.1,10.0.0.2",
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1; ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.2"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.1; ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.2"},
     {"<flow match='ip,nw_src=$A/$B[@1]'/>", "A=10.0.0.0 B=24,8",
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.0/24; ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.0/8"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.0/24; ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.0/8"},
     {"<flow match='ip,nw_src=$A,nw_ttl=$B'/>", "A=10.0.0.1,10.0.0.2 B=7,8",
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1,nw_ttl=7; "
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.2,nw_ttl=8"},
-    {"<flow match='$P,tp_dst=$A[1]'/>", "P=tcp A=8,9", "tcp,vlan_tci=0x0000/0x1fff,tp_dst=9"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.1,nw_ttl=7; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.2,nw_ttl=8"},
+    {"<flow match='$P,tp_dst=$A[1]'/>", "P=tcp A=8,9", "tcp,vlan_tci=0x0000/0x1000,tp_dst=9"},
     {"<ip srcipaddr='$A'/><flow match='nw_ttl=$B'/>", "A=10.0.0.1,10.0.0.2 B=7,8",
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.1,nw_ttl=7; "
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0; "
-     "ip,vlan_tci=0x0000/0x1fff,nw_src=10.0.0.2,nw_ttl=8"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.1,nw_ttl=7; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.2,nw_ttl=8"},
 };
 
 static void

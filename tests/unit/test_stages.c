@@ -80,7 +80,7 @@ check_l2_frame(const struct compiled *c, enum nwf_direction direction, const str
 
     frame_to_flow(frame, &flow);
     struct verdict expected = reference_verdict(&c->program->side[direction], frame);
-    struct verdict found = stages_verdict(&c->stages[direction], &flow);
+    struct verdict found = stages_verdict(compiled_stages(c, direction), &flow);
     bool good = frame->oddity == CLEAR
                     ? found.accepted == expected.accepted && found.rule == expected.rule
                     : expected.accepted || !found.accepted;

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest that floods, and what that leaves in the datapath.
+
+KINDS has, for each kind of flood, a function that makes one of its frames out of good ones: what
+a clean-traffic guest sends, with one thing that is random.  "mixed" leaves each of these things as
+it is or makes it random, independently of the others, so that every combination occurs.
+
+What a packet costs is the number of masks, each of which the datapath looks up in turn; what they
+take in memory and in the work of Open vSwitch's revalidators is the number of cached flows.
+"""
+
+import random
+import re
+
+from . import frames as f
+from .netns import run
+from .wire import wait_until_read
+
+FRAMES = 20000
+LOT = 100  # sent at once; more do not fit a socket's buffer
+PEER = "02:00:00:00:00:01"
+PEER_IP = "10.0.0.1"
+# Types of their own make a megaflow each, whatever is matched.
+COMMON_TYPES = (f.ARP, f.RARP, f.IPV4, f.IPV6, 0x88b5)
+
+
+class Flooder:
+    """A guest with its addresses, and random frames of it."""
+
+    def __init__(self, mac, ip, seed=1):
+        self.mac, self.ip = mac, ip
+        self.rng = random.Random(seed)
+
+    def frames(self, kind, count=FRAMES):
+        return [KINDS[kind](self) for _ in range(count)]
+
+    # --- what may be random
+
+    def any_mac(self):
+        return "%02x:%02x:%02x:%02x:%02x:%02x" % (self.rng.randrange(0, 256, 2),
+                                                  *self.rng.randbytes(5))
+
+    def any_group(self):
+        return "%02x:%02x:%02x:%02x:%02x:%02x" % (self.rng.randrange(1, 256, 2),
+                                                  *self.rng.randbytes(5))
+
+    def any_ip(self):
+        return ".".join(map(str, self.rng.randbytes(4)))
+
+    def any_type(self):
+        return self.rng.randrange(0x600, 0x10000)
+
+    def any_tag(self):
+        return (self.rng.randrange(4096), self.rng.randrange(8))
+
+    def maybe(self, good, make):
+        return good if self.rng.random() < 0.5 else make()
+
+    # --- frames
+
+    def ipv4(self, dst=PEER, src=None, nw_src=None, tags=()):
+        return f.eth(dst, src or self.mac, f.ipv4(nw_src or self.ip, PEER_IP, f.udp(1000, 53)),
+                     tags=tags)
+
+    def arp(self, dst=f.BROADCAST, src=None, sha=None, spa=None, op=f.REQUEST, tags=()):
+        return f.eth(dst, src or self.mac,
+                     f.arp(op, sha or self.mac, spa or self.ip, f.MAC_ZERO, PEER_IP), tags=tags)
+
+    def other(self, eth_type, dst=PEER, src=None, tags=()):
+        return f.eth(dst, src or self.mac, b"\0" * 46, eth_type, tags=tags)
+
+    def mixed(self):
+        eth_type = self.rng.choice(COMMON_TYPES)
+        dst = self.rng.choice((PEER, f.BROADCAST, self.any_group()))
+        src = self.maybe(self.mac, self.any_mac)
+        tags = self.maybe((), lambda: (self.any_tag(),))
+        if eth_type == f.IPV4:
+            return self.ipv4(dst, src, self.maybe(self.ip, self.any_ip), tags)
+        if eth_type == f.ARP:
+            return self.arp(dst, src, self.maybe(self.mac, self.any_mac),
+                            self.maybe(self.ip, self.any_ip), tags=tags)
+        return self.other(eth_type, dst, src, tags)
+
+
+KINDS = {
+    "source MAC": lambda g: g.ipv4(src=g.any_mac()),
+    "source IP": lambda g: g.ipv4(nw_src=g.any_ip()),
+    "ARP sender MAC": lambda g: g.arp(sha=g.any_mac()),
+    "ARP sender IP": lambda g: g.arp(spa=g.any_ip()),
+    "multicast destination": lambda g: g.ipv4(dst=g.any_group()),
+    "ethertype": lambda g: g.other(g.any_type()),
+    "VLAN tag": lambda g: g.ipv4(tags=(g.any_tag(),)),
+    "mixed": Flooder.mixed,
+}
+
+
+def send(port, frames, meanwhile=lambda: None):
+    """Send the frames, none faster than the switch reads; 'meanwhile' is called between lots."""
+    for start in range(0, len(frames), LOT):
+        for frame in frames[start:start + LOT]:
+            port.send(frame)
+        wait_until_read({port.index})
+        meanwhile()
+
+
+def purge(ovs):
+    """Nothing is cached any more."""
+    ovs.appctl("revalidator/purge")
+
+
+class Cached:
+    """What is in the datapath's cache for frames of one port."""
+
+    def __init__(self, port_name):
+        lines = [line for line in run("ovs-appctl", "dpctl/dump-flows", "-m").splitlines()
+                 if f"in_port({port_name})" in line]
+        self.megaflows = len(lines)
+        self.masks = len(set(map(mask_of, lines)))
+
+
+def mask_of(line):
+    """Which bits a cached flow looks at: its match with the values left out."""
+    match = re.sub(r"^ufid:[^ ]*,\s*", "", line).split(", packets:")[0]
+    return re.sub(r"(?<=[=(])([^/(),=]+)(?:/([^(),]+))?(?=[,)])",
+                  lambda found: found[2] or "exact", match)

@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A guest that floods costs the datapath little, whatever it makes up.
+
+One guest sends thousands of frames of each kind of lab/flood.py; what its filter drops, and what it
+sends to groups, leaves few cached flows and few masks.  An Ethernet type of its own is always a
+cached flow of its own, whatever flows match: there, masks count.
+"""
+
+import os
+import sys
+
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from lab import flood  # noqa: E402
+from system.world import run  # noqa: E402
+
+FLOWS_MAX = MASKS_MAX = 64
+MIXED_MASKS_MAX = 192
+
+
+def test(world):
+    world.trusted("uplink", 1)
+    world.guest("trunk", 2, "clean-traffic", IP="10.0.0.5")
+    world.guest("access", 3, "clean-traffic", {"tag": 5}, IP="10.0.0.5")
+    world.guest("lists", 4, "clean-traffic", IP="10.0.0.5,10.0.0.77,10.0.8.0/28")
+    # NORMAL's behaviour: frames to the bridge's own groups are told from others.
+    world.ovs.vsctl("remove", "Bridge", "br0", "other_config", "forward-bpdu")
+    world.manage()
+    world.hear("trunk", "access", "lists")
+    for name in ("trunk", "access", "lists"):
+        for kind in flood.KINDS:
+            check_flood(world, name, kind)
+    check_neighbours(world)
+
+
+def check_flood(world, name, kind):
+    found = cached_of(world, name, flood.Flooder(world.mac(name), "10.0.0.5").frames(kind))
+    flows_max = None if kind in ("ethertype", "mixed") else FLOWS_MAX
+    masks_max = MIXED_MASKS_MAX if kind == "mixed" else MASKS_MAX
+    good = found.masks <= masks_max and (flows_max is None or found.megaflows <= flows_max)
+    world.check(f"{name}: {kind}: {found.megaflows} flows, {found.masks} masks",
+                good and found.megaflows, f"more than {flows_max}, {masks_max}")
+
+
+def check_neighbours(world):
+    """The worst that addresses can do: each differs from the guest's own in one bit more."""
+    guest = flood.Flooder(world.mac("trunk"), "10.0.0.5")
+    for what, frames in (
+            ("source", [guest.ipv4(src=mac) for mac in near(guest.mac) if not group(mac)]),
+            ("ARP sender", [guest.arp(sha=mac) for mac in near(guest.mac)])):
+        found = cached_of(world, "trunk", frames)
+        world.check(f"near {what} MAC addresses: {found.megaflows} flows, {found.masks} masks",
+                    0 < found.megaflows <= FLOWS_MAX and found.masks <= MASKS_MAX)
+
+
+def near(mac):
+    number = int(mac.replace(":", ""), 16)
+    for bit in range(48):
+        text = f"{number ^ 1 << bit:012x}"
+        yield ":".join(text[i:i + 2] for i in range(0, 12, 2))
+
+
+def group(mac):
+    return int(mac[:2], 16) & 1
+
+
+def cached_of(world, name, frames):
+    flood.purge(world.ovs)
+    flood.send(world.ports[name], frames)
+    found = flood.Cached(name)
+    flood.purge(world.ovs)
+    return found
+
+
+if __name__ == "__main__":
+    run(test)
