@@ -25,6 +25,7 @@ enum nwf_table {
     NWF_TABLE_COMPARE_ETH_SRC = 201,
     NWF_TABLE_COMPARE_ARP_SHA = 202,
     NWF_TABLE_COMPARE_ARP_SPA = 203,
+    NWF_TABLE_END, /* Behind the last. */
 };
 
 /* Tables of one direction's stages. */

@@ -26,7 +26,8 @@ bool
 nwf_is_table_of_pipeline(uint8_t table)
 {
     return table == NWF_TABLE_CLASSIFY
-           || (table >= NWF_TABLE_FROM_VM && table < NWF_TABLE_TO_VM + NWF_MAX_STAGES);
+           || (table >= NWF_TABLE_FROM_VM && table < NWF_TABLE_TO_VM + NWF_MAX_STAGES)
+           || (table >= NWF_TABLE_GROUP && table < NWF_TABLE_END);
 }
 
 /* Whether frames can meet the flow at all. */
@@ -41,7 +42,9 @@ is_met(const struct nwf_flow *flow)
 static bool
 takes_from(const struct nwf_flow *flow, const struct match *match, uint16_t ofport)
 {
-    return flow->table < NWF_TABLE_FORWARD
+    bool compares = flow->table > NWF_TABLE_GROUP && flow->table < NWF_TABLE_END;
+
+    return (flow->table < NWF_TABLE_FORWARD || compares)
            && (!match->wc.masks.in_port.ofp_port
                || match->flow.in_port.ofp_port == OFP_PORT_C(ofport));
 }

@@ -94,6 +94,12 @@ KINDS = {
 }
 
 
+def flip(mac, bit):
+    """The address with one bit changed, bit 0 the last."""
+    changed = int.from_bytes(f.mac(mac), "big") ^ 1 << bit
+    return ":".join(f"{byte:02x}" for byte in changed.to_bytes(6, "big"))
+
+
 def send(port, frames, meanwhile=lambda: None):
     """Send the frames, none faster than the switch reads; 'meanwhile' is called between lots."""
     for start in range(0, len(frames), LOT):

@@ -135,7 +135,7 @@ def test_killed_in_a_change(world):
             break
         world.set_tags("vnet0", nwfilter_IP=addresses[n % 2 == 0])
     world.check(f"sync killed at {n} messages: what no policy allows is dropped, the next ends it",
-                not wrong and n > 8, wrong)
+                not wrong and n > 6, wrong)
     world.set_tags("vnet0", nwfilter_IP=addresses[0])
     world.sync()
     world.check("then the policy is in force", not not_in_force(world), not_in_force(world))
