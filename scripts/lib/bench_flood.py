@@ -15,7 +15,7 @@ from lab import flood
 from lab import frames as f
 from lab.netns import run
 
-from bench_ports import FILTERS, PROGRAM
+from bench_ports import FILTERS, PROGRAM, median
 
 MAC, IP = "52:54:00:00:00:01", "10.0.0.5"
 NEIGHBOUR, NEIGHBOUR_IP = "52:54:00:00:00:02", "10.0.0.6"
@@ -31,8 +31,10 @@ def bench(lab, options):
           "second of the switch's work\nduring the flood, as a ratio to those beside good frames:")
     print(f"  {'':22} {'exact matches by hand':>27}   {'clean-traffic':>27}")
     for kind in flood.KINDS:
-        found = [bridge.flood(kind) for bridge in designs]
-        print(f"  {kind:22} " + "   ".join("%8d %8d %9.2f" % row for row in found), flush=True)
+        rounds = [[bridge.flood(kind) for bridge in designs] for _ in range(options.rounds)]
+        found = [[median(column) for column in zip(*rows)] for rows in zip(*rounds)]
+        print(f"  {kind:22} " + "   ".join("%8d %8d %9.2f" % tuple(row) for row in found),
+              flush=True)
 
 
 class Bridge:
@@ -74,6 +76,7 @@ class Bridge:
         """Megaflows, masks, and the neighbour's ratio."""
         guest = flood.Flooder(MAC, IP)
         frames = guest.frames(kind)
+        flood.purge(self.ovs)
         self._introduce(guest)
         before = self._neighbours_rate([guest.ipv4()] * len(frames))
         flood.purge(self.ovs)
