@@ -24,6 +24,7 @@ struct nwf_binding {
     bool has_identity;        /* A virtual machine is behind the port. */
     char *own_mac;            /* Its own address, apart from MAC; NULL: the first of MAC. */
     struct nwf_params params; /* MAC included, if known. */
+    bool isolated;            /* Exchanges no frames with other such guests of its bridge. */
 };
 
 struct nwf_bindings {
@@ -37,6 +38,7 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 /* The keys of an Interface's external_ids that make a binding. */
 #define NWF_TAG_FILTER "nwfilter"
 #define NWF_TAG_VARIABLE "nwfilter-"
+#define NWF_TAG_ISOLATED "nwfilter-isolated"
 #define NWF_TAG_STATUS "nwfilter-status"
 /* Written by us, as the status is: the port's conntrack zone; that we have excluded it from the
  * floods of NORMAL; and since when the switch enforces its filter. */
@@ -63,6 +65,9 @@ bool nwf_tag_is_policy(const char *key);
 /* Whether the tag is one that we write. */
 bool nwf_tag_is_note(const char *key);
 
+/* Whether the tag is a variable, or means to be one. */
+bool nwf_tag_is_variable(const char *key);
+
 /* Tells whether a filter of this name is there. */
 struct nwf_known_filters {
     bool (*has)(void *aux, const char *name);
@@ -82,8 +87,8 @@ int nwf_binding_from_xml(const char *file, const char *data, size_t size, struct
 
 /* Reads a JSON policy: an array of objects
  *   {"port": NAME, "mac": MAC, "filter": NAME,
- *    "parameters": {NAME: VALUE | [VALUE...] ...}}
- * where mac and parameters may be absent. */
+ *    "parameters": {NAME: VALUE | [VALUE...] ...}, "isolated": true | false}
+ * where mac, parameters and isolated may be absent. */
 int nwf_bindings_from_json(const char *file, const char *data, size_t size,
                            struct nwf_bindings *ret, struct nwf_error *err);
 

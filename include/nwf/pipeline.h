@@ -40,10 +40,13 @@ enum nwf_register {
                            * set (src/compile/sets.h). */
     NWF_REG_STRAY = 10,   /* What conntrack does not tell of the packet: an enum nwf_stray. */
     NWF_REG_OWNER = 11,   /* NWF_OWNED, and the OpenFlow port of the guest whose own address the
-                           * destination is; 0: nobody's. */
+                           * destination is; 0: nobody's.  Or NWF_NOWHERE. */
+    NWF_REG_ISOLATED = 12, /* 1 for a frame that an isolated guest sends, else 0. */
 };
 
 #define NWF_OWNED 0x10000u
+/* Nobody knows where the destination is, and only trusted ports are to be asked. */
+#define NWF_NOWHERE 0x20000u
 
 /* See src/compile/stray.c. */
 enum nwf_stray {
@@ -53,11 +56,12 @@ enum nwf_stray {
     NWF_STRAY_ERROR,   /* An invalid error of ICMP that may be related. */
 };
 
-/* In the first table towards guests: a guest's rows, frames with a tag that is not seen, and
- * the rows of a guest that gets every frame. */
+/* In the first table towards guests: a guest's rows, frames with a tag that is not seen, the
+ * rows of a guest that gets every frame, and frames of an isolated guest for another. */
 #define NWF_PRIORITY_ROWS 65000
 #define NWF_PRIORITY_HIDDEN_TAG 65100
 #define NWF_PRIORITY_OPEN_ROWS 65500
+#define NWF_PRIORITY_ISOLATED 65535
 
 /* In NWF_TABLE_SENDER: the host's own addresses, the guest's own, all others. */
 #define NWF_PRIORITY_SENDER_HOST 300
@@ -68,9 +72,10 @@ enum nwf_stray {
 #define NWF_PRIORITY_OWN_VLAN 300
 #define NWF_PRIORITY_OWN 200
 
-/* In NWF_TABLE_KNOWN: in one VLAN, in all others. */
+/* In NWF_TABLE_KNOWN: in one VLAN, in all others; and addresses that are known to be nowhere. */
 #define NWF_PRIORITY_KNOWN_VLAN 200
 #define NWF_PRIORITY_KNOWN 100
+#define NWF_PRIORITY_NOWHERE 1
 
 /* In NWF_TABLE_LEARN, the most special first: VLANs where nothing is learned, a VLAN of a
  * port's own, all others.  And in NWF_TABLE_LEARNED: a guest's own address that is where the
@@ -145,5 +150,7 @@ nwf_cookie_rule(uint64_t cookie)
 
 /* Which rule a program's end stands for: the frame matched none. */
 #define NWF_RULE_END (NWF_COOKIE_NO_RULE - 1)
+/* And what stands for isolation, which drops a frame before the rules. */
+#define NWF_RULE_ISOLATED (NWF_COOKIE_NO_RULE - 2)
 
 #endif

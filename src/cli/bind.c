@@ -15,7 +15,7 @@
 #include "tags.h"
 
 static const char *xml;
-static bool in_force;
+static bool in_force, isolated;
 static unsigned int patience_s; /* 0: as the other verbs. */
 
 static int
@@ -34,6 +34,8 @@ parse_wait(const struct nwf_option *option, const char *argument, struct nwf_err
 
 static const struct nwf_option bind_options[] = {
     {"xml", "FILE", nwf_option_text, &xml, "a <filterbinding> document (- is standard input)"},
+    {"isolated", NULL, nwf_option_flag, &isolated,
+     "the guest exchanges no frames with other isolated guests of its bridge"},
     {"wait", "[SECONDS]", parse_wait, NULL,
      "put them in force too, and return when they are; exit 3 if the daemon is not done in time"},
     {"sync", NULL, nwf_option_flag, &in_force, "the same as --wait"},
@@ -239,6 +241,7 @@ bind_verb(struct nwf_cli *cli, struct nwf_error *err)
     if ((r = xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err))) {
         return r;
     }
+    binding.isolated = isolated;
     /* Nobody waits for what comes from standard input. */
     if (in_force && (r = nwf_cli_lock(cli, err))) {
         return r;

@@ -171,6 +171,9 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
         NWF_ACTIONS(actions);
 
         nwf_put_admission(&actions, admission);
+        if (port->is_isolated) {
+            nwf_put_load(&actions, MFF_REG0 + NWF_REG_ISOLATED, 1);
+        }
         nwf_put_goto(&actions, table);
         match_port(&admission->match, NWF_OUT, port->ofport);
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
@@ -178,6 +181,26 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
                          actions.data, actions.size);
     }
     nwf_vec_clear(&list);
+}
+
+/* Every copy for a guest comes by its first table, or is the floods' (flood.c).  There, before its
+ * filter and before connection tracking, ends what comes from one isolated guest to another. */
+static void
+add_isolation(const struct nwf_bridge *bridge, const struct nwf_port *port,
+              struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    match_port(&match, NWF_IN, port->ofport);
+    match_set_reg(&match, NWF_REG_ISOLATED, 1);
+    if (bridge->audit) {
+        nwf_put_output_receiver(&actions);
+    }
+    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ISOLATED,
+                     nwf_cookie(NWF_COOKIE_TO_VM, port->ofport, NWF_RULE_ISOLATED), &match,
+                     actions.data, actions.size);
 }
 
 void
@@ -265,7 +288,8 @@ compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
         add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
         r = (int) stages.list.n;
         if (direction == NWF_OUT) {
-            nwf_add_sightings(bridge, port, has_floats(port, &stages), flows);
+            port->has_floats = has_floats(port, &stages);
+            nwf_add_sightings(bridge, port, port->has_floats, flows);
         }
     }
     nwf_stages_clear(&stages);
@@ -290,6 +314,9 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
     ret_size->n_flows = (uint32_t) nwf_flow_set_count(&own);
     add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, &own);
     nwf_add_known(port, NWF_COOKIE_CLASSIFY, &own);
+    if (port->is_isolated) {
+        add_isolation(bridge, port, &own);
+    }
     if (bridge->audit) {
         nwf_add_unadmitted(port, NWF_COOKIE_CLASSIFY, &own);
     }

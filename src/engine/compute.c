@@ -162,6 +162,8 @@ set_facts(struct nwf_plan_port *port)
     facts->vlan = nwf_vlan_copy(&port->config.vlan);
     facts->zone = 0;
     memset(&facts->flood, 0, sizeof facts->flood);
+    facts->is_isolated = port->config.binding.isolated;
+    facts->has_floats = false;
     facts->has_own_mac = port->config.has_own_mac;
     facts->host_mac = port->config.own_mac;
     nwf_vec_clear(&facts->bond);
@@ -278,6 +280,7 @@ static bool
 same_facts(const struct nwf_port *a, const struct nwf_port *b)
 {
     return a->ofport == b->ofport && a->role == b->role && a->own_mac == b->own_mac
+           && a->is_isolated == b->is_isolated && a->has_floats == b->has_floats
            && a->has_own_mac == b->has_own_mac
            && !memcmp(&a->host_mac, &b->host_mac, sizeof a->host_mac)
            && nwf_vlan_equals(&a->vlan, &b->vlan) && !memcmp(&a->flood, &b->flood, sizeof a->flood)

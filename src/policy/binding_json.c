@@ -61,6 +61,12 @@ nwf_binding_json_member(struct nwf_binding *binding, const char *key, json_t *va
     if (!strcmp(key, "mac")) {
         return nwf_json_take_string(key, value, &binding->own_mac, err);
     }
+    if (!strcmp(key, "isolated")) {
+        binding->isolated = json_is_true(value);
+        return json_is_boolean(value)
+                   ? 0
+                   : nwf_error_set(err, -EINVAL, "isolated: neither true nor false");
+    }
     if (strcmp(key, "parameters") || !json_is_object(value)) {
         return nwf_error_set(err, -EINVAL, "%.80s: %s", key,
                              strcmp(key, "parameters") ? "unknown key" : "not an object");

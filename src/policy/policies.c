@@ -192,7 +192,7 @@ agree(const struct search *search, const struct nwf_policy *a, const struct nwf_
     char *right CLEANUP_FREE = nwf_params_format(&b->binding.params);
 
     return !strcmp(a->binding.filter, b->binding.filter) && !strcmp(left, right)
-           && agree_on_mac(search, a, b);
+           && a->binding.isolated == b->binding.isolated && agree_on_mac(search, a, b);
 }
 
 static int
@@ -306,6 +306,9 @@ nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, si
     nwf_params_clear(&binding->params);
     binding->params = params;
     binding->filter = nwf_strdup(from->filter);
+    if (!nwf_tag_find(tags, n_tags, NWF_TAG_ISOLATED)) {
+        binding->isolated = from->isolated;
+    }
     if (!binding->own_mac && from->own_mac) {
         binding->own_mac = nwf_strdup(from->own_mac);
     }

@@ -174,6 +174,39 @@ test_tags(void **state)
     }
 }
 
+/* A value that means nothing isolates rather than not, and says so. */
+static void
+test_isolated(void **state)
+{
+    static const struct {
+        const char *value, *error;
+        bool isolated;
+    } rows[] = {
+        {"true", NULL, true},
+        {"false", NULL, false},
+        {"yes", "nwfilter-isolated: \"yes\" is neither true nor false", true},
+        {"", "nwfilter-isolated: \"\" is neither true nor false", true},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        const struct nwf_tag tags[] = {{NWF_TAG_FILTER, "web"}, {NWF_TAG_ISOLATED, rows[i].value}};
+        struct nwf_binding binding CLEANUP(nwf_binding_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+        int r = nwf_binding_from_tags("vnet0", tags, 2, &(struct nwf_known_filters){is_known, NULL},
+                                      &binding, &err);
+
+        expect(binding.isolated == rows[i].isolated, "\"%s\"", rows[i].value);
+        assert_string_equal(binding.filter, "web");
+        assert_int_equal(binding.params.list.n, 0);
+        if (rows[i].error) {
+            expect_error(r, &err, rows[i].error);
+        } else {
+            expect_ok(r, &err);
+        }
+    }
+}
+
 static void
 test_long_tags(void **state)
 {
@@ -396,6 +429,8 @@ static const struct refused_row refused_json[] = {
     {"[{\"filter\": null}]", "b.json: binding 0: filter: not a string"},
     {JSON("\"port\": \"q\""), "b.json:1: duplicate"},
     {JSON("\"colour\": \"blue\""), "binding 0, port p: colour: unknown key"},
+    {JSON("\"isolated\": \"true\""), "binding 0, port p: isolated: neither true nor false"},
+    {JSON("\"isolated\": 1"), "binding 0, port p: isolated: neither true nor false"},
     {JSON("\"mac\": [\"2:0:0:0:0:1\"]"), "mac: not a string"},
     {JSON("\"mac\": \"2:0:0:0:0:1,2:0:0:0:0:2\""), "variable MAC: "},
     {JSON("\"parameters\": []"), "parameters: not an object"},
@@ -551,13 +586,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tags),          cmocka_unit_test(test_long_tags),
-        cmocka_unit_test(test_many_values),   cmocka_unit_test(test_xml),
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_many),
-        cmocka_unit_test(test_json_too_many), cmocka_unit_test(test_refused_xml),
-        cmocka_unit_test(test_refused_json),  cmocka_unit_test(test_deep_json),
-        cmocka_unit_test(test_files),         cmocka_unit_test(test_no_files),
-        cmocka_unit_test(test_file_size),
+        cmocka_unit_test(test_tags),        cmocka_unit_test(test_isolated),
+        cmocka_unit_test(test_long_tags),   cmocka_unit_test(test_many_values),
+        cmocka_unit_test(test_xml),         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_many),   cmocka_unit_test(test_json_too_many),
+        cmocka_unit_test(test_refused_xml), cmocka_unit_test(test_refused_json),
+        cmocka_unit_test(test_deep_json),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_no_files),    cmocka_unit_test(test_file_size),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
