@@ -47,13 +47,14 @@ struct nwf_port {
     /* Trusted: the members of its bond, unless the bond's other end knows that it is
      * one (LACP). */
     NWF_VEC(uint16_t) bond;
-    struct nwf_macs macs; /* Guest: its addresses. */
-    size_t own_mac;       /* Which of them is its own; see nwf/claims.h. */
-    bool is_sighted;      /* Guest: it was heard, so that its own address is here. */
-    bool is_isolated;     /* Guest: it gets nothing from others that are. */
-    bool has_floats;      /* Guest: its filter may let other addresses pass than its own; set by
-                           * nwf_compile_guest(). */
-    bool has_own_mac;     /* Trusted: 'host_mac' is the host's own. */
+    struct nwf_macs macs;          /* Guest: its addresses. */
+    size_t own_mac;                /* Which of them is its own; see nwf/claims.h. */
+    bool is_sighted;               /* Guest: it was heard, so that its own address is here. */
+    uint16_t limits[NWF_N_LIMITS]; /* Guest: packets a second; 0: none. */
+    bool is_isolated;              /* Guest: it gets nothing from others that are. */
+    bool has_floats;  /* Guest: its filter may let other addresses pass than its own; set by
+                       * nwf_compile_guest(). */
+    bool has_own_mac; /* Trusted: 'host_mac' is the host's own. */
     struct nwf_mac host_mac;
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
@@ -67,6 +68,7 @@ struct nwf_bridge {
     bool inner_tags;             /* A tag inside of a VLAN's may be seen (vlan-limit, tunnels). */
     bool blurred_tags;           /* Cached flows may take two tags for one. */
     bool has_patch;              /* Some port leads to another bridge of the switch. */
+    bool no_meters;              /* The datapath has none. */
     enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
     uint16_t mac_aging;          /* Seconds that a learned address is kept. */

@@ -5,10 +5,12 @@
 #ifndef NWF_PIPELINE_H
 #define NWF_PIPELINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
+    NWF_TABLE_LIMITS = 1,   /* First of NWF_N_LIMITS. */
     NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_SENDER = 99,
     NWF_TABLE_FORWARD = 100,
@@ -92,6 +94,21 @@ enum nwf_stray {
 #define NWF_RECEIVER_LIST (1u << 30)
 /* Access ports, which get no frame with another tag inside of their VLAN's. */
 #define NWF_RECEIVER_ACCESS (1u << 31)
+
+/* Meters: a guest's limits.  Numbers from here on are ours, by the limit and the port. */
+#define NWF_METER_FIRST UINT32_C(0x6e760000)
+
+static inline uint32_t
+nwf_meter_id(uint32_t limit, uint16_t ofport)
+{
+    return NWF_METER_FIRST + (limit << 16 | ofport);
+}
+
+static inline bool
+nwf_is_meter(uint32_t id)
+{
+    return id >= NWF_METER_FIRST && id < NWF_METER_FIRST + 0x40000;
+}
 
 /* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
  * rule is its index in the port's program; 0xffff and above share the last.  Kinds

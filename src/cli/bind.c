@@ -16,6 +16,7 @@
 
 static const char *xml;
 static bool in_force, isolated;
+static uint16_t limits[NWF_N_LIMITS];
 static unsigned int patience_s; /* 0: as the other verbs. */
 
 static int
@@ -32,10 +33,22 @@ parse_wait(const struct nwf_option *option, const char *argument, struct nwf_err
     return 0;
 }
 
+static int
+parse_limit(const struct nwf_option *option, const char *argument, struct nwf_error *err)
+{
+    char *what CLEANUP_FREE = nwf_asprintf("--%s", option->name);
+
+    return nwf_limit_parse(what, argument, option->value, err);
+}
+
 static const struct nwf_option bind_options[] = {
     {"xml", "FILE", nwf_option_text, &xml, "a <filterbinding> document (- is standard input)"},
     {"isolated", NULL, nwf_option_flag, &isolated,
      "the guest exchanges no frames with other isolated guests of its bridge"},
+    {"limit-broadcast", "NUMBER", parse_limit, &limits[NWF_LIMIT_BROADCAST],
+     "frames for many that the guest may send a second"},
+    {"limit-arp", "NUMBER", parse_limit, &limits[NWF_LIMIT_ARP],
+     "ARP and neighbour discovery that the guest may send, frames a second"},
     {"wait", "[SECONDS]", parse_wait, NULL,
      "put them in force too, and return when they are; exit 3 if the daemon is not done in time"},
     {"sync", NULL, nwf_option_flag, &in_force, "the same as --wait"},
@@ -242,6 +255,7 @@ bind_verb(struct nwf_cli *cli, struct nwf_error *err)
         return r;
     }
     binding.isolated = isolated;
+    memcpy(binding.limits, limits, sizeof limits);
     /* Nobody waits for what comes from standard input. */
     if (in_force && (r = nwf_cli_lock(cli, err))) {
         return r;

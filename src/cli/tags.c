@@ -83,6 +83,12 @@ nwf_cli_add_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *
     if (binding->isolated) {
         nwf_cli_change_tag(changes, port, NWF_TAG_ISOLATED, "true");
     }
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        if (binding->limits[limit]) {
+            add_change(changes, port, nwf_limit_tag((enum nwf_limit) limit),
+                       nwf_asprintf("%u", binding->limits[limit]));
+        }
+    }
     nwf_vec_foreach (param, &binding->params.list) {
         char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);
         char *value = NULL;

@@ -13,6 +13,7 @@
 #include "deliver.h"
 #include "flood.h"
 #include "guest.h"
+#include "metering.h"
 #include "match.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
@@ -312,7 +313,8 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
         ret_size->n_stages[d] = (uint8_t) n;
     }
     ret_size->n_flows = (uint32_t) nwf_flow_set_count(&own);
-    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, &own);
+    add_admissions(port, NWF_COOKIE_CLASSIFY, nwf_first_table(bridge, port), &own);
+    nwf_add_limits(bridge, port, &own);
     nwf_add_known(port, NWF_COOKIE_CLASSIFY, &own);
     if (port->is_isolated) {
         add_isolation(bridge, port, &own);

@@ -164,11 +164,25 @@ set_facts(struct nwf_plan_port *port)
     memset(&facts->flood, 0, sizeof facts->flood);
     facts->is_isolated = port->config.binding.isolated;
     facts->has_floats = false;
+    memcpy(facts->limits, port->config.binding.limits, sizeof facts->limits);
     facts->has_own_mac = port->config.has_own_mac;
     facts->host_mac = port->config.own_mac;
     nwf_vec_clear(&facts->bond);
     nwf_vec_foreach (member, &port->config.bond) {
         nwf_vec_push(&facts->bond, *member);
+    }
+}
+
+static void
+note_unlimited(const struct nwf_plan *plan, struct nwf_plan_port *port)
+{
+    bool any = false;
+
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        any |= port->facts.limits[limit] > 0;
+    }
+    if (any && plan->bridge.no_meters) {
+        nwf_error_set(&port->unlimited, -EOPNOTSUPP, "it has no limits: %s", plan->no_meters);
     }
 }
 
@@ -181,6 +195,7 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
     nwf_error_clear(&port->failure);
     nwf_error_clear(&port->stale);
     nwf_error_clear(&port->outdated);
+    nwf_error_clear(&port->unlimited);
     port->has_report = true;
     set_facts(port);
     memset(&port->size, 0, sizeof port->size);
@@ -198,6 +213,7 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
     if (part && port->role == NWF_QUARANTINED) {
         quarantine(c, port, &part->flows);
     } else if (port->role == NWF_GUEST) {
+        note_unlimited(c->plan, port);
         port->n_wanted = port->size.n_flows + (uint32_t) count_deliveries(&port->facts);
     }
     if (port->role != NWF_GUEST) {

@@ -59,7 +59,9 @@ struct nwf_keeper {
     enum nwf_no_flood *flood_wanted; /* By OpenFlow number, while it is being set. */
     bool *limits;                    /* By zone, while they are being set: it has its limit. */
     char *fdb, *fdb_rest;            /* NORMAL's table, and what is left to read of it. */
-    bool any_static;                 /* An address of it has been removed. */
+    struct nwf_meters meters;        /* Of guests with limits. */
+    bool has_meters, has_excess, is_pruning;
+    bool any_static; /* An address of it has been removed. */
 
     char *recorded; /* The settings of the bridge that are on record. */
 
@@ -149,6 +151,11 @@ void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *r
 
 /* Limits of the zones that the plan's ports use; see zone_limits.c. */
 nwf_step nwf_keeper_limit_zones;
+
+/* Meters; see keeper_meters.c.  The first is true if there is something to do. */
+bool nwf_keeper_begin_meters(struct nwf_keeper *keeper);
+nwf_step nwf_keeper_run_meters, nwf_keeper_prune_meters;
+void nwf_keeper_forget_meters(struct nwf_keeper *keeper);
 
 /* Static addresses of NORMAL's table that guests' ports have go; see fdb.c. */
 nwf_step nwf_keeper_remove_static;

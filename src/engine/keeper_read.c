@@ -68,6 +68,7 @@ nwf_keeper_connect(struct nwf_keeper *k, struct nwf_error *err)
     if (!k->conn) {
         k->conn = nwf_conn_new(k->plan.name, k->options->versions, k->options->timeout_ms);
         k->is_monitored = false;
+        nwf_keeper_forget_meters(k);
         nwf_keeper_forgive(k);
     }
     return nwf_keeper_run_conn(k, err);

@@ -192,7 +192,9 @@ agree(const struct search *search, const struct nwf_policy *a, const struct nwf_
     char *right CLEANUP_FREE = nwf_params_format(&b->binding.params);
 
     return !strcmp(a->binding.filter, b->binding.filter) && !strcmp(left, right)
-           && a->binding.isolated == b->binding.isolated && agree_on_mac(search, a, b);
+           && a->binding.isolated == b->binding.isolated
+           && !memcmp(a->binding.limits, b->binding.limits, sizeof a->binding.limits)
+           && agree_on_mac(search, a, b);
 }
 
 static int
@@ -308,6 +310,11 @@ nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, si
     binding->filter = nwf_strdup(from->filter);
     if (!nwf_tag_find(tags, n_tags, NWF_TAG_ISOLATED)) {
         binding->isolated = from->isolated;
+    }
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        if (!binding->limits[limit]) {
+            binding->limits[limit] = from->limits[limit];
+        }
     }
     if (!binding->own_mac && from->own_mac) {
         binding->own_mac = nwf_strdup(from->own_mac);

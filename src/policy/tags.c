@@ -59,14 +59,21 @@ bool
 nwf_tag_is_variable(const char *key)
 {
     return !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE)) && !nwf_tag_is_note(key)
-           && strcmp(key, NWF_TAG_ISOLATED);
+           && strcmp(key, NWF_TAG_ISOLATED) && strncmp(key, NWF_TAG_LIMIT, strlen(NWF_TAG_LIMIT));
+}
+
+/* Whether the tag is a limit, or means to be one. */
+static bool
+is_limit(const char *key)
+{
+    return !strncmp(key, NWF_TAG_LIMIT, strlen(NWF_TAG_LIMIT));
 }
 
 bool
 nwf_tag_is_policy(const char *key)
 {
     return !strcmp(key, NWF_TAG_FILTER) || !strcmp(key, NWF_TAG_PROFILE)
-           || !strcmp(key, NWF_TAG_MAC) || !strcmp(key, NWF_TAG_ISOLATED)
+           || !strcmp(key, NWF_TAG_MAC) || !strcmp(key, NWF_TAG_ISOLATED) || is_limit(key)
            || nwf_tag_is_variable(key);
 }
 
@@ -112,6 +119,31 @@ read_isolated(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
                                NWF_TAG_ISOLATED ": \"%.80s\" is neither true nor false", value);
 }
 
+/* A limit that is none of ours would not be enforced, and nobody would know. */
+static int
+read_limit(const struct nwf_tag *tag, struct nwf_binding *binding, struct nwf_error *err)
+{
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        if (!strcmp(tag->key + strlen(NWF_TAG_LIMIT), nwf_limit_name((enum nwf_limit) limit))) {
+            return nwf_limit_parse(tag->key, tag->value, &binding->limits[limit], err);
+        }
+    }
+    return nwf_error_set(err, -EINVAL, "%.80s: there is no such limit", tag->key);
+}
+
+static int
+read_limits(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *binding,
+            struct nwf_error *err)
+{
+    for (size_t i = 0; i < n_tags; i++) {
+        int r = is_limit(tags[i].key) ? read_limit(&tags[i], binding, err) : 0;
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
+}
+
 int
 nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tags,
                       const struct nwf_known_filters *known, struct nwf_binding *ret,
@@ -132,5 +164,8 @@ nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tag
         .own_mac = mac ? nwf_strndup(mac, NWF_TAG_MAX + 1) : NULL,
     };
     int r = read_isolated(tags, n_tags, ret, err);
+    if (!r) {
+        r = read_limits(tags, n_tags, ret, err);
+    }
     return r ? r : add_variables(tags, n_tags, ret, err);
 }

@@ -56,6 +56,8 @@ BRIDGES = {
         {"port": f"vnet{i}", "filter": "allow-ipv4", "mac": MAC.format(i), "isolated": i != 5}
         for i in (3, 4, 5)], UPLINK + ["--unknown-unicast=trusted", "--tag=vnet4=6"]),
     "isolated-audit": ([TWO[0] | {"isolated": True}], UPLINK + ["--audit"]),
+    "limits": ([TWO[0] | {"limits": {"broadcast": 100, "arp": 50}},
+                TWO[1] | {"limits": {"arp": 5}}], UPLINK + ["--tag=vnet1=5"]),
     "unknown-flooded": (TWO[:1], UPLINK + ["--unknown-unicast=flood"]),
     "two-addresses": ([TWO[0] | {"parameters": {
         "IP": "10.0.0.1", "MAC": [MAC.format(1), MAC.format(0x11)]}}], UPLINK),

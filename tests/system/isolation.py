@@ -19,7 +19,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import frames as f  # noqa: E402
 from lab.decode import describe  # noqa: E402
 from system import live  # noqa: E402
-from system.world import FILTERS, define, nwfilter, retag, run  # noqa: E402
+from system.world import define, nwfilter, retag, run  # noqa: E402
 
 FOLDER = "/etc/ovs-nwfilter/policy.d"
 UNKNOWN, GROUP = "52:54:00:00:99:99", "01:00:5e:01:02:03"
@@ -136,7 +136,8 @@ def frames_to(world, sender, to):
         world.ip(sender, to),
         world.arp(sender, to), world.arp(sender, to, op=2),
         f.eth(tmac, smac, f.ipv6("fe80::1", "fe80::2", f.icmpv6(135, data=bytes(16)), hops=255)),
-        f.eth(tmac, smac, f.ipv6("fe80::1", "fe80::2", f.neighbour(136, "fe80::1", link), hops=255)),
+        f.eth(tmac, smac, f.ipv6("fe80::1", "fe80::2", f.neighbour(136, "fe80::1", link),
+                                 hops=255)),
         f.eth(tmac, smac, f.ipv4("10.0.0.1", "10.0.0.2", f.tcp(1000, 80))),
         f.eth(tmac, smac, b"other", 0x88b5),
     ]
@@ -392,7 +393,8 @@ def test_unknown(world):
     world.expect_all("--unknown-unicast=flood", flooded)
     world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-unknown-unicast=Flood")
     result = nwfilter("sync")
-    world.check("a value that means nothing is told", 'is taken for "trusted"' in result.err, result)
+    world.check("a value that means nothing is told", 'is taken for "trusted"' in result.err,
+                result)
     world.expect_all("    and taken for trusted", spared)
     result = nwfilter("manage", "br0", "--unknown-unicast=all")
     world.check("manage --unknown-unicast=all is refused", result.status == 1 and result.err ==
@@ -472,5 +474,4 @@ def repair(world, one):
 
 
 if __name__ == "__main__":
-    assert FILTERS
     run(test)

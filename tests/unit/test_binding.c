@@ -208,6 +208,43 @@ test_isolated(void **state)
 }
 
 static void
+test_limits(void **state)
+{
+    static const struct {
+        struct nwf_tag tag;
+        const char *error; /* NULL: good. */
+        uint16_t broadcast, arp;
+    } rows[] = {
+        {{"nwfilter-limit-broadcast", "1"}, NULL, 1, 0},
+        {{"nwfilter-limit-arp", "60000"}, NULL, 0, 60000},
+        {{"nwfilter-limit-arp", "60001"}, "nwfilter-limit-arp: \"60001\" is not a number", 0, 0},
+        {{"nwfilter-limit-arp", "0"}, "nwfilter-limit-arp: \"0\" is not a number from 1", 0, 0},
+        {{"nwfilter-limit-arp", "-5"}, "nwfilter-limit-arp: \"-5\" is not a number", 0, 0},
+        {{"nwfilter-limit-arp", "5 "}, "nwfilter-limit-arp: \"5 \" is not a number", 0, 0},
+        {{"nwfilter-limit-new", "5"}, "nwfilter-limit-new: there is no such limit", 0, 0},
+        {{"nwfilter-limit-", "5"}, "nwfilter-limit-: there is no such limit", 0, 0},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_binding binding CLEANUP(nwf_binding_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+        int r = nwf_binding_from_tags("vnet0", &rows[i].tag, 1,
+                                      &(struct nwf_known_filters){is_known, NULL}, &binding, &err);
+
+        expect(binding.limits[NWF_LIMIT_BROADCAST] == rows[i].broadcast
+                   && binding.limits[NWF_LIMIT_ARP] == rows[i].arp,
+               "%s=%s", rows[i].tag.key, rows[i].tag.value);
+        assert_int_equal(binding.params.list.n, 0);
+        if (rows[i].error) {
+            expect_error(r, &err, rows[i].error);
+        } else {
+            expect_ok(r, &err);
+        }
+    }
+}
+
+static void
 test_long_tags(void **state)
 {
     char *text CLEANUP_FREE = nwf_zalloc(NWF_TAG_MAX + 2);
@@ -429,6 +466,11 @@ static const struct refused_row refused_json[] = {
     {"[{\"filter\": null}]", "b.json: binding 0: filter: not a string"},
     {JSON("\"port\": \"q\""), "b.json:1: duplicate"},
     {JSON("\"colour\": \"blue\""), "binding 0, port p: colour: unknown key"},
+    {JSON("\"limits\": []"), "binding 0, port p: limits: not an object of broadcast and arp"},
+    {JSON("\"limits\": {\"new\": 1}"), "port p: limits: not an object of broadcast and arp"},
+    {JSON("\"limits\": {\"arp\": 0}"), "port p: limits: arp: not a number from 1 to 60000"},
+    {JSON("\"limits\": {\"arp\": 4294967297}"), "port p: limits: arp: not a number from 1 to"},
+    {JSON("\"limits\": {\"arp\": 1.0}"), "port p: limits: arp: not a number from 1 to 60000"},
     {JSON("\"isolated\": \"true\""), "binding 0, port p: isolated: neither true nor false"},
     {JSON("\"isolated\": 1"), "binding 0, port p: isolated: neither true nor false"},
     {JSON("\"mac\": [\"2:0:0:0:0:1\"]"), "mac: not a string"},
@@ -586,13 +628,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tags),        cmocka_unit_test(test_isolated),
-        cmocka_unit_test(test_long_tags),   cmocka_unit_test(test_many_values),
-        cmocka_unit_test(test_xml),         cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_many),   cmocka_unit_test(test_json_too_many),
-        cmocka_unit_test(test_refused_xml), cmocka_unit_test(test_refused_json),
-        cmocka_unit_test(test_deep_json),   cmocka_unit_test(test_files),
-        cmocka_unit_test(test_no_files),    cmocka_unit_test(test_file_size),
+        cmocka_unit_test(test_tags),          cmocka_unit_test(test_isolated),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_long_tags),
+        cmocka_unit_test(test_many_values),   cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_many),
+        cmocka_unit_test(test_json_too_many), cmocka_unit_test(test_refused_xml),
+        cmocka_unit_test(test_refused_json),  cmocka_unit_test(test_deep_json),
+        cmocka_unit_test(test_files),         cmocka_unit_test(test_no_files),
+        cmocka_unit_test(test_file_size),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

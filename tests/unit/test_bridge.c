@@ -399,6 +399,59 @@ test_isolated_room(void **state)
     built_free(&b);
 }
 
+/* A guest's limits stand between its way in and its filter, and are its own. */
+static void
+test_limits(void **state)
+{
+    static const struct {
+        uint16_t broadcast, arp;
+        bool audit, no_meters;
+        size_t n[3]; /* Flows of tables 0 that lead to table 1, and of 1 and 2. */
+    } rows[] = {
+        {0, 0, false, false, {0, 0, 0}}, {50, 0, false, false, {1, 2, 1}},
+        {0, 9, false, false, {1, 1, 7}}, {50, 9, false, false, {1, 2, 7}},
+        {50, 9, true, false, {0, 0, 0}}, {50, 9, false, true, {0, 0, 0}},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        const struct nwf_flow *flow;
+        size_t n[3] = {0};
+        struct built b;
+
+        start(&b);
+        b.bridge.audit = rows[i].audit;
+        b.bridge.no_meters = rows[i].no_meters;
+        compile_port(&b,
+                     (struct nwf_port){.ofport = 3,
+                                       .role = NWF_GUEST,
+                                       .limits = {rows[i].broadcast, rows[i].arp}},
+                     "open");
+        add_port(&b, 4, NWF_GUEST, any_vlan, "open");
+        finish(&b);
+        HMAP_FOR_EACH (flow, node, &b.flows.flows) {
+            struct match match;
+
+            nwf_flow_expand_match(flow, &match);
+            if (flow->table == NWF_TABLE_CLASSIFY || flow->table == NWF_TABLE_LIMITS
+                || flow->table == NWF_TABLE_LIMITS + 1) {
+                const struct ofpact *last = NULL, *a;
+                OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+                    last = a;
+                }
+                bool counts = flow->table
+                              || (last && last->type == OFPACT_GOTO_TABLE
+                                  && ofpact_get_GOTO_TABLE(last)->table_id == NWF_TABLE_LIMITS);
+                n[flow->table] += counts;
+                expect(!counts || match.flow.in_port.ofp_port == OFP_PORT_C(3), "row %zu: port", i);
+            }
+        }
+        expect(!memcmp(n, rows[i].n, sizeof n), "row %zu: %zu %zu %zu", i, n[0], n[1], n[2]);
+        check_encoding(&b);
+        built_free(&b);
+    }
+}
+
 /* Frames for an address that nobody knows are for trusted ports alone where no guest may have it.
  */
 static void
@@ -870,6 +923,7 @@ main(void)
         cmocka_unit_test(test_isolated),
         cmocka_unit_test(test_isolated_room),
         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_many_guests),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_shared_address),
