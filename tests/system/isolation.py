@@ -18,6 +18,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from lab import frames as f  # noqa: E402
 from lab.decode import describe  # noqa: E402
+from lab.netns import wait_for  # noqa: E402
 from system import live  # noqa: E402
 from system.world import define, nwfilter, retag, run  # noqa: E402
 
@@ -288,7 +289,13 @@ def test_normal(world):
     uses = "NORMAL" in "".join(world.ovs.flows("br0"))
     world.check("a protected port needs NORMAL", uses)
     test_pairs(world, "NORMAL")
-    world.ovs.vsctl("set", "Port", "eth1", "protected=false")
+    world.ovs.vsctl("set", "Port", "eth1", "protected=false", "--",
+                    "set", "Bridge", "br0", "rstp_enable=true")
+    nwfilter("sync")
+    frame = world.ip("uplink", "eth1")
+    wait_for(lambda: not world.verdict("uplink", frame, ["eth1"]), "RSTP", 40)
+    test_pairs(world, "RSTP")
+    world.ovs.vsctl("set", "Bridge", "br0", "rstp_enable=false")
     nwfilter("sync")
 
 
