@@ -18,24 +18,24 @@
 
 #include "nwf/cleanup.h"
 #include "nwf/error.h"
+#include "nwf/form.h"
 
 struct ds;
 
 struct nwf_flow {
     struct hmap_node node; /* In nwf_flow_set's 'flows'. */
     struct ovs_list owned; /* Of an image: on the list of 'owner', see nwf/image.h. */
+    uint64_t cookie;       /* Host byte order. */
+    struct nwf_form *form; /* One of its users is this flow. */
     uint32_t owner;
-    uint8_t table;
     uint16_t priority;
-    struct minimatch match;
-    uint64_t cookie;    /* Host byte order. */
-    uint64_t n_packets; /* As the switch counted them; 0 in a computed flow. */
-    size_t ofpacts_len;
-    struct ofpact *ofpacts; /* Owned. */
+    uint8_t table;
+    uint64_t values[]; /* Of the fields of the form's mask: a miniflow. */
 };
 
 struct nwf_flow_set {
     struct hmap flows;
+    struct nwf_forms *forms; /* That its flows share; the caller's.  NULL: each has its own. */
 };
 
 /* A flow in no set; match and actions are copied. */
@@ -44,8 +44,16 @@ struct nwf_flow *nwf_flow_new(uint8_t table, uint16_t priority, uint64_t cookie,
                               size_t ofpacts_len);
 void nwf_flow_free(struct nwf_flow *flow);
 
+/* What it matches; both parts stay the flow's. */
+struct minimatch nwf_flow_match(const struct nwf_flow *flow);
+void nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret);
+
+/* A set whose flows share no forms with each other. */
 void nwf_flow_set_init(struct nwf_flow_set *set);
 void nwf_flow_set_finish(struct nwf_flow_set *set);
+
+/* Removes all flows; what they shared is shared by those that come. */
+void nwf_flow_set_clear(struct nwf_flow_set *set);
 
 /* Adds a flow; match and actions are copied.  Of two flows with one key the first
  * stays.  Returns the flow that is in the set then. */

@@ -16,6 +16,7 @@ typedef uint32_t nwf_owner;
 
 struct nwf_image {
     struct nwf_flow_set flows; /* All of them, by key. */
+    struct nwf_forms forms;    /* Which sets of flows that are to come here may use too. */
     struct hmap owners;
 };
 

@@ -137,9 +137,10 @@ void nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs
 unsigned int nwf_ovsdb_port_seqno(const struct nwf_ovsdb *db, const struct uuid *interface,
                                   const struct uuid *port);
 
-/* Reads one.  The caller frees ret->tags and ret->bond. */
+/* Reads one, which is freed with nwf_ovs_port_clear(). */
 void nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref,
                        struct nwf_ovs_port *ret);
+void nwf_ovs_port_clear(struct nwf_ovs_port *port);
 
 /* The Interface of this name, without what its Port and its bridge say; -ENOENT if there is none.
  * The caller frees ret->tags. */
@@ -188,6 +189,13 @@ void nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 void nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 /* Sets them for a bridge of which it is noted what they were. */
 void nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
+/* Puts a port onto the bridge, with one Interface of that name and those tags; 'vlan' is its
+ * Port's tag, or negative for a trunk. */
+void nwf_txn_add_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *name,
+                      const struct nwf_tag *tags, size_t n_tags, int vlan);
+/* Takes one off it: no member of a bond. */
+void nwf_txn_remove_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
+                         const struct nwf_ovs_ref *port);
 /* It is done only when ovs-vswitchd has acted on it. */
 void nwf_txn_wait_for_vswitchd(struct nwf_txn *txn);
 

@@ -94,12 +94,13 @@ struct nwf_plan_row {
 /* An owner's flows, computed. */
 struct nwf_part {
     nwf_owner owner;
+    bool is_compared; /* With those of plan->installed. */
     struct nwf_flow_set flows;
 };
 
 struct nwf_plan {
     char *name;
-    struct nwf_bridge bridge; /* Settings; its ports are the facts as the shared flows know them. */
+    struct nwf_bridge bridge; /* Settings; it has ports while what they share is computed. */
     NWF_VEC(struct nwf_plan_port *) ports; /* In the order of their numbers. */
     NWF_VEC(struct nwf_plan_row) rows;     /* In the order in which the database has them. */
     bool mcast_snooping, spanning_tree;
@@ -115,7 +116,12 @@ struct nwf_plan {
     uint8_t *zones;     /* By number: how many ports of the host use it; the caller's. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */
 
-    NWF_VEC(struct nwf_part *) parts; /* What nwf_plan_compute() has computed. */
+    /* What nwf_plan_compute() has computed; and what turns the installed flows into that.  Parts
+     * that are installed as they are have no flows, so that those of a large bridge are not there
+     * twice. */
+    const struct nwf_image *installed; /* The caller's; NULL: nothing is compared. */
+    NWF_VEC(struct nwf_part *) parts;
+    struct nwf_changes deletions, rest;
 };
 
 void nwf_plan_init(struct nwf_plan *plan, const char *name);

@@ -112,6 +112,9 @@ bool nwf_rule_has_variables(const struct nwf_rule *rule);
 /* Takes out what the rule asks by variables: it matches what it may match with any values. */
 void nwf_rule_instance_widen(struct nwf_rule_instance *instance);
 
+/* What it matches, in the words of its element: "ip srcipaddr=10.0.0.5", a new string. */
+char *nwf_rule_instance_format(const struct nwf_rule_instance *instance);
+
 /* Whether it drops what it matches. */
 bool nwf_rule_instance_drops(const struct nwf_rule_instance *instance);
 

@@ -18,18 +18,23 @@ enum nwf_vlan_mode {
     NWF_VLAN_TUNNEL, /* dot1q-tunnel: all frames are put into VLAN 'tag', tags and all. */
 };
 
-struct nwf_vlan {
-    enum nwf_vlan_mode mode;
-    uint16_t tag;                      /* Not for a trunk. */
-    bool limited;                      /* Only 'trunks' are carried, else all VLANs. */
-    uint16_t tpid;                     /* A tunnel: type of the tag that its frames get. */
-    uint64_t trunks[NWF_N_VLANS / 64]; /* A bit a VLAN; of a tunnel, its customers' (cvlans). */
-};
-
 /* A set of VLANs: a bit each. */
 struct nwf_vlan_set {
     uint64_t bits[NWF_N_VLANS / 64];
 };
+
+/* Few ports name VLANs, and so only those have a set of them. */
+struct nwf_vlan {
+    enum nwf_vlan_mode mode;
+    uint16_t tag;                /* Not for a trunk. */
+    bool limited;                /* Only 'trunks' are carried, else all VLANs. */
+    uint16_t tpid;               /* A tunnel: type of the tag that its frames get. */
+    struct nwf_vlan_set *trunks; /* Owned; NULL: empty.  Of a tunnel, its customers' (cvlans). */
+};
+
+void nwf_vlan_clear(struct nwf_vlan *vlan);
+struct nwf_vlan nwf_vlan_copy(const struct nwf_vlan *vlan);
+bool nwf_vlan_equals(const struct nwf_vlan *a, const struct nwf_vlan *b);
 
 void nwf_vlan_set_add(struct nwf_vlan_set *set, uint16_t vid);
 bool nwf_vlan_set_has(const struct nwf_vlan_set *set, uint16_t vid);

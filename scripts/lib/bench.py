@@ -2,24 +2,26 @@
 """The benchmark behind scripts/bench: one of its parts, in a laboratory of its own."""
 
 import argparse
+import sys
 
 import bench_daemon
 import bench_learning
+import bench_others
 import bench_packets
 import bench_ports
 import bench_rules
 from lab.lab import main
 
 PARTS = {"ports": bench_ports, "daemon": bench_daemon, "rules": bench_rules,
-         "packets": bench_packets, "learning": bench_learning}
-SIZES = {"ports": "1000,10000", "daemon": "10,500,1000,5000"}  # of --ports
+         "packets": bench_packets, "learning": bench_learning, "others": bench_others}
+SIZES = {"ports": "1000,10000", "daemon": "10,500,1000,5000", "others": "10,500"}  # of --ports
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--ports", metavar="N[,N...]",
-                        help="ports, daemon: numbers of ports (default: "
+                        help="ports, daemon, others: numbers of ports (default: "
                         + "; ".join(f"{part}: {sizes}" for part, sizes in SIZES.items()) + ")")
     parser.add_argument("--rule-ports", type=int, default=1000, metavar="N",
                         help="rules: number of ports with large filters (default: %(default)s)")
@@ -37,6 +39,10 @@ def bench(lab):
 
 
 if __name__ == "__main__":
+    part = arguments().part
+    packages = bench_others.missing() if part == "others" else []
+    if packages:
+        sys.exit(f"scripts/bench others needs these packages: {' '.join(packages)}")
     # Only packets need ports that are real.
-    real = arguments().part in ("packets", "learning")
-    main(bench, ovs=real, dummy=not real)
+    real = part in ("packets", "learning")
+    main(bench, ovs=real, libvirt=part == "others", dummy=not real)

@@ -71,6 +71,7 @@ class World:
         """Straight into the database: ovs-vsctl takes minutes for thousands of ports."""
         while self.size < size:
             numbers = range(self.size + 1, min(self.size + BATCH, size) + 1)
+            self.announce(numbers)
             operations = [row for number in numbers for row in self.rows(number)]
             ports = ["set", [["named-uuid", f"port{number}"] for number in numbers]]
             transact(*operations, {"op": "mutate", "table": "Bridge",
@@ -88,6 +89,12 @@ class World:
                          "external_ids": ["map", list(self.tags(number).items())]}},
                 {"op": "insert", "table": "Port", "uuid-name": f"port{number}",
                  "row": {"name": name, "interfaces": ["named-uuid", f"interface{number}"]}}]
+
+    def announce(self, numbers):
+        """What has to be said of ports before they come; and forget(), after they have gone."""
+
+    def forget(self, number):
+        pass
 
     @staticmethod
     def tags(number):

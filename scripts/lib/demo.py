@@ -30,7 +30,8 @@ BRIDGE = "br0"
 # --- which flow decided
 
 FLOW = re.compile(r"cookie=0x([0-9a-f]+), .*table=(\d+), n_packets=(\d+), .*?(priority=.*)")
-FROM_VM, TO_VM = range(10, 100), range(110, 200)  # tables, see include/nwf/pipeline.h
+FROM_VM, TO_VM = range(10, 99), range(110, 199)  # tables, see include/nwf/pipeline.h
+PLACES = range(99, 104)  # where an address is
 DROP = " actions=drop"
 
 
@@ -49,7 +50,7 @@ def deciding_flows(before, after):
     """Of the flows that counted the frame: the drops, else what the sender's filter said, else the
     receivers'; else the last one passed."""
     hit = [flow for flow in after if after[flow] > before.get(flow, 0)]
-    for wanted in (lambda flow: flow[2].endswith(DROP),
+    for wanted in (lambda flow: flow[2].endswith(DROP) and flow[1] not in PLACES,
                    lambda flow: flow[1] in FROM_VM,
                    lambda flow: flow[1] in TO_VM):
         chosen = sorted((flow for flow in hit if wanted(flow)), key=lambda flow: flow[0])

@@ -35,10 +35,10 @@ def cases():
     """(sender, what it sends, the frame, who receives it besides the sender)"""
     dhcp = f.udp(68, 67)
     return [
-        # clean
+        # clean; the first is what systems send when they start, and tells where they are
+        *((guest, "gratuitous ARP", arp(guest, tpa=IP[guest]), ALL) for guest in GUESTS),
         ("uplink", "ARP reply to vnet0", arp("uplink", op=f.REPLY, to="vnet0"), ("vnet0",)),
         ("vnet0", "ARP request", arp("vnet0"), ALL),
-        ("vnet0", "gratuitous ARP", arp("vnet0", tpa=IP["vnet0"]), ALL),
         ("vnet0", "IPv4 broadcast", ip("vnet0"), ALL),
         ("vnet0", "IPv4 to vnet1", ip("vnet0", "vnet1", dst=IP["vnet1"]), ("vnet1",)),
         ("vnet0", "IPv4 to the uplink", ip("vnet0", "uplink", dst="192.0.2.1"), ("uplink",)),

@@ -28,6 +28,7 @@ struct nwf_cli {
     /* Operands behind the verb. */
     int argc;
     char **argv;
+    int n_behind_dashes; /* How many of them stand behind "--". */
 
     bool never_fails;      /* What goes wrong is said, and the exit code is 0. */
     bool has_daemon;       /* It runs, and what is to be put in force is handed over to it. */

@@ -42,6 +42,7 @@ static void
 subject_finish(struct subject *subject)
 {
     nwf_binding_clear(&subject->binding);
+    nwf_vlan_clear(&subject->port.vlan);
     free(subject->bridge);
 }
 
@@ -100,7 +101,7 @@ take_port(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan,
     memset(&config->binding, 0, sizeof config->binding);
     ret->port = (struct nwf_explain_port){
         .ofport = config->ofport,
-        .vlan = config->vlan,
+        .vlan = nwf_vlan_copy(&config->vlan),
         .inner_tags = plan->bridge.inner_tags,
         .blurred_tags = plan->bridge.blurred_tags,
     };

@@ -158,6 +158,18 @@ take_option(struct parser *p, int result, struct nwf_error *err)
     return 0;
 }
 
+/* How many words stand behind "--", before getopt_long() puts them into another order. */
+static int
+count_behind_dashes(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--")) {
+            return argc - i - 1;
+        }
+    }
+    return 0;
+}
+
 static int
 read_line(struct parser *p, int argc, char **argv, struct nwf_error *err)
 {
@@ -171,6 +183,7 @@ read_line(struct parser *p, int argc, char **argv, struct nwf_error *err)
             strcat(strcat(shorts, one), !o->argument ? "" : o->letter == 'v' ? "::" : ":");
         }
     }
+    p->cli->n_behind_dashes = count_behind_dashes(argc, argv);
     opterr = 0;
     while ((result = getopt_long(argc, argv, shorts, p->longs.data, NULL)) != -1) {
         int r = result == '?' || result == ':' ? refuse(result, argv[optind - 1], err)

@@ -130,7 +130,7 @@ collect_from_image(struct nwf_plan *plan, const struct nwf_image *image)
             struct nwf_holder holder = {.ofport = nwf_cookie_port(flow->cookie)};
             struct match match;
 
-            minimatch_expand(&flow->match, &match);
+            nwf_flow_expand_match(flow, &match);
             memcpy(holder.mac.octets, &match.flow.dl_dst, sizeof holder.mac.octets);
             nwf_vec_push(&plan->holders, holder);
         }

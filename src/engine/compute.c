@@ -30,11 +30,31 @@ new_part(struct computation *c, nwf_owner owner)
 
     part->owner = owner;
     nwf_flow_set_init(&part->flows);
+    if (c->plan->installed) {
+        part->flows.forms = c->plan->installed->flows.forms;
+    }
     nwf_vec_push(&c->plan->parts, part);
     if (owner <= UINT16_MAX) {
         c->is_computed[owner] = true;
     }
     return part;
+}
+
+/* Compares a part to which nothing comes any more with what is installed. */
+static void
+compare_part(struct computation *c, struct nwf_part *part)
+{
+    struct nwf_plan *plan = c->plan;
+    size_t n_before = plan->deletions.n + plan->rest.n;
+
+    if (!plan->installed || part->is_compared) {
+        return;
+    }
+    nwf_image_diff(plan->installed, part->owner, &part->flows, &plan->deletions, &plan->rest);
+    part->is_compared = true;
+    if (plan->deletions.n + plan->rest.n == n_before) {
+        nwf_flow_set_clear(&part->flows);
+    }
 }
 
 /* ---- One port. ---- */
@@ -138,7 +158,8 @@ set_facts(struct nwf_plan_port *port)
 
     facts->name = port->config.name;
     facts->ofport = port->config.ofport;
-    facts->vlan = port->config.vlan;
+    nwf_vlan_clear(&facts->vlan);
+    facts->vlan = nwf_vlan_copy(&port->config.vlan);
     facts->zone = 0;
     memset(&facts->flood, 0, sizeof facts->flood);
     facts->has_own_mac = port->config.has_own_mac;
@@ -182,6 +203,9 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
         port->new_zone = false;
     }
     port->facts.role = port->role;
+    if (part && port->n_wanted <= NWF_FLOWS_FREE) { /* A larger one may have to give way. */
+        compare_part(c, part);
+    }
 }
 
 /* ---- Large guests. ---- */
@@ -219,8 +243,7 @@ exclude(struct computation *c, struct nwf_plan_port *port)
     nwf_error_set(&port->failure, -ENOSPC,
                   "filter %.80s: guests that need more than %d flows need more than %d together",
                   port->config.binding.filter, NWF_FLOWS_FREE, NWF_FLOWS_LARGE_MAX);
-    nwf_flow_set_finish(&part->flows);
-    nwf_flow_set_init(&part->flows);
+    nwf_flow_set_clear(&part->flows);
     quarantine(c, port, &part->flows);
     port->facts.role = port->role;
 }
@@ -257,9 +280,8 @@ same_facts(const struct nwf_port *a, const struct nwf_port *b)
     return a->ofport == b->ofport && a->role == b->role && a->own_mac == b->own_mac
            && a->has_own_mac == b->has_own_mac
            && !memcmp(&a->host_mac, &b->host_mac, sizeof a->host_mac)
-           && !memcmp(&a->vlan, &b->vlan, sizeof a->vlan)
-           && !memcmp(&a->flood, &b->flood, sizeof a->flood) && nwf_macs_equal(&a->macs, &b->macs)
-           && a->bond.n == b->bond.n
+           && nwf_vlan_equals(&a->vlan, &b->vlan) && !memcmp(&a->flood, &b->flood, sizeof a->flood)
+           && nwf_macs_equal(&a->macs, &b->macs) && a->bond.n == b->bond.n
            && (!a->bond.n
                || !memcmp(a->bond.data, b->bond.data, a->bond.n * sizeof a->bond.data[0]));
 }
@@ -322,7 +344,9 @@ learn_facts(struct nwf_plan_port *port)
 
     nwf_vec_clear(&known->macs);
     nwf_vec_clear(&known->bond);
+    nwf_vlan_clear(&known->vlan);
     *known = port->facts;
+    known->vlan = nwf_vlan_copy(&port->facts.vlan);
     memset(&known->macs, 0, sizeof known->macs);
     memset(&known->bond, 0, sizeof known->bond);
     nwf_vec_foreach (mac, &port->facts.macs) {
@@ -339,7 +363,6 @@ compute_shared(struct computation *c)
 {
     struct nwf_plan *plan = c->plan;
 
-    plan->bridge.ports.n = 0;
     nwf_vec_foreach (port, &plan->ports) {
         if ((*port)->dirty) {
             learn_facts(*port);
@@ -352,6 +375,7 @@ compute_shared(struct computation *c)
     }
     nwf_compile_bridge(&plan->bridge, &new_part(c, NWF_OWNER_SHARED)->flows);
     note_unreached(plan);
+    nwf_vec_clear(&plan->bridge.ports);
 }
 
 /* ---- The pipeline. ---- */
@@ -443,6 +467,9 @@ nwf_plan_compute(struct nwf_plan *plan, const struct nwf_sources *sources, struc
     if ((has_other_stages(plan) || all || plan->fixed_dirty) && (r = compute_fixed(&c, err))) {
         plan->all_dirty = true;
         return r;
+    }
+    nwf_vec_foreach (part, &plan->parts) {
+        compare_part(&c, *part);
     }
     plan->fixed_dirty = false;
     plan->all_dirty = false;

@@ -33,7 +33,7 @@ nwf_is_table_of_pipeline(uint8_t table)
 static bool
 is_met(const struct nwf_flow *flow)
 {
-    return flow->ofpacts_len && nwf_is_table_of_pipeline(flow->table)
+    return flow->form->ofpacts_len && nwf_is_table_of_pipeline(flow->table)
            && (flow->table != NWF_TABLE_CLASSIFY || flow->priority);
 }
 
@@ -81,7 +81,7 @@ gives_to(const struct nwf_flow *flow, const struct match *match, uint16_t ofport
         && match->flow.regs[0] != ofport) {
         return false; /* Frames for another guest. */
     }
-    OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+    OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
         if (action_reaches(a, ofport)) {
             return true;
         }
@@ -109,7 +109,7 @@ judge(struct nwf_plan *plan, const struct nwf_flow *flow)
     if (!is_met(flow)) {
         return;
     }
-    minimatch_expand(&flow->match, &match);
+    nwf_flow_expand_match(flow, &match);
     nwf_vec_foreach (item, &plan->ports) {
         struct nwf_plan_port *port = *item;
         uint16_t ofport = port->config.ofport;

@@ -67,7 +67,9 @@ nwf_keeper_new(struct nwf_ovsdb *db, const struct nwf_sources *sources,
     nwf_plan_init(&k->plan, bridge);
     k->plan.zones = k->host_zones;
     nwf_image_init(&k->image);
+    k->plan.installed = &k->image;
     nwf_flow_set_init(&k->dump);
+    k->dump.forms = &k->image.forms;
     nwf_flow_set_init(&k->pending);
     return k;
 }
@@ -98,8 +100,7 @@ drop_requests(struct nwf_keeper *k)
     nwf_keeper_end_load(k);
     nwf_vec_clear(&k->changes);
     nwf_vec_clear(&k->rest);
-    nwf_flow_set_finish(&k->dump);
-    nwf_flow_set_init(&k->dump);
+    nwf_flow_set_clear(&k->dump);
 }
 
 void

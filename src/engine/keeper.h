@@ -13,6 +13,9 @@
  * are gone.  Who finds it has to make them go. */
 #define NWF_PENDING nwf_cookie(NWF_COOKIE_PENDING, 0, NWF_COOKIE_NO_RULE)
 
+/* What it takes to read or to change so many flows is given back to the system afterwards. */
+#define NWF_TRIM_MIN 8192
+
 enum nwf_keeper_state {
     NWF_K_SECURE,   /* fail_mode=secure, before there is anything to fail. */
     NWF_K_CONNECT,  /* To the switch. */
@@ -80,6 +83,7 @@ struct nwf_keeper {
     bool has_mark;             /* A run before did not come to its end. */
     bool foreign_changed;      /* Flows of others. */
     bool has_report;           /* Something is to be said in the database. */
+    bool is_to_trim;           /* Much memory was used that is not needed again soon. */
     bool is_last;              /* Of a run that gives up overtaking changes. */
     bool is_done;              /* A dry run, or one that happens once. */
     uint8_t tables[UINT8_MAX]; /* That are asked to be monitored. */

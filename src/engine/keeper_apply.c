@@ -4,7 +4,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 
 #include "keeper.h"
@@ -24,9 +23,6 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_apply);
 /* After what time guests whose flows the switch refuses are tried again: more each time, ms. */
 #define REFUSED_FIRST 30000
 #define REFUSED_MAX 600000
-
-/* After so many changes memory is given back. */
-#define TRIM_MIN 8192
 
 /* ---- IDLE: what is to be changed. ---- */
 
@@ -126,7 +122,7 @@ mark_changed(struct nwf_keeper *k)
 
 /* Owners that the switch has flows of, and the plan does not know. */
 static void
-diff_strangers(struct nwf_keeper *k, struct nwf_changes *deletions, struct nwf_changes *rest)
+delete_strangers(struct nwf_keeper *k)
 {
     struct nwf_flow_set nothing CLEANUP(nwf_flow_set_finish);
     bool *known CLEANUP_FREE = nwf_zalloc(0x10000 * sizeof *known);
@@ -142,27 +138,27 @@ diff_strangers(struct nwf_keeper *k, struct nwf_changes *deletions, struct nwf_c
     }
     for (size_t i = 0; i < n; i++) {
         if ((owners[i] <= UINT16_MAX && !known[owners[i]]) || owners[i] == NWF_OWNER_PENDING) {
-            nwf_image_diff(&k->image, owners[i], &nothing, deletions, rest);
+            nwf_image_diff(&k->image, owners[i], &nothing, &k->changes, &k->changes);
         }
     }
 }
 
+/* Lists what is to be changed: deletions first. */
 static void
-compare(struct nwf_keeper *k, bool all)
+list_changes(struct nwf_keeper *k, bool all)
 {
-    struct nwf_changes rest = {.data = NULL};
-
     k->changes.n = 0;
     if (all) {
-        diff_strangers(k, &k->changes, &rest);
+        delete_strangers(k);
     }
-    nwf_vec_foreach (part, &k->plan.parts) {
-        nwf_image_diff(&k->image, (*part)->owner, &(*part)->flows, &k->changes, &rest);
-    }
-    nwf_vec_foreach (change, &rest) {
+    nwf_vec_foreach (change, &k->plan.deletions) {
         nwf_vec_push(&k->changes, *change);
     }
-    nwf_vec_clear(&rest);
+    nwf_vec_foreach (change, &k->plan.rest) {
+        nwf_vec_push(&k->changes, *change);
+    }
+    nwf_vec_clear(&k->plan.deletions);
+    nwf_vec_clear(&k->plan.rest);
     mark_changed(k);
 }
 
@@ -183,7 +179,7 @@ compute(struct nwf_keeper *k, struct nwf_error *err)
     if ((r = nwf_plan_compute(&k->plan, k->sources, err))) {
         return r;
     }
-    compare(k, all);
+    list_changes(k, all);
     if (k->foreign_changed || nwf_image_count(&k->image, NWF_OWNER_FOREIGN)) {
         nwf_foreign_judge(&k->plan, &k->image);
         k->foreign_changed = false;
@@ -395,9 +391,8 @@ take_changes(struct nwf_keeper *k)
     /* One of theirs in the place of one of ours is gone. */
     k->foreign_changed |= nwf_image_count(&k->image, NWF_OWNER_FOREIGN) != n_foreign;
     nwf_plan_clear_parts(&k->plan);
-    if (k->changes.n > TRIM_MIN) { /* What the messages took is not needed again soon. */
-        (void) malloc_trim(0);
-    }
+    nwf_vec_clear(&k->rest);
+    k->is_to_trim |= k->changes.n > NWF_TRIM_MIN;
 }
 
 /* Guests whose flows the switch refuses are quarantined, and the rest is tried again. */

@@ -127,12 +127,13 @@ load_image(struct nwf_keeper *k)
 {
     struct nwf_flow *flow, *next;
 
-    nwf_image_clear(&k->image);
     k->foreign_changed = true;
+    k->is_to_trim |= nwf_flow_set_count(&k->dump) > NWF_TRIM_MIN;
     HMAP_FOR_EACH_SAFE (flow, next, node, &k->dump.flows) {
         nwf_flow_set_detach(&k->dump, flow);
         put_flow(k, flow);
     }
+    nwf_flow_set_clear(&k->dump);
     nwf_plan_dirty_all(&k->plan);
     k->has_mark |= nwf_image_count(&k->image, NWF_OWNER_PENDING) > 0;
     k->is_fresh = true;
@@ -168,6 +169,7 @@ nwf_keeper_read(struct nwf_keeper *k, struct nwf_error *err)
         }
         return nwf_keeper_read(k, err);
     case READ_FRAGS:
+        nwf_image_clear(&k->image); /* Which nothing is known of, so that there are not two. */
         nwf_conn_dump(k->conn, 0, 0, &k->dump);
         return nwf_keeper_read(k, err);
     default:

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "keeper.h"
@@ -12,6 +13,10 @@
 
 #include "lib/timeval.h"
 #include "lib/uuid.h"
+
+/* Ports that are reported in one transaction, which takes some kilobytes for each; "active" of the
+ * bridge comes in the last. */
+#define REPORTED_AT_ONCE 2000
 
 static char *
 new_status(const struct nwf_plan_port *port, const struct nwf_error *doubt)
@@ -250,23 +255,40 @@ is_to_be_reported(const struct nwf_keeper *k, const struct nwf_plan_port *port)
     return port->has_report && !port->dirty && !k->plan.all_dirty;
 }
 
+/* No more ports than that; false: there are others, which are reported next. */
+static bool
+report_ports(struct nwf_keeper *k, size_t max, struct tag_changes *changes)
+{
+    char *now CLEANUP_FREE = nwf_asprintf("%lld", time_wall_msec());
+    size_t n = 0;
+
+    nwf_vec_foreach (port, &k->plan.ports) {
+        if (!is_to_be_reported(k, *port)) {
+            continue;
+        }
+        if (n++ == max) {
+            return false;
+        }
+        report_port(k, *port, changes, now);
+        (*port)->has_report = (*port)->changed = false;
+    }
+    return true;
+}
+
 static int
 begin_report(struct nwf_keeper *k, struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
-    char *now CLEANUP_FREE = nwf_asprintf("%lld", time_wall_msec());
+    bool all = k->is_last || k->doubt.text;
     int r;
 
     if (!k->is_last && k->seqno != nwf_ovsdb_seqno(k->db) && (r = nwf_keeper_read_rows(k, err))) {
         return r;
     }
-    nwf_vec_foreach (port, &k->plan.ports) {
-        if (is_to_be_reported(k, *port)) {
-            report_port(k, *port, &changes, now);
-        }
+    if (report_ports(k, all ? SIZE_MAX : REPORTED_AT_ONCE, &changes)) {
+        report_bridge(k, &bridges, &changes);
     }
-    report_bridge(k, &bridges, &changes);
     if (changes.n) {
         begin_txn(k, &changes, false);
     }
@@ -275,13 +297,10 @@ begin_report(struct nwf_keeper *k, struct nwf_error *err)
 
 /* What was changed is in force: nothing of it is to be done again. */
 static void
-finish_pass(struct nwf_keeper *k, bool is_reported)
+finish_pass(struct nwf_keeper *k)
 {
     nwf_vec_foreach (port, &k->plan.ports) {
         (*port)->new_zone = false;
-        if (is_reported && is_to_be_reported(k, *port)) {
-            (*port)->has_report = (*port)->changed = false;
-        }
     }
     k->has_report = false;
     k->has_mark &= k->doubt.text != NULL;
@@ -293,7 +312,7 @@ finish_pass(struct nwf_keeper *k, bool is_reported)
         nwf_stopwatch_add(&k->stopwatch, time_usec() - k->since_us);
     }
     k->since_us = 0;
-    k->changes.n = 0;
+    nwf_vec_clear(&k->changes);
 }
 
 /* What has been said is true. */
@@ -306,6 +325,10 @@ nwf_keeper_succeed(struct nwf_keeper *k)
         k->backoff_ms = 0;
         k->n_tries = 0;
         k->is_done = k->is_last;
+    }
+    if (k->is_to_trim) {
+        (void) malloc_trim(0);
+        k->is_to_trim = false;
     }
 }
 
@@ -353,7 +376,7 @@ nwf_keeper_report(struct nwf_keeper *k, struct nwf_error *err)
         if (k->doubt.text) {
             return -EAGAIN;
         }
-        finish_pass(k, false);
+        finish_pass(k);
         return 0;
     }
     if (k->phase++ == 0) {
@@ -362,7 +385,7 @@ nwf_keeper_report(struct nwf_keeper *k, struct nwf_error *err)
         }
         k->report = TAKE_PTR(k->txn);
         k->report_deadline = k->deadline;
-        finish_pass(k, true);
+        finish_pass(k);
         if (!k->report) {
             nwf_keeper_succeed(k);
         } else if ((r = nwf_keeper_run_report(k, err))) {

@@ -64,6 +64,7 @@ facts_clear(struct nwf_port *facts)
 {
     nwf_vec_clear(&facts->bond);
     nwf_vec_clear(&facts->macs);
+    nwf_vlan_clear(&facts->vlan);
 }
 
 static void
@@ -155,8 +156,8 @@ lose_owner(struct nwf_plan *plan, nwf_owner owner)
 static bool
 claims_differ(const struct nwf_port_config *a, const struct nwf_port_config *b)
 {
-    return a->ofport != b->ofport || a->role != b->role
-           || memcmp(&a->vlan, &b->vlan, sizeof a->vlan) || a->has_own_mac != b->has_own_mac
+    return a->ofport != b->ofport || a->role != b->role || !nwf_vlan_equals(&a->vlan, &b->vlan)
+           || a->has_own_mac != b->has_own_mac
            || memcmp(&a->own_mac, &b->own_mac, sizeof a->own_mac) || strcmp(a->name, b->name);
 }
 
@@ -289,6 +290,8 @@ nwf_plan_clear_parts(struct nwf_plan *plan)
         free(*part);
     }
     nwf_vec_clear(&plan->parts);
+    nwf_vec_clear(&plan->deletions);
+    nwf_vec_clear(&plan->rest);
 }
 
 void

@@ -176,7 +176,7 @@ read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from
     ret->name = nwf_strdup(from->name);
     ret->ofport = from->is_mirror_output ? 0 : from->ofport;
     ret->role = NWF_GUEST;
-    ret->vlan = from->vlan;
+    ret->vlan = nwf_vlan_copy(&from->vlan);
     ret->is_mirror_output = from->is_mirror_output;
     ret->is_patch = from->is_patch;
     if (trusted) {
@@ -295,8 +295,7 @@ update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_por
     port->port_uuid = from.port_uuid;
     port->has_report = true;
     read_notes(&from, &port->notes);
-    nwf_vec_clear(&from.tags);
-    nwf_vec_clear(&from.bond);
+    nwf_ovs_port_clear(&from);
     return port;
 }
 

@@ -13,20 +13,58 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-flow.h"
 
+#include "lib/flow.h"
 #include "lib/hash.h"
 #include "lib/packets.h"
 
 static uint32_t
-flow_hash(const struct nwf_flow *flow)
+add_words(uint32_t hash, const struct miniflow *flow, size_t size)
 {
-    return minimatch_hash(&flow->match, hash_int(flow->priority, flow->table));
+    const uint32_t *words = (const uint32_t *) flow;
+
+    for (size_t i = 0; i < size / sizeof *words; i++) {
+        hash = hash_add(hash, words[i]);
+    }
+    return hash;
+}
+
+struct minimatch
+nwf_flow_match(const struct nwf_flow *flow)
+{
+    return (struct minimatch){
+        .flow = (struct miniflow *) flow->values,
+        .mask = flow->form->mask,
+        .tun_md = flow->form->tun_md,
+    };
+}
+
+void
+nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret)
+{
+    struct minimatch match = nwf_flow_match(flow);
+
+    minimatch_expand(&match, ret);
+}
+
+/* The same as minimatch_hash(), which wants to find the mask right behind the values. */
+static uint32_t
+hash_key(const struct nwf_flow *flow)
+{
+    const struct minimatch match = nwf_flow_match(flow);
+    size_t size = sizeof *match.flow + MINIFLOW_VALUES_SIZE(miniflow_n_values(match.flow));
+    uint32_t hash = hash_int(flow->priority, flow->table);
+
+    hash = add_words(hash, match.flow, size);
+    hash = add_words(hash, &match.mask->masks, size);
+    return hash_finish(hash, 2 * size);
 }
 
 static bool
 same_key(const struct nwf_flow *a, const struct nwf_flow *b)
 {
-    return a->table == b->table && a->priority == b->priority
-           && minimatch_equal(&a->match, &b->match);
+    const struct minimatch x = nwf_flow_match(a), y = nwf_flow_match(b);
+
+    return a->table == b->table && a->priority == b->priority && minimatch_equal(&x, &y);
 }
 
 static struct nwf_flow *
@@ -45,8 +83,7 @@ find_hashed(const struct nwf_flow_set *set, const struct nwf_flow *key, uint32_t
 void
 nwf_flow_free(struct nwf_flow *flow)
 {
-    minimatch_destroy(&flow->match);
-    free(flow->ofpacts);
+    nwf_form_release(flow->form);
     free(flow);
 }
 
@@ -54,6 +91,7 @@ void
 nwf_flow_set_init(struct nwf_flow_set *set)
 {
     hmap_init(&set->flows);
+    set->forms = NULL;
 }
 
 void
@@ -65,6 +103,13 @@ nwf_flow_set_finish(struct nwf_flow_set *set)
         nwf_flow_free(flow);
     }
     hmap_destroy(&set->flows);
+}
+
+void
+nwf_flow_set_clear(struct nwf_flow_set *set)
+{
+    nwf_flow_set_finish(set);
+    hmap_init(&set->flows);
 }
 
 /* Fields of a frame have "packet_type is Ethernet" for a prerequisite, which Open
@@ -79,25 +124,48 @@ is_about_ethernet(const struct match *match)
                || !eth_addr_is_zero(masks->dl_dst));
 }
 
+/* A flow with nothing but what it matches, and its form. */
+static struct nwf_flow *
+new_flow(const struct match *match, struct nwf_form *form)
+{
+    const struct miniflow *masks = &form->mask->masks;
+    struct nwf_flow *flow =
+        nwf_zalloc(sizeof *flow + sizeof *masks + MINIFLOW_VALUES_SIZE(miniflow_n_values(masks)));
+
+    struct miniflow *values = (struct miniflow *) flow->values;
+
+    flow->form = form;
+    values->map = masks->map;
+    miniflow_init(values, &match->flow);
+    return flow;
+}
+
 struct nwf_flow *
 nwf_flow_new(uint8_t table, uint16_t priority, uint64_t cookie, const struct match *match,
              const struct ofpact *ofpacts, size_t ofpacts_len)
 {
-    struct nwf_flow *flow = nwf_zalloc(sizeof *flow);
     struct match normalized;
 
-    flow->table = table;
-    flow->priority = priority;
-    flow->cookie = cookie;
     if (is_about_ethernet(match)) {
         normalized = *match;
         match_set_default_packet_type(&normalized);
         match = &normalized;
     }
-    minimatch_init(&flow->match, match);
-    flow->ofpacts = nwf_memdup(ofpacts, ofpacts_len);
-    flow->ofpacts_len = ofpacts_len;
+    struct nwf_flow *flow = new_flow(match, nwf_form_new(match, ofpacts, ofpacts_len));
+    flow->table = table;
+    flow->priority = priority;
+    flow->cookie = cookie;
     return flow;
+}
+
+/* Puts a flow, which is taken, into the set. */
+static void
+insert(struct nwf_flow_set *set, struct nwf_flow *flow, uint32_t hash)
+{
+    if (set->forms) {
+        flow->form = nwf_forms_share(set->forms, flow->form);
+    }
+    hmap_insert(&set->flows, &flow->node, hash);
 }
 
 struct nwf_flow *
@@ -105,21 +173,21 @@ nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uin
                  const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
 {
     struct nwf_flow *flow = nwf_flow_new(table, priority, cookie, match, ofpacts, ofpacts_len);
-    uint32_t hash = flow_hash(flow);
+    uint32_t hash = hash_key(flow);
     struct nwf_flow *old = find_hashed(set, flow, hash);
 
     if (old) {
         nwf_flow_free(flow);
         return old;
     }
-    hmap_insert(&set->flows, &flow->node, hash);
+    insert(set, flow, hash);
     return flow;
 }
 
 void
 nwf_flow_set_insert(struct nwf_flow_set *set, struct nwf_flow *flow)
 {
-    hmap_insert(&set->flows, &flow->node, flow_hash(flow));
+    insert(set, flow, hash_key(flow));
 }
 
 void
@@ -137,7 +205,7 @@ nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from)
         if (find_hashed(to, flow, flow->node.hash)) {
             nwf_flow_free(flow);
         } else {
-            hmap_insert(&to->flows, &flow->node, flow->node.hash);
+            insert(to, flow, flow->node.hash);
         }
     }
 }
@@ -152,7 +220,7 @@ nwf_flow_set_remove(struct nwf_flow_set *set, struct nwf_flow *flow)
 const struct nwf_flow *
 nwf_flow_set_find(const struct nwf_flow_set *set, const struct nwf_flow *key)
 {
-    return find_hashed(set, key, flow_hash(key));
+    return find_hashed(set, key, hash_key(key));
 }
 
 size_t
@@ -249,25 +317,30 @@ alike(const struct ofpact *list_a, const struct ofpact *list_b, size_t len)
 bool
 nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b)
 {
+    const struct nwf_form *x = a->form, *y = b->form;
+
     return a->cookie == b->cookie
-           && ((a->ofpacts_len == b->ofpacts_len && alike(a->ofpacts, b->ofpacts, a->ofpacts_len))
-               || ofpacts_equal_stringwise(a->ofpacts, a->ofpacts_len, b->ofpacts, b->ofpacts_len));
+           && (x == y
+               || (x->ofpacts_len == y->ofpacts_len
+                   && alike(x->ofpacts, y->ofpacts, x->ofpacts_len))
+               || ofpacts_equal_stringwise(x->ofpacts, x->ofpacts_len, y->ofpacts, y->ofpacts_len));
 }
 
 void
 nwf_flow_format(const struct nwf_flow *flow, struct ds *s)
 {
     struct ofpact_format_params params = {.s = s};
+    const struct minimatch match = nwf_flow_match(flow);
 
     ds_put_format(s, "cookie=0x%llx,table=%u,", (unsigned long long) flow->cookie, flow->table);
     size_t start = s->length;
-    minimatch_format(&flow->match, NULL, NULL, s, flow->priority);
+    minimatch_format(&match, NULL, NULL, s, flow->priority);
     /* minimatch_format() leaves out the default priority. */
     if (!strstr(ds_cstr(s) + start, "priority=")) {
         ds_put_format(s, "%spriority=%u", s->length > start ? "," : "", flow->priority);
     }
     ds_put_cstr(s, " actions=");
-    ofpacts_format(flow->ofpacts, flow->ofpacts_len, &params);
+    ofpacts_format(flow->form->ofpacts, flow->form->ofpacts_len, &params);
 }
 
 static int

@@ -21,6 +21,8 @@ void
 nwf_image_init(struct nwf_image *image)
 {
     nwf_flow_set_init(&image->flows);
+    nwf_forms_init(&image->forms);
+    image->flows.forms = &image->forms;
     hmap_init(&image->owners);
 }
 
@@ -41,6 +43,7 @@ nwf_image_finish(struct nwf_image *image)
     }
     hmap_destroy(&image->owners);
     nwf_flow_set_finish(&image->flows);
+    nwf_forms_finish(&image->forms);
 }
 
 static struct owner *

@@ -11,6 +11,7 @@
 
 #include "nwf/text.h"
 #include "nwf/value.h"
+#include "places.h"
 
 /* ---- Finding. ---- */
 
@@ -155,15 +156,6 @@ nwf_hook_refuse_unmanaged(const char *file, const struct nwf_hook_port *port, st
 
 /* ---- Where its policy stands. ---- */
 
-/* All places, in the order in which they count. */
-struct places {
-    const struct nwf_domain_port *entry;
-    const char *profile;             /* A port-profile that is a filter's name. */
-    const struct nwf_policy *policy; /* Of policy.d. */
-    const char *fallback;            /* The bridge's default filter. */
-    char *entry_place;
-};
-
 /* Tags as they will be when the machine's name is among them. */
 struct tags {
     NWF_VEC(struct nwf_tag) list;
@@ -184,76 +176,16 @@ add_name(const struct nwf_hook_port *port, const char *vm, struct tags *ret)
 
 static int
 find_places(const struct nwf_cli *cli, const struct nwf_domain *domain,
-            const struct nwf_hook_port *port, struct places *ret, struct nwf_error *err)
+            const struct nwf_hook_port *port, struct nwf_hook_places *places, struct nwf_error *err)
 {
-    const char *profile = nwf_tag_find(port->row.tags.data, port->row.tags.n, NWF_TAG_PROFILE);
     struct tags tags = {.list.data = NULL};
 
-    ret->entry = port->entry;
-    ret->fallback = port->bridge->config.default_filter;
-    if (profile && strlen(profile) < NWF_TAG_MAX && nwf_store_has(cli->store, profile)) {
-        ret->profile = profile;
-    }
+    places->entry = port->entry;
+    places->fallback = port->bridge->config.default_filter;
     add_name(port, domain->name, &tags);
-    int r = nwf_policies_find(&cli->policies, port->nic->dev, tags.list.data, tags.list.n,
-                              &ret->policy, err);
+    int r = nwf_hook_find_places(cli, port->nic->dev, tags.list.data, tags.list.n, places, err);
     nwf_vec_clear(&tags.list);
     return r;
-}
-
-/* Whether both name the same values; of MAC, which stands elsewhere too, only where both do. */
-static bool
-same_params(const struct nwf_params *a, const struct nwf_params *b)
-{
-    size_t n = 0;
-
-    nwf_vec_foreach (param, &a->list) {
-        const struct nwf_param *other = nwf_params_find(b, param->name);
-        if (!other ? strcmp(param->name, "MAC") : other->values.n != param->values.n) {
-            return false;
-        }
-        for (size_t i = 0; other && i < other->values.n; i++) {
-            if (strcasecmp(other->values.data[i], param->values.data[i])) {
-                return false;
-            }
-        }
-        n += other != NULL;
-    }
-    return n + (!nwf_params_find(a, "MAC") && nwf_params_find(b, "MAC")) == b->list.n;
-}
-
-static int
-disagree(const char *first, const char *first_filter, const char *second, const char *second_filter,
-         struct nwf_error *err)
-{
-    if (!strcmp(first_filter, second_filter)) {
-        return nwf_error_set(err, -EEXIST, "%s and %s do not agree on the variables of filter %s",
-                             first, second, first_filter);
-    }
-    return nwf_error_set(err, -EEXIST, "%s (filter %s) and %s (filter %s) do not agree", first,
-                         first_filter, second, second_filter);
-}
-
-/* A second place that says something else is a mistake of somebody, who is to be told which both
- * are. */
-static int
-check_agreement(const struct places *at, struct nwf_error *err)
-{
-    const struct nwf_binding *entry = at->entry ? &at->entry->binding : NULL;
-    const struct nwf_binding *policy = at->policy ? &at->policy->binding : NULL;
-
-    if (entry && at->profile && strcmp(entry->filter, at->profile)) {
-        return disagree(at->entry_place, entry->filter, "profileid", at->profile, err);
-    }
-    if (entry && policy
-        && (strcmp(entry->filter, policy->filter)
-            || !same_params(&entry->params, &policy->params))) {
-        return disagree(at->entry_place, entry->filter, at->policy->place, policy->filter, err);
-    }
-    if (at->profile && policy && strcmp(at->profile, policy->filter)) {
-        return disagree("profileid", at->profile, at->policy->place, policy->filter, err);
-    }
-    return 0;
 }
 
 /* What the engine would quarantine is an error here: the machine is not to run without a network
@@ -302,13 +234,12 @@ nwf_hook_add_policy(const struct nwf_cli *cli, const char *file, const struct nw
 {
     char *entry_place CLEANUP_FREE =
         port->entry ? nwf_asprintf("%s:%u", file, port->entry->line) : NULL;
-    struct places at = {.entry_place = entry_place};
+    struct nwf_hook_places at = {.entry_place = entry_place};
     int r;
 
     if (nwf_hook_is_others(domain, port)) {
         r = nwf_error_set(err, -EEXIST, "its vm-id is that of another virtual machine");
-    } else if (!(r = find_places(cli, domain, port, &at, err)) && !(r = check_agreement(&at, err))
-               && !at.entry && !at.profile && !at.policy && !(at.fallback && *at.fallback)) {
+    } else if (!(r = find_places(cli, domain, port, &at, err)) && !nwf_hook_has_place(&at)) {
         r = refuse_unbound(cli, port, err);
     }
     if (r) {

@@ -14,4 +14,18 @@ nwf_verb_fn nwf_hook_libvirt;
 extern const struct nwf_option nwf_hook_install_options[];
 nwf_verb_fn nwf_hook_install, nwf_hook_uninstall;
 
+/* See conversion.c. */
+extern const struct nwf_option nwf_hook_convert_options[];
+nwf_verb_fn nwf_hook_convert;
+/* See qemu.c. */
+extern const struct nwf_option nwf_hook_qemu_options[];
+nwf_verb_fn nwf_hook_qemu;
+
+/* See proxmox.c. */
+extern const struct nwf_option nwf_hook_proxmox_options[];
+nwf_verb_fn nwf_hook_proxmox;
+
+/* See exec.c. */
+nwf_verb_fn nwf_hook_exec;
+
 #endif

@@ -13,6 +13,7 @@ nwf_port_config_clear(struct nwf_port_config *config)
     nwf_binding_clear(&config->binding);
     nwf_error_clear(&config->error);
     nwf_vec_clear(&config->bond);
+    nwf_vlan_clear(&config->vlan);
     free(config->name);
     memset(config, 0, sizeof *config);
 }
@@ -84,7 +85,7 @@ bool
 nwf_port_config_equals(const struct nwf_port_config *a, const struct nwf_port_config *b)
 {
     return same_text(a->name, b->name) && a->ofport == b->ofport && a->role == b->role
-           && same_text(a->error.text, b->error.text) && !memcmp(&a->vlan, &b->vlan, sizeof a->vlan)
+           && same_text(a->error.text, b->error.text) && nwf_vlan_equals(&a->vlan, &b->vlan)
            && same_bond(a, b) && same_binding(&a->binding, &b->binding)
            && a->has_own_mac == b->has_own_mac
            && !memcmp(&a->own_mac, &b->own_mac, sizeof a->own_mac)

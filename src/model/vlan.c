@@ -3,6 +3,37 @@
  * VLAN membership; see nwf/vlan.h. */
 #include "nwf/vlan.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "nwf/text.h"
+
+void
+nwf_vlan_clear(struct nwf_vlan *vlan)
+{
+    free(vlan->trunks);
+    memset(vlan, 0, sizeof *vlan);
+}
+
+struct nwf_vlan
+nwf_vlan_copy(const struct nwf_vlan *vlan)
+{
+    struct nwf_vlan copy = *vlan;
+
+    if (vlan->trunks) {
+        copy.trunks = nwf_memdup(vlan->trunks, sizeof *vlan->trunks);
+    }
+    return copy;
+}
+
+bool
+nwf_vlan_equals(const struct nwf_vlan *a, const struct nwf_vlan *b)
+{
+    return a->mode == b->mode && a->tag == b->tag && a->limited == b->limited && a->tpid == b->tpid
+           && (a->trunks && b->trunks ? !memcmp(a->trunks, b->trunks, sizeof *a->trunks)
+                                      : a->trunks == b->trunks);
+}
+
 void
 nwf_vlan_set_add(struct nwf_vlan_set *set, uint16_t vid)
 {
@@ -18,14 +49,17 @@ nwf_vlan_set_has(const struct nwf_vlan_set *set, uint16_t vid)
 void
 nwf_vlan_add_trunk(struct nwf_vlan *vlan, uint16_t vid)
 {
+    if (!vlan->trunks) {
+        vlan->trunks = nwf_zalloc(sizeof *vlan->trunks);
+    }
     vlan->limited = true;
-    vlan->trunks[vid / 64] |= UINT64_C(1) << (vid % 64);
+    nwf_vlan_set_add(vlan->trunks, vid);
 }
 
 static bool
 is_listed(const struct nwf_vlan *vlan, uint16_t vid)
 {
-    return !vlan->limited || (vlan->trunks[vid / 64] >> (vid % 64) & 1);
+    return !vlan->limited || (vlan->trunks && nwf_vlan_set_has(vlan->trunks, vid));
 }
 
 bool

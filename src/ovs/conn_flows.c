@@ -51,10 +51,8 @@ add_flows(struct nwf_conn *conn, struct ofpbuf *msg, struct nwf_error *err)
             r = E2BIG;
             break;
         }
-        struct nwf_flow *flow =
-            nwf_flow_set_add(conn->set, fs.table_id, fs.priority, ntohll(fs.cookie), &fs.match,
-                             fs.ofpacts, fs.ofpacts_len);
-        flow->n_packets = fs.packet_count == UINT64_MAX ? 0 : fs.packet_count;
+        nwf_flow_set_add(conn->set, fs.table_id, fs.priority, ntohll(fs.cookie), &fs.match,
+                         fs.ofpacts, fs.ofpacts_len);
     }
     ofpbuf_uninit(&ofpacts);
     return r == EOF ? 0 : nwf_conn_fail(conn, err, r, "reading flows");
@@ -128,7 +126,7 @@ bundle_add_change(struct nwf_conn *conn, size_t i)
     const struct nwf_flow *flow = change->flow;
     const bool delete = change->kind == NWF_CHANGE_DELETE;
     const struct ofputil_flow_mod fm = {
-        .match = flow->match, /* Borrowed. */
+        .match = nwf_flow_match(flow), /* Borrowed. */
         .priority = flow->priority,
         .cookie = delete ? htonll(flow->cookie) : htonll(0),
         .cookie_mask = delete ? OVS_BE64_MAX : htonll(0),
@@ -138,8 +136,8 @@ bundle_add_change(struct nwf_conn *conn, size_t i)
         .buffer_id = UINT32_MAX,
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .ofpacts = delete ? NULL : flow->ofpacts,
-        .ofpacts_len = delete ? 0 : flow->ofpacts_len,
+        .ofpacts = delete ? NULL : flow->form->ofpacts,
+        .ofpacts_len = delete ? 0 : flow->form->ofpacts_len,
     };
 
     bundle_add(conn, &fm, NWF_FIRST_XID + (uint32_t) i);

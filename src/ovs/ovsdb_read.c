@@ -244,6 +244,14 @@ nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref 
     ret->bypass = find_bypass(bridge->row, port, row, &ret->vlan);
 }
 
+void
+nwf_ovs_port_clear(struct nwf_ovs_port *port)
+{
+    nwf_vec_clear(&port->tags);
+    nwf_vec_clear(&port->bond);
+    nwf_vlan_clear(&port->vlan);
+}
+
 /* Of two rows the one that has changed later. */
 static unsigned int
 later(unsigned int a, unsigned int b)
@@ -487,8 +495,7 @@ nwf_ovs_bridges_clear(struct nwf_ovs_bridges *bridges)
 {
     nwf_vec_foreach (bridge, bridges) {
         nwf_vec_foreach (port, &bridge->ports) {
-            nwf_vec_clear(&port->tags);
-            nwf_vec_clear(&port->bond);
+            nwf_ovs_port_clear(port);
         }
         nwf_vec_clear(&bridge->ports);
         nwf_vec_clear(&bridge->tags);

@@ -133,6 +133,34 @@ nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 }
 
 void
+nwf_txn_add_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *name,
+                 const struct nwf_tag *tags, size_t n_tags, int vlan)
+{
+    struct ovsrec_interface *interface = ovsrec_interface_insert(txn->idl);
+    struct ovsrec_port *port = ovsrec_port_insert(txn->idl);
+    const int64_t tag = vlan;
+
+    ovsrec_interface_set_name(interface, name);
+    for (size_t i = 0; i < n_tags; i++) {
+        ovsrec_interface_update_external_ids_setkey(interface, tags[i].key, tags[i].value);
+    }
+    ovsrec_port_set_name(port, name);
+    ovsrec_port_set_interfaces(port, &interface, 1);
+    if (vlan >= 0) {
+        ovsrec_port_set_tag(port, &tag, 1);
+    }
+    ovsrec_bridge_update_ports_addvalue(bridge->row, port);
+}
+
+void
+nwf_txn_remove_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
+                    const struct nwf_ovs_ref *port)
+{
+    (void) txn;
+    ovsrec_bridge_update_ports_delvalue(bridge->row, port->port);
+}
+
+void
 nwf_txn_wait_for_vswitchd(struct nwf_txn *txn)
 {
     const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(txn->db->idl);

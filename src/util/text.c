@@ -65,14 +65,11 @@ nwf_asprintf(const char *format, ...)
     return s;
 }
 
-/* Large elements come in ones and twos. */
+/* Most vectors have one or two elements, and each port of a bridge has several such. */
 static size_t
 first_room(size_t elem_size)
 {
-    if (elem_size <= 16) {
-        return 8;
-    }
-    return elem_size < 128 ? 128 / elem_size : 1;
+    return elem_size < 32 ? 32 / elem_size : 1;
 }
 
 void *
@@ -153,7 +150,7 @@ mark_cut(char *text, size_t used)
 char *
 nwf_text_clean(const char *s, size_t max)
 {
-    char *clean = nwf_zalloc(max + 1);
+    char *clean CLEANUP_FREE = nwf_zalloc(max + 1);
     size_t used = 0;
 
     for (const unsigned char *p = (const unsigned char *) s; *p;) {
@@ -172,7 +169,7 @@ nwf_text_clean(const char *s, size_t max)
         used += need;
         p += n ? n : 1;
     }
-    return clean;
+    return nwf_strdup(clean); /* Which may live long, and takes no more than it needs. */
 }
 
 bool

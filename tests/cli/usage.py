@@ -14,7 +14,8 @@ from cases import HOOK_MANUAL, MANUAL, PROGRAM, Row, run
 
 # Those that scripts rely on; the help may have more.
 COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter",
-            "explain", "hook libvirt", "hook install", "hook uninstall"]
+            "explain", "hook libvirt", "hook install", "hook uninstall", "hook convert", "hook qemu",
+            "hook proxmox", "hook exec"]
 OF_FILTER = ["list", "show", "check", "define", "undefine"]
 FILTER_USAGE = (r"usage: ovs-nwfilter filter list \| show NAME \| check NAME\|FILE\.\.\. \| "
                 r"define FILE \| undefine NAME")
@@ -112,6 +113,19 @@ ROWS = [
         error='"nosuch": only libvirt has hooks to install'),
     Row("hook uninstall for nobody", ["hook", "uninstall", "nosuch"],
         error='"nosuch": only libvirt has hooks to install'),
+    Row("hook qemu alone", ["hook", "qemu"], error=usage("hook qemu IFACE --bridge=BRIDGE [FILTER] "
+                                                         "[NAME=VALUE[,VALUE]...]")),
+    Row("hook qemu without a bridge", ["hook", "qemu", "tap0", "clean-traffic"],
+        error="--bridge is missing; see hook qemu --help"),
+    Row("hook qemu --down with a filter", ["hook", "qemu", "tap0", "--bridge=br0", "--down", "x"],
+        error="--down takes no filter and no variables"),
+    Row("hook proxmox alone", ["hook", "proxmox"], error=usage("hook proxmox sync | VMID PHASE")),
+    Row("hook proxmox with one word", ["hook", "proxmox", "100"],
+        error=usage("hook proxmox sync | VMID PHASE")),
+    Row("hook exec without ports", ["hook", "exec", "--", "true"],
+        error=usage("hook exec IFACE... -- COMMAND [ARG...]")),
+    Row("hook exec without a command", ["hook", "exec", "vnet0", "--"],
+        error=usage("hook exec IFACE... -- COMMAND [ARG...]")),
     Row("filter alone", ["filter"], error=FILTER_USAGE),
     Row("filter with an unknown word", ["filter", "edit"], error=FILTER_USAGE),
     Row("filter list with a word", ["filter", "list", "x"], error=FILTER_USAGE),

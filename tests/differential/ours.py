@@ -25,5 +25,11 @@ class StatefulOvsSide(OvsSide):
         self.settle(OUTSIDE.mac, ovs.ofport("oout"))
         self.settle(HOST.mac, LOCAL)
 
+    def bind(self, case):
+        bound = super().bind(case)
+        self.trio.hear("guest", GUEST)
+        self.trio.hear("peer", PEER)
+        return bound
+
     def flush(self):
         self.ovs.appctl("dpctl/flush-conntrack")

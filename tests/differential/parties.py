@@ -21,6 +21,11 @@ class Parties:
         self.roles = {port.name: role for role, port in ports.items()}
         self.wire = Wire(ports.values(), (ports["peer"].name, ports["outside"].name))
 
+    def hear(self, role, station):
+        """The party sends a frame, so that a switch that wants to know where it is does."""
+        self.wire.exchange([(self.ports[role].name,
+                             f.eth(f.BROADCAST, station.mac, b"", 0x88b5))])
+
     def hold(self, conversations):
         """For each conversation a list: what became of each step, in one word if nothing is odd."""
         outcomes = {}

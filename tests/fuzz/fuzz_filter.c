@@ -62,7 +62,7 @@ check_own(const struct nwf_flow *flow)
 
     FUZZ_CHECK((flow->cookie & NWF_COOKIE_MASK) == NWF_COOKIE_MAGIC);
     FUZZ_CHECK(nwf_cookie_port(flow->cookie) == GUEST);
-    minimatch_expand(&flow->match, &match);
+    nwf_flow_expand_match(flow, &match);
     /* Number 0 of libopenvswitch's fields: where one that it has not would end up. */
     FUZZ_CHECK(!match.wc.masks.dp_hash);
     if (kind == NWF_COOKIE_TO_VM) {

@@ -64,9 +64,9 @@ check_flow(const struct nwf_flow *flow)
 
     nwf_flow_format(flow, &text);
     FUZZ_CHECK(text.length && !strchr(ds_cstr(&text), '\n'));
-    minimatch_expand(&flow->match, &match);
-    copy = nwf_flow_new(flow->table, flow->priority, flow->cookie, &match, flow->ofpacts,
-                        flow->ofpacts_len);
+    nwf_flow_expand_match(flow, &match);
+    copy = nwf_flow_new(flow->table, flow->priority, flow->cookie, &match, flow->form->ofpacts,
+                        flow->form->ofpacts_len);
     FUZZ_CHECK(nwf_flow_data_equal(copy, flow));
     nwf_flow_free(copy);
 }
@@ -216,7 +216,7 @@ go_on(struct run *run)
         nwf_keeper_take_events(run->k);
     } else if (!run->is_keepers) {
         while (nwf_conn_next_event(run->k->conn, &event)) {
-            FUZZ_CHECK(!event.deleted || !event.flow->ofpacts_len);
+            FUZZ_CHECK(!event.deleted || !event.flow->form->ofpacts_len);
             check_flow(event.flow);
             nwf_flow_free(event.flow);
         }

@@ -167,8 +167,8 @@ def test_start(world):
 
 def transactions():
     """The comments and tables of the database's records."""
-    log = subprocess.run(("ovsdb-tool", "-m", "-m", "show-log", "/etc/openvswitch/conf.db"), text=True,
-                         stdout=subprocess.PIPE, check=True).stdout
+    words = ("ovsdb-tool", "-m", "-m", "show-log", "/etc/openvswitch/conf.db")
+    log = subprocess.run(words, text=True, stdout=subprocess.PIPE, check=True).stdout
     return re.split(r"^record ", log, flags=re.MULTILINE)
 
 
@@ -193,7 +193,8 @@ def test_places(world):
         domain(nic(1, profile="no-vlan"), entries=entry(1, "no-vlan"))),
         vnet0=({"nwfilter": "no-vlan"}, "10.0.0.5"))
     world.set_tags("vnet0", port_profile=None)
-    for what, selector in (("name", {"vm": "web"}), ("UUID", {"vm": UUID.upper(), "mac": "52:54:00:00:00:01"}),
+    for what, selector in (("name", {"vm": "web"}),
+                           ("UUID", {"vm": UUID.upper(), "mac": "52:54:00:00:00:01"}),
                            ("address", {"mac": "52:54:00:00:00:01"}), ("port", {"port": "vnet0"})):
         clear_tags(world, "vnet0")
         write_policies(policy("10.0.0.6", **selector), policy("10.0.0.9", vm="WEB"),
@@ -204,7 +205,8 @@ def test_places(world):
         vnet0=({"nwfilter": CLEAN, "IP": "10.0.0.6"}, "10.0.0.6"))
     write_policies()
     clear_tags(world, "vnet0")
-    define("anyone", "<rule action='drop' direction='out'><mac srcmacaddr='$MAC' match='no'/></rule>"
+    define("anyone", "<rule action='drop' direction='out'>"
+                     "<mac srcmacaddr='$MAC' match='no'/></rule>"
                      "<rule action='drop' direction='out'><ip srcipaddr='10.0.0.77'/></rule>")
     world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-default-filter=anyone")
     catch_up(world)
@@ -270,6 +272,34 @@ def test_refused(world):
         check_refused(world, what, hook(document), pattern)
 
 
+def test_no_number(world):
+    """A port that ovs-vswitchd cannot make is not enforced, whatever its tags say."""
+    world.ovs.vsctl("--no-wait", "add-port", "br0", "vnet5", "--", "set", "Interface", "vnet5",
+                    'external_ids:attached-mac="52:54:00:00:00:06"', f"external_ids:vm-id={UUID}")
+    wait_for(lambda: "-1" in world.ovs.vsctl("get", "Interface", "vnet5", "ofport"), "no number")
+    result = hook(domain(nic(6), entries=entry(6, IP="10.0.0.6")))
+    world.check("a port that the switch cannot make: refused with one line", result.status == 1
+                and not result.out and re.fullmatch("ovs-nwfilter: vnet5: .*\n", result.err),
+                (result, world.tags("vnet5")))
+    world.check("    no tag is left", not own_tags(world, "vnet5"), world.tags("vnet5"))
+    world.ovs.vsctl("del-port", "br0", "vnet5")
+    catch_up(world)
+
+
+def test_trusted(world):
+    """Ports that somebody has called trusted need no policy, and cannot have one."""
+    world.ovs.vsctl("set", "Bridge", "br0", 'external_ids:nwfilter-trusted="uplink,vnet0"')
+    catch_up(world)
+    result = hook(domain(nic(1)))
+    world.check("a trusted port without a policy", result == (0, "", ""), result)
+    result = hook(domain(nic(1), entries=entry(1, IP="10.0.0.1")))
+    world.check("    and with one", result.status == 1 and not own_tags(world, "vnet0")
+                and re.fullmatch("ovs-nwfilter: vnet0: a trusted port.* not filtered\n",
+                                 result.err), result)
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-trusted=uplink")
+    clear_tags(world, "vnet0")
+
+
 def test_disagree(world):
     define("other", "<rule action='drop'><all/></rule>")
     world.set_tags("vnet0", port_profile="other")
@@ -319,8 +349,9 @@ def test_silent(world):
         for operation, phase in (("reconnect", "begin"), ("stopped", "end"), ("release", "end")):
             result = hook(text, operation, phase)
             world.check(f"{operation}: a bad document is said, and is no failure",
-                        result.status == 0 and not result.out
-                        and re.fullmatch(r"ovs-nwfilter: domain web.*\n(ovs-nwfilter: vnet\d: no .*\n)*", result.err), result)
+                        result.status == 0 and not result.out and re.fullmatch(
+                            r"ovs-nwfilter: domain web.*\n(ovs-nwfilter: vnet\d: no .*\n)*",
+                            result.err), result)
     clear_tags(world, "vnet0", "vnet1")
     result = hook(domain(nic(1), entries=entry(1, IP="10.0.0.1"), name="-web"), name="-web")
     world.check("a name like an option's", result == (0, "", "")
@@ -467,8 +498,9 @@ def test_daemon_ends(world):
     nwfilter("bind", "vnet1", CLEAN, "IP=10.0.0.2")
 
 
-PARTS = [test_start, test_one_transaction, test_places, test_not_ours, test_refused, test_disagree,
-         test_silent, test_reconnect, test_stopped, test_lost, test_no_switch]
+PARTS = [test_start, test_one_transaction, test_places, test_not_ours, test_refused, test_no_number,
+         test_trusted, test_disagree, test_silent, test_reconnect, test_stopped, test_lost,
+         test_no_switch]
 
 
 if __name__ == "__main__":

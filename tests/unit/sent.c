@@ -21,7 +21,7 @@ static struct ofpbuf *
 encode(const struct nwf_flow *flow, enum ofputil_protocol protocol)
 {
     const struct ofputil_flow_mod fm = {
-        .match = flow->match, /* Borrowed. */
+        .match = nwf_flow_match(flow), /* Borrowed. */
         .priority = flow->priority,
         .new_cookie = htonll(flow->cookie),
         .table_id = flow->table,
@@ -29,8 +29,8 @@ encode(const struct nwf_flow *flow, enum ofputil_protocol protocol)
         .buffer_id = UINT32_MAX,
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .ofpacts = flow->ofpacts,
-        .ofpacts_len = flow->ofpacts_len,
+        .ofpacts = flow->form->ofpacts,
+        .ofpacts_len = flow->form->ofpacts_len,
     };
 
     return ofputil_encode_flow_mod(&fm, protocol);

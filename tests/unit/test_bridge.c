@@ -68,6 +68,7 @@ struct built {
     size_t n_unreached; /* Guests that flooded ARP does not reach. */
 };
 
+/* 'vlan' is taken. */
 static void
 compile_port(struct built *b, struct nwf_port port, const char *filter)
 {
@@ -141,8 +142,9 @@ look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *fram
     const struct nwf_flow *flow, *best = NULL;
 
     HMAP_FOR_EACH (flow, node, &flows->flows) {
+        const struct minimatch match = nwf_flow_match(flow);
         if (flow->table == table && (!best || flow->priority > best->priority)
-            && minimatch_matches_flow(&flow->match, frame)) {
+            && minimatch_matches_flow(&match, frame)) {
             best = flow;
         }
     }
@@ -187,7 +189,7 @@ walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct
     const struct nwf_flow *flow = look_up(flows, table, frame);
 
     expect(flow, "table %u has no flow", table);
-    walk_actions(flows, flow->ofpacts, flow->ofpacts_len, frame, ret);
+    walk_actions(flows, flow->form->ofpacts, flow->form->ofpacts_len, frame, ret);
 }
 
 static struct reached
@@ -228,7 +230,7 @@ test_flows_are_a_ports_own(void **state)
         uint16_t port = nwf_cookie_port(flow->cookie);
         struct match match;
 
-        minimatch_expand(&flow->match, &match);
+        nwf_flow_expand_match(flow, &match);
         if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_TO_VM) {
             assert_int_equal(match.wc.masks.regs[0], UINT32_MAX);
             assert_int_equal(match.flow.regs[0], port);
@@ -399,7 +401,7 @@ test_shared_address(void **state)
         match_set_default_packet_type(&match);
         flow = look_up(&b.flows, NWF_TABLE_FORWARD, &match.flow);
         assert_non_null(flow);
-        OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+        OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
             if (a->type == OFPACT_SET_FIELD) {
                 n[ofpact_get_SET_FIELD(a)->field->id - MFF_REG0]++;
             }
@@ -535,8 +537,9 @@ test_vlans(void **state)
                "row %zu: a priority tag that is as good as none", i);
         expect(nwf_vlan_is_untagged(&vlan, 5) == rows[i].leaves_5_untagged, "row %zu: leaves", i);
         nwf_vec_clear(&list);
-        if (rows[i].mode == NWF_VLAN_TUNNEL) {
-            continue; /* No guest's. */
+        if (rows[i].mode == NWF_VLAN_TUNNEL) { /* No guest's. */
+            nwf_vlan_clear(&vlan);
+            continue;
         }
 
         /* A guest gets nothing into its own VLAN by a tag that its filter stops at. */
@@ -547,6 +550,7 @@ test_vlans(void **state)
                "row %zu: a guest's, priority tag", i);
         expect(admitted(&list, 0x7005) == rows[i].of_5, "row %zu: a guest's, VLAN 5", i);
         nwf_vec_clear(&list);
+        nwf_vlan_clear(&vlan);
     }
 }
 
@@ -584,7 +588,30 @@ test_members(void **state)
                    "row %zu: VLAN %c", i, *vid);
         }
         expect(nwf_vlan_has_all(&vlan) == rows[i].all, "row %zu: all", i);
+        nwf_vlan_clear(&vlan);
     }
+}
+
+/* A copy is its own, and differs as soon as anything does. */
+static void
+test_vlan_copies(void **state)
+{
+    struct nwf_vlan vlan = vlan_of(NWF_VLAN_NATIVE_TAGGED, 5, "6,7"), all = any_vlan;
+    struct nwf_vlan copy = nwf_vlan_copy(&vlan);
+
+    (void) state;
+    assert_true(nwf_vlan_equals(&vlan, &copy));
+    assert_false(nwf_vlan_equals(&all, &copy));
+    nwf_vlan_add_trunk(&copy, 8);
+    assert_false(nwf_vlan_equals(&vlan, &copy));
+    assert_false(nwf_vlan_has(&vlan, 8));
+    nwf_vlan_clear(&copy);
+    copy = nwf_vlan_copy(&vlan);
+    copy.tag = 6;
+    assert_false(nwf_vlan_equals(&vlan, &copy));
+    nwf_vlan_clear(&copy);
+    assert_true(nwf_vlan_equals(&all, &copy));
+    nwf_vlan_clear(&vlan);
 }
 
 /* Who gets a frame without its VLAN's tag may get another tag with it: nothing is said
@@ -641,6 +668,7 @@ test_trunk_sets(void **state)
                    "VLAN %u", vid);
         }
         nwf_vec_clear(&list);
+        nwf_vlan_clear(&vlan);
     }
 }
 
@@ -693,6 +721,7 @@ main(void)
         cmocka_unit_test(test_sightings),
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_vlan_copies),
         cmocka_unit_test(test_hidden_tags),
         cmocka_unit_test(test_trunk_sets),
         cmocka_unit_test(test_learning),

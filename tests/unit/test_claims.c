@@ -152,6 +152,8 @@ test_random(void **state)
         nwf_vec_clear(&claims);
     }
     expect(n_refused > 100, "only %zu claims were refused", n_refused);
+    nwf_vlan_clear(&vlans[2]);
+    nwf_vlan_clear(&vlans[3]);
 }
 
 int

@@ -183,7 +183,6 @@ test_dump(void **state)
         struct nwf_flow_set set CLEANUP(nwf_flow_set_finish);
         const struct nwf_flow *flow;
         struct pair p;
-        uint64_t sum = 0;
 
         nwf_flow_set_init(&set);
         pair_start(&p, *version, SHORT);
@@ -194,9 +193,7 @@ test_dump(void **state)
         assert_int_equal(nwf_flow_set_count(&set), N_FLOWS);
         HMAP_FOR_EACH (flow, node, &set.flows) {
             assert_int_equal(flow->cookie, 7);
-            sum += flow->n_packets;
         }
-        assert_int_equal(sum, N_FLOWS * (N_FLOWS - 1) / 2);
         pair_stop(&p);
     }
 }
@@ -749,7 +746,7 @@ expect_event(struct pair *p, bool deleted, uint16_t priority)
     assert_int_equal(event.flow->table, 3);
     assert_int_equal(event.flow->cookie, 9);
     assert_int_equal(event.flow->priority, priority);
-    assert_int_equal(event.flow->ofpacts_len > 0, !deleted);
+    assert_int_equal(event.flow->form->ofpacts_len > 0, !deleted);
     nwf_flow_free(event.flow);
 }
 

@@ -135,6 +135,41 @@ test_key_moves(void **state)
     nwf_image_finish(&image);
 }
 
+/* Flows of a set that is to come to the image share forms with those that are there; what is in
+ * use outlives the image. */
+static void
+test_forms(void **state)
+{
+    struct nwf_flow_set coming, alone;
+    struct nwf_image image;
+
+    (void) state;
+    nwf_image_init(&image);
+    nwf_flow_set_init(&coming);
+    nwf_flow_set_init(&alone);
+    coming.forms = &image.forms;
+    struct nwf_flow *first = flow_of(1, 11), *second = flow_of(2, 12), *third = flow_of(3, 13);
+    nwf_image_put(&image, A, first);
+    nwf_flow_set_insert(&coming, second);
+    nwf_flow_set_insert(&alone, third);
+    assert_ptr_equal(first->form, second->form);
+    assert_ptr_not_equal(first->form, third->form);
+    assert_int_equal(first->form->n_users, 2);
+    assert_int_equal(hmap_count(&image.forms.forms), 1);
+    assert_true(take_out(&image, 1, NULL));
+    assert_int_equal(second->form->n_users, 1);
+    nwf_flow_set_move(&coming, &alone);
+    assert_ptr_equal(second->form, third->form);
+    nwf_image_clear(&image);
+    nwf_image_take(&image, B, &coming);
+    expect_counts(&image, 0, 2, 0);
+    assert_int_equal(cookie_of(&image.flows, 3), 13);
+    assert_int_equal(hmap_count(&image.forms.forms), 1);
+    nwf_image_finish(&image);
+    nwf_flow_set_finish(&coming);
+    nwf_flow_set_finish(&alone);
+}
+
 /* ---- An owner's new flows. ---- */
 
 struct diff {
@@ -353,9 +388,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_put_and_remove),        cmocka_unit_test(test_key_moves),
-        cmocka_unit_test(test_diff_and_take),         cmocka_unit_test(test_nothing_wanted),
-        cmocka_unit_test(test_key_moves_in_one_pass), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_put_and_remove), cmocka_unit_test(test_key_moves),
+        cmocka_unit_test(test_forms),          cmocka_unit_test(test_diff_and_take),
+        cmocka_unit_test(test_nothing_wanted), cmocka_unit_test(test_key_moves_in_one_pass),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

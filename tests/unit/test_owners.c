@@ -110,6 +110,7 @@ world_init(struct world *w, struct nwf_store *store, uint64_t seed)
     nwf_plan_init(&w->plan, "br0");
     w->plan.zones = w->zones;
     nwf_image_init(&w->image);
+    w->plan.installed = &w->image;
     nwf_flow_set_init(&w->installed);
 }
 
@@ -278,6 +279,7 @@ copy_config(const struct nwf_port_config *from, struct nwf_port_config *ret)
     ret->name = nwf_strdup(from->name);
     copy_error(&from->error, &ret->error);
     copy_binding(&from->binding, &ret->binding);
+    ret->vlan = nwf_vlan_copy(&from->vlan);
     memset(&ret->bond, 0, sizeof ret->bond);
     nwf_vec_foreach (member, &from->bond) {
         nwf_vec_push(&ret->bond, *member);
@@ -456,9 +458,9 @@ copy_flow(const struct nwf_flow *flow, uint64_t cookie)
 {
     struct match match;
 
-    minimatch_expand(&flow->match, &match);
-    return nwf_flow_new(flow->table, flow->priority, cookie, &match, flow->ofpacts,
-                        flow->ofpacts_len);
+    nwf_flow_expand_match(flow, &match);
+    return nwf_flow_new(flow->table, flow->priority, cookie, &match, flow->form->ofpacts,
+                        flow->form->ofpacts_len);
 }
 
 static void
@@ -642,24 +644,18 @@ commit_change(struct world *w, const struct nwf_change *step)
 static size_t
 apply(struct world *w)
 {
-    struct nwf_changes changes = {.data = NULL}, rest = {.data = NULL};
+    size_t n = w->plan.deletions.n + w->plan.rest.n;
 
-    nwf_vec_foreach (part, &w->plan.parts) {
-        nwf_image_diff(&w->image, (*part)->owner, &(*part)->flows, &changes, &rest);
-    }
-    size_t n = changes.n + rest.n;
-    nwf_vec_foreach (step, &changes) {
+    nwf_vec_foreach (step, &w->plan.deletions) {
         commit_change(w, step);
     }
-    nwf_vec_foreach (step, &rest) {
+    nwf_vec_foreach (step, &w->plan.rest) {
         commit_change(w, step);
     }
     nwf_vec_foreach (part, &w->plan.parts) {
         nwf_image_take(&w->image, (*part)->owner, &(*part)->flows);
     }
     nwf_plan_clear_parts(&w->plan);
-    nwf_vec_clear(&changes);
-    nwf_vec_clear(&rest);
     return n;
 }
 
