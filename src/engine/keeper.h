@@ -137,14 +137,15 @@ bool nwf_may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port
 bool nwf_quarantine_refused(struct nwf_plan *plan, const struct nwf_changes *changes,
                             const struct nwf_refusals *refusals);
 
-/* Large first loads over several connections; see keeper_load.c.  The first begins one, if the
- * changes are many: then k->load is set until nwf_keeper_end_load(). */
+/* Large first loads over several connections; see keeper_load.c.  The first chooses what comes that
+ * way, if the changes are many: then k->load is set until nwf_keeper_end_load(). */
+void nwf_keeper_plan_load(struct nwf_keeper *keeper);
 void nwf_keeper_begin_load(struct nwf_keeper *keeper);
 nwf_step nwf_keeper_run_load;
 void nwf_keeper_wait_for_load(const struct nwf_keeper *keeper);
 void nwf_keeper_end_load(struct nwf_keeper *keeper);
 
-/* The changes that are not loaded that way. */
+/* The changes that do not come that way. */
 void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
 
 /* Limits of the zones that the plan's ports use; see zone_limits.c. */
