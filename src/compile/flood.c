@@ -9,7 +9,8 @@
  * their numbers: who has room does not lose it to a guest that comes later.  Guests that
  * drop the kind are visited with what is left: their counters tell who was spared what.
  *
- * Nesting is no matter (64 levels): all resubmits but that of a bond lead to later tables.
+ * Nesting is no matter (64 levels): all resubmits but that of a bond, and that for a
+ * guest which was not heard, lead to later tables.
  *
  * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
  * that appears before anybody looked at it is in no list.  Where NORMAL is needed
@@ -490,8 +491,6 @@ nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         for (int kind = by_kind ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS; kind++) {
             add_kind(bridge, vid, (enum kind) kind, flows);
         }
-        if (has_guests(bridge, vid)) {
-            add_owned(bridge, vid, flows);
-        }
+        add_owned(bridge, vid, flows);
     }
 }

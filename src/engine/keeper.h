@@ -31,6 +31,11 @@ enum nwf_keeper_state {
     NWF_N_K_STATES,
 };
 
+/* Flows that the switch shall make no more. */
+struct nwf_silenced {
+    uint64_t cookie, mask;
+};
+
 struct nwf_keeper {
     struct nwf_ovsdb *db;
     const struct nwf_sources *sources;
@@ -53,8 +58,8 @@ struct nwf_keeper {
     struct nwf_changes rest;      /* Those of the last bundle, with the mark. */
     struct nwf_keeper_load *load; /* NULL: they go over one connection. */
     struct nwf_flow_set pending;
-    NWF_VEC(uint16_t) zones;    /* To be flushed. */
-    NWF_VEC(uint64_t) silenced; /* Cookies of flows that the switch shall make no more. */
+    NWF_VEC(uint16_t) zones; /* To be flushed. */
+    NWF_VEC(struct nwf_silenced) silenced;
 
     enum nwf_no_flood *flood_wanted; /* By OpenFlow number, while it is being set. */
     bool *limits;                    /* By zone, while they are being set: it has its limit. */

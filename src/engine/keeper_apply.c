@@ -363,11 +363,16 @@ add_pending(struct nwf_keeper *k)
 static void
 note_silenced(struct nwf_keeper *k, const struct nwf_flow *flow)
 {
-    if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_PINNED) {
-        nwf_vec_push(&k->silenced, flow->cookie);
+    uint64_t learned = nwf_cookie(NWF_COOKIE_LEARNED, nwf_cookie_port(flow->cookie), 0);
+    uint64_t rule = NWF_COOKIE_NO_RULE,
+             last = k->silenced.n ? k->silenced.data[k->silenced.n - 1].cookie : 0;
+
+    if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_PINNED && flow->table == NWF_TABLE_LEARNED) {
+        nwf_vec_push(&k->silenced, (struct nwf_silenced){flow->cookie, UINT64_MAX});
     } else if (flow->table == NWF_TABLE_SENDER && flow->priority == NWF_PRIORITY_SENDER) {
-        nwf_vec_push(&k->silenced, nwf_cookie(NWF_COOKIE_LEARNED, nwf_cookie_port(flow->cookie),
-                                              NWF_COOKIE_NO_RULE));
+        nwf_vec_push(&k->silenced, (struct nwf_silenced){learned | rule, UINT64_MAX});
+    } else if (flow->table == NWF_TABLE_LEARN && last != learned) {
+        nwf_vec_push(&k->silenced, (struct nwf_silenced){learned, ~rule}); /* All its shares. */
     }
 }
 
