@@ -94,9 +94,12 @@ int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                       const struct nwf_program *program, struct nwf_guest_size *ret_size,
                       struct nwf_flow_set *flows, struct nwf_error *err);
 
-/* The cookie of the flow by which the switch notes that it has heard the guest of port 'ofport',
- * whose own address is 'mac'.  It tells the guest from one that had the number before. */
-uint64_t nwf_pin_cookie(uint16_t ofport, const struct nwf_mac *mac);
+/* Whether this is the flow by which the switch notes that it has heard the guest of port 'ofport',
+ * whose own address is 'mac'.  It is another one for a guest that had the number before. */
+bool nwf_is_pin(const struct nwf_flow *flow, uint16_t ofport, const struct nwf_mac *mac);
+
+/* Adds that flow to 'flows'. */
+void nwf_add_pin(uint16_t ofport, const struct nwf_mac *mac, struct nwf_flow_set *flows);
 
 /* Adds a quarantined port's flows. */
 void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,

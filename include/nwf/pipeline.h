@@ -115,11 +115,11 @@ nwf_is_meter(uint32_t id)
  * of rules have bit 0x10, so that a mask tells them from what ports share. */
 enum nwf_cookie_kind {
     NWF_COOKIE_FIXED = 1,      /* Of the pipeline, no port's. */
-    NWF_COOKIE_CLASSIFY = 2,   /* A port's way in. */
+    NWF_COOKIE_CLASSIFY = 2,   /* A guest's way in, where it is heard, and how it is reached. */
     NWF_COOKIE_FROM_VM = 0x11, /* A rule of a guest, direction out. */
     NWF_COOKIE_TO_VM = 0x12,   /* A rule of a guest, direction in. */
-    NWF_COOKIE_DELIVER = 5,    /* A guest's addresses. */
-    NWF_COOKIE_TRUSTED = 6,    /* Towards a trusted port. */
+    NWF_COOKIE_DELIVER = 5,    /* A guest's own address. */
+    NWF_COOKIE_TRUSTED = 6,    /* From and to a trusted port. */
     NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
     NWF_COOKIE_QUARANTINE = 8, /* A port that nothing passes. */
     NWF_COOKIE_PENDING = 9,    /* Matches nothing; while it is there, cached flows may be old. */

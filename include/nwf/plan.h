@@ -73,6 +73,7 @@ bool nwf_plan_is_unreached(const struct nwf_plan_port *port);
 struct nwf_holder {
     struct nwf_mac mac;
     uint16_t ofport;
+    int vid; /* In this VLAN; negative: in all that the port has. */
 };
 
 struct nwf_holders {

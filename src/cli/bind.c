@@ -92,7 +92,10 @@ binding_from_file(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_e
         return nwf_error_set(err, -EINVAL, "--xml takes the place of IFACE, FILTER and variables");
     }
     int r = nwf_file_read(xml, NWF_XML_MAX, &data, &size, err);
-    return r ? r : nwf_binding_from_xml(xml, data, size, binding, err);
+    if (r) {
+        return r;
+    }
+    return nwf_binding_from_xml(xml, data, size, binding, err);
 }
 
 /* The old binding and its status. */
@@ -227,7 +230,10 @@ bind_and_sync(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf
         return r;
     }
     r = nwf_cli_sync_name(cli, db, &sync, bridge, err);
-    return r ? r : check_result(db, binding, err);
+    if (r) {
+        return r;
+    }
+    return check_result(db, binding, err);
 }
 
 static int
@@ -242,7 +248,10 @@ bind_and_hand_over(struct nwf_cli *cli, const struct nwf_binding *binding, struc
         return r;
     }
     r = nwf_cli_hand_over(cli, NULL, binding->port, patience, err);
-    return r ? r : check_result(db, binding, err);
+    if (r) {
+        return r;
+    }
+    return check_result(db, binding, err);
 }
 
 static int
@@ -270,7 +279,10 @@ unbind_verb(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     int r = nwf_ovsdb_open(cli->db, cli->argv[0], cli->timeout_ms, &db, err);
 
-    return r ? r : write_tags(cli, db, cli->argv[0], NULL, err);
+    if (r) {
+        return r;
+    }
+    return write_tags(cli, db, cli->argv[0], NULL, err);
 }
 
 const struct nwf_verb nwf_bind_verbs[] = {

@@ -87,7 +87,10 @@ check_options(const struct nwf_plan *plan, struct nwf_error *err)
     if (!r) {
         r = check_words(&tags, "tag", plan, err);
     }
-    return r ? r : check_words(&trunks, "trunks", plan, err);
+    if (r) {
+        return r;
+    }
+    return check_words(&trunks, "trunks", plan, err);
 }
 
 static int

@@ -325,7 +325,10 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
     if (!r) {
         nwf_cli_print_explanation(&shown, cli->json);
     }
-    return r ? r : live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
+    if (r) {
+        return r;
+    }
+    return live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
 }
 
 static int

@@ -264,7 +264,10 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
     int r = check_config(cli, err);
 
     if (prints_only) {
-        return r ? r : print_snippet(cli->argv[0], err);
+        if (r) {
+            return r;
+        }
+        return print_snippet(cli->argv[0], err);
     }
     if (r || (r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err))
         || (r = claim(cli, db, &bridges, err))) {
@@ -404,7 +407,10 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     }
     r = disclaim(db, bridge, err);
     if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {
-        return r ? r : -ENOENT;
+        if (r) {
+            return r;
+        }
+        return -ENOENT;
     }
     /* Until it has seen that the bridge is not managed any more: it would put back what goes. */
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {

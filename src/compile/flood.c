@@ -10,7 +10,8 @@
  * drop the kind are visited with what is left: their counters tell who was spared what.  So are
  * isolated guests where the frame is another's, by lists that only such frames take.
  *
- * Nesting is no matter (64 levels): all resubmits but that of a bond lead to later tables.
+ * Nesting is no matter (64 levels): all resubmits but that of a bond, and that for a
+ * guest which was not heard, lead to later tables.
  *
  * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
  * that appears before anybody looked at it is in no list.  Where NORMAL is needed
@@ -558,9 +559,7 @@ add_vlan(struct nwf_bridge *bridge, uint16_t vid, bool spares, struct nwf_flow_s
             add_kind(bridge, vid, (enum kind) kind, true, flows);
         }
     }
-    if (any) {
-        add_for(bridge, vid, AUDIENCE_OWNER, flows);
-    }
+    add_for(bridge, vid, AUDIENCE_OWNER, flows); /* Who may send there without being a member. */
     if (any && spares) {
         add_for(bridge, vid, AUDIENCE_TRUSTED, flows);
     }

@@ -99,10 +99,8 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_accept(actions, direction);
         break;
     case NWF_V_DROP:
-        if (bridge->audit && direction == NWF_OUT) { /* Of whom is not told: it may be forged. */
-            nwf_put_goto(actions, NWF_TABLE_FORWARD);
-        } else if (bridge->audit) {
-            nwf_put_output_receiver(actions);
+        if (bridge->audit) {
+            put_accept(actions, direction);
         }
         break;
     }

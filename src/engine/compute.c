@@ -424,9 +424,11 @@ compute_fixed(struct computation *c, struct nwf_error *err)
     size_t size;
     int r = nwf_file_read(file, PIPELINE_MAX, &text, &size, err);
 
-    return r ? r
-             : nwf_compile_fixed(&c->plan->bridge, file, text, c->plan->n_stages,
-                                 &new_part(c, NWF_OWNER_FIXED)->flows, err);
+    if (r) {
+        return r;
+    }
+    return nwf_compile_fixed(&c->plan->bridge, file, text, c->plan->n_stages,
+                             &new_part(c, NWF_OWNER_FIXED)->flows, err);
 }
 
 /* ---- All of it. ---- */

@@ -200,8 +200,8 @@ note_doubt(struct nwf_keeper *k, struct nwf_error *err)
 static void
 forget_silenced(struct nwf_keeper *k)
 {
-    nwf_vec_foreach (cookie, &k->silenced) {
-        nwf_conn_post_delete(k->conn, *cookie, UINT64_MAX);
+    nwf_vec_foreach (flows, &k->silenced) {
+        nwf_conn_post_delete(k->conn, flows->cookie, flows->mask);
     }
     k->silenced.n = 0;
 }

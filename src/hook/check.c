@@ -194,7 +194,10 @@ judge(const struct check *check, size_t i, struct nwf_hook_verdict *verdict)
         return judge_unbound(check, managed, verdict);
     }
     r = take_policy(&places, tags, n_tags, verdict);
-    return r ? r : instantiate(check, verdict);
+    if (r) {
+        return r;
+    }
+    return instantiate(check, verdict);
 }
 
 /* ---- The domain. ---- */

@@ -268,7 +268,10 @@ sync_all(struct nwf_cli *cli, struct nwf_error *err)
     const struct nwf_pve_place place = {directory, NULL};
     int r = nwf_pve_host_open(cli, &host, err);
 
-    return r ? r : nwf_pve_sync_all(cli, &place, &rules, &host, err);
+    if (r) {
+        return r;
+    }
+    return nwf_pve_sync_all(cli, &place, &rules, &host, err);
 }
 
 int

@@ -166,7 +166,10 @@ finish(struct run *run, bool *ret_changed, struct nwf_error *err)
         return 0;
     }
     int r = check_text(run, text, err);
-    return r ? r : nwf_file_write(run->path, text, strlen(text), err);
+    if (r) {
+        return r;
+    }
+    return nwf_file_write(run->path, text, strlen(text), err);
 }
 
 /* ---- A guest. ---- */

@@ -250,7 +250,10 @@ bring_up(struct nwf_cli *cli, const char *port, struct nwf_error *err)
 {
     int r = nwf_hook_enforce_port(cli, port, err);
 
-    return r ? r : set_up(port, err);
+    if (r) {
+        return r;
+    }
+    return set_up(port, err);
 }
 
 /* The first error is the one that is told, unless the port stays. */

@@ -356,7 +356,10 @@ read_domain(const char *file, const xmlNode *root, struct nwf_domain *domain, st
             broken = read_metadata(file, node, domain, &seen, err);
         }
     }
-    return r ? r : broken;
+    if (r) {
+        return r;
+    }
+    return broken;
 }
 
 int
@@ -367,7 +370,10 @@ nwf_domain_read(const char *file, const char *data, size_t size, struct nwf_doma
     int r = nwf_xml_parse_large(file, data, size, NWF_DOMAIN_MAX, &doc, err);
 
     memset(ret, 0, sizeof *ret);
-    return r ? r : read_domain(file, xmlDocGetRootElement(doc), ret, err);
+    if (r) {
+        return r;
+    }
+    return read_domain(file, xmlDocGetRootElement(doc), ret, err);
 }
 
 static bool
