@@ -107,6 +107,7 @@ def test_qemu(world):
     test_qemu_elsewhere(world)
     test_qemu_starts(world)
     test_qemu_killed(world)
+    test_qemu_not_its_own(world)
     test_qemu_policies(world)
     test_qemu_switch_stopped(world)
 
@@ -208,6 +209,52 @@ def test_qemu_killed(world):
     world.check("    and takes it away", not has_port(world, TAP))
     result = call("hook", "qemu", TAP, "--bridge=br0", "--down")
     world.check("--down twice is no error", result.status == 0 and not result.err, result)
+
+
+def rows(world):
+    """Ports of the bridge, and what they say, but for the status."""
+    return {name: {key: value for key, value in world.tags(name).items()
+                   if not key.endswith("-status")}
+            for name in world.ovs.vsctl("list-ports", "br0").split()}
+
+
+NOT_ITS_OWN = {
+    "a guest's port": ("vnet0", {}, '"hook qemu" has not made it'),
+    "a trusted port": ("uplink", {}, "it is a trusted port"),
+    "a trusted port with its mark": ("uplink", {"ovs-nwfilter-hook": "qemu", "iface-id": "uplink"},
+                                     "it is a trusted port"),
+    "a machine of libvirt with its mark": (
+        "vnet0", {"ovs-nwfilter-hook": "qemu", "iface-id": "vnet0",
+                  "vm-id": "0d7b53b5-6f8f-4f5e-9d0a-0d1b0a5f0001"}, "it is another machine's"),
+    "another identity with its mark": (
+        "vnet0", {"ovs-nwfilter-hook": "qemu", "iface-id": "lsp1"}, "it is another machine's"),
+    "another mark": ("vnet0", {"ovs-nwfilter-hook": "other", "iface-id": "vnet0"},
+                     '"hook qemu" has not made it'),
+}
+
+
+def test_qemu_not_its_own(world):
+    """Ports that it has not made are not for it to replace or remove."""
+    for what, (port, tags, cause) in NOT_ITS_OWN.items():
+        for key, value in tags.items():
+            world.ovs.vsctl("set", "Interface", port, f'external_ids:{key}="{value}"')
+        before = rows(world), flows(world)
+        for words in (["--bridge=br0", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"],
+                      ["--bridge=br0", "--down"]):
+            result = nwfilter("hook", "qemu", port, *words)
+            world.check(f"{what} stays, {when(world)}, {words[-1]}", result.status == 1
+                        and len(result.err.splitlines()) == 1 and cause in result.err
+                        and (rows(world), flows(world)) == before,
+                        (result, rows(world), before[0]))
+        for key in tags:
+            world.ovs.vsctl("remove", "Interface", port, "external_ids", key)
+    before = rows(world), flows(world)
+    for words in (GOOD, ["--bridge=br0", "--down"]):
+        result = nwfilter("hook", "qemu", "br0", *words)
+        world.check(f"the bridge's own port, {when(world)}", result.status == 1
+                    and len(result.err.splitlines()) == 1
+                    and "br0: " in result.err and (rows(world), flows(world)) == before, result)
+    enforce(world)
 
 
 def test_qemu_policies(world):
