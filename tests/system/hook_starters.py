@@ -490,13 +490,47 @@ def test_proxmox_broken(world):
     world.check("Proxmox VE's file system is not there: nothing changes", result.status == 1
                 and f"{PVE}/lxc: No such file" in result.err and entries() == before, result)
     os.rename(f"{PVE}/gone", f"{PVE}/lxc")
-    with open(f"{POLICIES}/proxmox.json", "w") as file:
-        file.write("[{]")
+    test_proxmox_not_ours(world)
+
+
+def test_proxmox_not_ours(world):
+    """What somebody has written into the policy file by hand is not lost."""
+    path = f"{POLICIES}/proxmox.json"
+    with open(path) as file:
+        good = file.read()
+    foreign = [{"vm": "web", "filter": CLEAN, "parameters": {"IP": "10.9.0.1"}},
+               {"mac": "52:54:00:00:09:02", "filter": CLEAN},
+               {"port": "tap0100i0", "filter": CLEAN}]
+    with open(f"{PVE}/qemu-server/100.conf") as file:
+        conf100 = file.read()
+    with open(path, "w") as file:
+        json.dump(foreign + json.loads(good), file)
+    machine(100, "garbage", conf100.rstrip("\n"))
     result = hook("sync")
-    world.check("a policy file that is broken is said, and made anew", result.status == 1
-                and f"{POLICIES}/proxmox.json:1: " in result.err and entries() == before, result)
+    with open(path) as file:
+        found = json.load(file)
+    world.check(f"entries that are not of its making stay, {when(world)}", result.status == 1
+                and len(result.err.splitlines()) == 1 and "100.conf" in result.err
+                and all(one in found for one in foreign + json.loads(good))
+                and len(found) == len(foreign + json.loads(good)), (result, found))
+    machine(100, conf100.rstrip("\n"))
+    for what, text in (("is no JSON", "[{]" + good), ("has an entry that is none", good.replace(
+            "[", '[{"vm": "web"}, ', 1)), ("has half of itself", good[:len(good) // 2])):
+        with open(path, "w") as file:
+            file.write(text)
+        for words in (["sync"], ["100", "pre-start"]):
+            result = hook(*words)
+            with open(path) as file:
+                found = file.read()
+            world.check(f"a policy file that {what}: nothing is changed, {words[-1]}",
+                        result.status == 1 and len(result.err.splitlines()) == 1
+                        and f"{path}:" in result.err and found == text, (result, found))
+    os.unlink(path)
     result = hook("sync")
-    world.check("    and all is well then", result.status == 0, result)
+    with open(path) as file:
+        found = file.read()
+    world.check("    and all is well without it", result.status == 0 and found == good,
+                (result, found))
 
 
 def test_proxmox_choices(world):
