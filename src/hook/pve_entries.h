@@ -14,7 +14,7 @@
 struct nwf_pve_entry {
     unsigned int vmid; /* 0: no guest's. */
     char *port;        /* "": it is for no port. */
-    char *text; /* The entry in JSON. */
+    char *text;        /* The entry in JSON. */
 };
 
 struct nwf_pve_entries {

@@ -17,6 +17,7 @@
 #include "nwf/policy_files.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
+#include "pve_incoming.h"
 
 /* What a description asks for to be left alone. */
 #define NO_FILTER "none"
@@ -350,13 +351,28 @@ has_ports(const struct run *run, unsigned int vmid)
     return false;
 }
 
-/* The number of a guest that has gone, or 0.  One whose port is there comes by a migration: its
- * configuration is still another node's. */
+/* Whether there is such a guest, or is about to be.  One whose port is there comes by a migration:
+ * its configuration is still another node's. */
+static bool
+is_guest(const struct run *run, const struct nwf_pve_vmids *vmids, unsigned int vmid)
+{
+    if (is_listed(vmids, vmid) || has_ports(run, vmid)) {
+        nwf_pve_incoming_forget(vmid);
+        return true;
+    }
+    if (nwf_pve_is_incoming(vmid)) {
+        return true;
+    }
+    nwf_pve_incoming_forget(vmid);
+    return false;
+}
+
+/* The number of a guest that has gone, or 0. */
 static unsigned int
 find_gone(const struct run *run, const struct nwf_pve_vmids *vmids)
 {
     nwf_vec_foreach (entry, &run->entries) {
-        if (entry->vmid && !is_listed(vmids, entry->vmid) && !has_ports(run, entry->vmid)) {
+        if (entry->vmid && !is_guest(run, vmids, entry->vmid)) {
             return entry->vmid;
         }
     }

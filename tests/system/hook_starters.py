@@ -669,9 +669,12 @@ def test_migration(world):
     result = hook("106", "pre-start", env={"PVE_MIGRATED_FROM": "../nodes/far"})
     world.check("    from a node that is none", result.status == 1
                 and '"../nodes/far" is not a node' in result.err, result)
+    result = hook("sync")
+    world.check("    a sync before its port is there does not take its policy",
+                result.status == 0 and "tap106i0" in entries(), (result, entries()))
     world._plug("tap106i0", Station(M.format(60), "10.0.0.60"), {}, {})
     hook("sync")
-    world.check("    a sync meanwhile does not take its policy", "tap106i0" in entries(), entries())
+    world.check("    nor does one meanwhile", "tap106i0" in entries(), entries())
     enforce(world)
     wrong = not_enforced(world, "tap106i0", set(world.ports) - {"tap106i0"})
     world.check("    which is in force", not wrong, wrong)
@@ -679,6 +682,42 @@ def test_migration(world):
     enforce(world)
     hook("sync")
     world.check("    afterwards it goes", "tap106i0" not in entries(), entries())
+    test_migration_fails(world)
+
+
+def come(world, *words):
+    result = hook("106", "pre-start", *words, env={"PVE_MIGRATED_FROM": "far"})
+    hook("sync")
+    return result
+
+
+def test_migration_fails(world):
+    """A guest that does not come after all is not waited for without end."""
+    note = "/run/openvswitch/.ovs-nwfilter.incoming.106"
+    come(world)
+    with open(note) as file:
+        since = int(file.read())
+    for what, text, stays in (("a minute ago", f"{since - 60}\n", True),
+                              ("ten minutes ago", f"{since - 600}\n", False),
+                              ("later than now", f"{since + 60}\n", False),
+                              ("at no time", "x" * 100, False)):
+        come(world)
+        with open(note, "w") as file:
+            file.write(text)
+        hook("sync")
+        world.check(f"an incoming guest that was expected {what}, {when(world)}",
+                    ("tap106i0" in entries()) == stays == os.path.exists(note), entries())
+    result = come(world, "--filter=nosuch")
+    world.check("    one that is not let in is not waited for", result.status == 1
+                and "tap106i0" not in entries() and not os.path.exists(note), entries())
+    come(world)
+    world._plug("tap106i0", Station(M.format(60), "10.0.0.60"), {}, {})
+    hook("106", "post-start", env={"PVE_MIGRATED_FROM": "far"})
+    world.unplug("tap106i0")
+    hook("sync")
+    world.check("    one whose port has come and gone goes", "tap106i0" not in entries()
+                and not os.path.exists(note), entries())
+    enforce(world)
 
 
 def test_other_phases(world):
