@@ -19,6 +19,7 @@
 #include "nwf/text.h"
 #include "ports.h"
 #include "pve_incoming.h"
+#include "pve_lines.h"
 #include "pve_sync.h"
 
 static const char *directory = "/etc/pve";
@@ -67,10 +68,9 @@ read_guest(const char *word, struct guest *ret, struct nwf_error *err)
 {
     struct nwf_pve_place place = {directory, NULL};
     const char *source;
-    int64_t vmid;
-    int r;
+    int vmid = nwf_pve_number(word, ""), r;
 
-    if (!nwf_parse_int(word, 1, NWF_PVE_VMID_MAX, &vmid)) {
+    if (vmid < 1 || vmid > NWF_PVE_VMID_MAX) {
         return nwf_error_set(err, -EINVAL, "\"%.80s\" is not the number of a guest", word);
     }
     ret->vmid = (unsigned int) vmid;

@@ -36,7 +36,8 @@ parse_vlan(const struct nwf_option *option, const char *argument, struct nwf_err
 {
     int64_t number;
 
-    if (!nwf_parse_int(argument, 0, NWF_N_VLANS - 1, &number)) {
+    if (strspn(argument, "0123456789") != strlen(argument)
+        || !nwf_parse_int(argument, 0, NWF_N_VLANS - 1, &number)) {
         return nwf_error_set(err, -EINVAL, "--%s: \"%.80s\" is not a VLAN", option->name, argument);
     }
     vlan = (int) number;

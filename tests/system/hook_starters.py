@@ -135,6 +135,8 @@ REFUSED = {
                                 "52:54:00:00:00:01"),
     "a VLAN that is none": (("--bridge=br0", "--vlan=4096", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"),
                             '"4096" is not a VLAN'),
+    "a VLAN in hexadecimal": (("--bridge=br0", "--vlan=0x10", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"),
+                              '"0x10" is not a VLAN'),
 }
 
 
@@ -621,7 +623,10 @@ def test_pre_start(world):
                 and "tap104i0" not in entries(), result)
     for words, cause in ((["999", "pre-start"], "it has no guest 999"),
                          (["x", "pre-start"], '"x" is not the number of a guest'),
-                         (["0", "pre-start"], '"0" is not the number')):
+                         (["0", "pre-start"], '"0" is not the number'),
+                         (["0x68", "pre-start"], '"0x68" is not the number'),
+                         (["0104", "pre-start"], '"0104" is not the number'),
+                         (["1000000000", "pre-start"], '"1000000000" is not the number')):
         result = hook(*words)
         world.check(f"    {' '.join(words)}", result.status == 1 and cause in result.err, result)
     os.unlink(f"{PVE}/qemu-server/104.conf")
