@@ -132,6 +132,10 @@ ROWS = [
         error="entity.xml: document type declarations are refused"),
     Row("what the schema does not know", ["hook", "convert", "schema.xml"],
         error="schema.xml:2: <port> has no attribute macs"),
+    Row("more attributes than libxml2 has the time for", ["hook", "convert", "-"],
+        stdin="<domain><metadata><a " + " ".join(f"a{i}=''" for i in range(200_000))
+        + "/></metadata></domain>",
+        error="standard input:1: more than 256 attributes of one element"),
     Row("an error of standard input", ["hook", "convert", "-"], stdin="<a/>",
         error="standard input:1: <a> is not <domain>"),
 
