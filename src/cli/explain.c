@@ -18,7 +18,7 @@
 #include "lib/packets.h"
 
 static const char *bindings_file, *ct_states;
-static bool live;
+static bool live, from_guest;
 
 static const struct nwf_option options[] = {
     {"live", NULL, nwf_option_flag, &live,
@@ -27,6 +27,8 @@ static const struct nwf_option options[] = {
      "take the binding from there (XML or JSON), not from OVSDB"},
     {"ct", "STATE[,STATE]", nwf_option_text, &ct_states,
      "what conntrack says of the packet, e.g. est,rpl (new)"},
+    {"from-guest", NULL, nwf_option_flag, &from_guest,
+     "the packet for the port comes from another guest, not from a trusted port"},
     {.name = NULL},
 };
 
@@ -294,6 +296,10 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
     if (live && bindings_file) {
         return nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
     }
+    if (live && from_guest) {
+        return nwf_error_set(err, -EINVAL,
+                             "--live asks about packets from a trusted port, not --from-guest");
+    }
     r = bindings_file ? from_file(cli->argv[0], &subject, err)
                       : from_database(cli, cli->argv[0], &subject, err);
     if (r) {
@@ -302,6 +308,7 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
     if (packet.flow.in_port.ofp_port != OFPP_LOCAL) {
         packet.flow.in_port.ofp_port = 0;
     }
+    packet.flow.regs[NWF_REG_INBOUND] = direction == NWF_IN && !from_guest;
     return answer(cli, &subject, direction, &packet, err);
 }
 
