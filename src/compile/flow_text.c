@@ -344,6 +344,20 @@ check_tag(struct parse *p)
     return 0;
 }
 
+/* Open vSwitch reads the fields of neighbour discovery in messages whose hop limit is 255 and whose
+ * code is 0, and in others leaves them out of its cached flows.  If a match tells neither, one such
+ * frame caches a verdict for all targets and addresses (seen with 3.1). */
+static bool
+is_safe_in_caches(const struct mf_field *mf, const struct match *all)
+{
+    bool is_nd = mf->id == MFF_ND_TARGET || mf->id == MFF_ND_SLL || mf->id == MFF_ND_TLL
+                 || mf->id == MFF_ND_RESERVED || mf->id == MFF_ND_OPTIONS_TYPE;
+
+    return !is_nd
+           || (all->wc.masks.nw_ttl == UINT8_MAX && all->flow.nw_ttl == UINT8_MAX
+               && (all->wc.masks.tp_dst & htons(0xff)) == htons(0xff) && !all->flow.tp_dst);
+}
+
 /* A field says nothing in frames that do not have it. */
 static int
 check_prerequisites(struct parse *p, const struct nwf_matches *beside)
@@ -363,6 +377,10 @@ check_prerequisites(struct parse *p, const struct nwf_matches *beside)
         if (!has_prerequisites(*mf, &all)) {
             return FAIL(p, "%s: its prerequisites are missing, such as \"ip\" or \"arp\"",
                         (*mf)->name);
+        }
+        if (!is_safe_in_caches(*mf, &all)) {
+            return FAIL(p, "%s: it needs nw_ttl=255 and icmp_code=0 beside it: Open vSwitch %s",
+                        (*mf)->name, "does not keep apart what it reads in no other message");
         }
     }
     return 0;
