@@ -12,6 +12,7 @@ time by the datapath's cache.  "explain" must say the same of what guests send.
 import concurrent.futures
 import json
 import os
+import re
 import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,7 +20,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import frames as f  # noqa: E402
 from lab.decode import describe  # noqa: E402
 from system import strict_frames as s  # noqa: E402
-from system.world import call, define, run  # noqa: E402
+from system.world import ROOT, call, define, run  # noqa: E402
 
 STRICT = "clean-traffic-strict"
 V4, V6 = ["10.0.0.1", "10.0.0.2", "192.0.2.7"], ["2001:db8::1", "2001:db8::2", "fd00::7"]
@@ -85,7 +86,9 @@ def test(world):
     print(f"frames: {count.frames}, leaks: {count.leaks}, false drops: {count.false_drops}; "
           f"{count.explained} explained")
     test_pieces(world)
+    define_examples(world)
     test_router(world)
+    test_others(world)
 
 
 def test_outgoing(world, g, count):
@@ -145,12 +148,8 @@ def test_pieces(world):
     world.sync()
     for number, (name, (drops, passes)) in enumerate(PIECES.items(), 0x60):
         port, mac = name[:13], f"52:54:00:00:00:{number:02x}"
-        rows = [(bad, what(mac)) for bad, group in ((True, drops), (False, passes))
-                for what in group]
-        verdicts = world.wire.exchange([(port, frame) for _, frame in rows])
-        wrong = [f"{describe(frame)}: {verdict}" for (bad, frame), verdict in zip(rows, verdicts)
-                 if ("uplink" in verdict.seen) == bad]
-        world.check(f"{name} alone ({len(rows)} frames)", not wrong, wrong)
+        judge(world, f"{name} alone", port, [(False, what(mac)) for what in drops]
+              + [(True, what(mac)) for what in passes])
 
 
 def own4(mac, *more):
@@ -203,10 +202,53 @@ PIECES = {
 }
 
 
+def define_examples(world):
+    """The man page's filters."""
+    with open(f"{ROOT}/src/cli/ovs-nwfilter.8") as file:
+        page = file.read()
+    section = page[page.index(".SH \"STRICT FILTERING\""):page.index(".SH LIMITS")]
+    examples = re.findall(r"<filter name=\"(.*?)\".*?</filter>\n", section, re.S)
+    texts = [found[0] for found in re.finditer(r"<filter name=.*?</filter>\n", section, re.S)]
+    for name, text in zip(examples, texts):
+        define(name.replace("\\-", "-"), text.replace("\\-", "-"))
+    names = [name.replace("\\-", "-") for name in examples]
+    answer = call("filter", "check", *names)
+    world.check(f"the man page's examples are good: {', '.join(names)}",
+                len(names) == 6 and answer.status == 0, answer.err)
+
+
+def judge(world, what, port, rows):
+    """Rows of whether a frame passes, and the frame."""
+    verdicts = world.wire.exchange([(port, frame) for _, frame in rows])
+    wrong = [f"{describe(frame)}: {verdict}" for (good, frame), verdict in zip(rows, verdicts)
+             if ("uplink" in verdict.seen) != good]
+    world.check(f"{what} ({len(rows)} frames)", not wrong, wrong)
+
+
+def test_others(world):
+    """Other examples."""
+    world.guest("ipv4-only", 0x71, "strict-ipv4-only", IP="10.0.0.71")
+    world.guest("trunk", 0x72, "strict-trunk", IP="10.0.0.72", VLAN="5,7")
+    world.sync()
+    mac = "52:54:00:00:00:71"
+    judge(world, "no IPv6 at all", "ipv4-only", [
+        (True, s.to4(mac, "10.0.0.71", s.PEER, f.udp(1, 2))),
+        (False, s.to6(mac, link_local(0x71), s.PEER6, f.udp(1, 2))),
+        (False, s.to6(mac, s.NOBODY, s.MLD2, f.icmpv6(143, rest=bytes(20)), hops=1))])
+    mac = "52:54:00:00:00:72"
+    foreign = f.ipv4(s.PEER, "10.0.0.1", f.udp(67, 68))
+    judge(world, "a trunk", "trunk", [
+        (True, s.to4(mac, "10.0.0.72", s.PEER, f.udp(1, 2))),
+        (False, f.eth(s.PEER_MAC, mac, foreign)),
+        (True, f.eth(s.PEER_MAC, mac, foreign, tags=(5,))),
+        (True, f.eth(s.PEER_MAC, mac, foreign, tags=(7,))),
+        (False, f.eth(s.PEER_MAC, mac, foreign, tags=(6,))),
+        (False, f.eth(s.PEER_MAC, s.FOREIGN_MAC, foreign, tags=(5,))),
+        (False, f.eth(s.RESERVED[0], mac, foreign, tags=(5,)))])
+
+
 def test_router(world):
-    """As the man page has it: the guards of clean-traffic-strict, but for what a router does."""
-    define("my-router", "<filterref filter='allow-router'/>"
-                        "<filterref filter='clean-traffic-strict'/>")
+    """The guards of clean-traffic-strict, but for what a router does."""
     world.guest("router", 0x70, "my-router", IP="10.0.0.70", IPV6="2001:db8::70")
     world.sync()
     mac, ll = "52:54:00:00:00:70", link_local(0x70)
@@ -234,10 +276,7 @@ def test_router(world):
         (False, s.to4(mac, "224.0.0.9", s.PEER, f.udp(1, 2))),
         (False, f.eth(f.BROADCAST, mac, f.arp(1, mac, "203.0.113.9", f.MAC_ZERO, s.PEER))),
     ]
-    verdicts = world.wire.exchange([("router", frame) for _, frame in rows])
-    wrong = [f"{describe(frame)}: {verdict}" for (good, frame), verdict in zip(rows, verdicts)
-             if ("uplink" in verdict.seen) != good]
-    world.check(f"a router ({len(rows)} frames)", not wrong, wrong)
+    judge(world, "a router", "router", rows)
 
 
 if __name__ == "__main__":
