@@ -14,7 +14,7 @@ import json
 from lab import frames as f
 from lab.decode import describe
 
-Question = collections.namedtuple("Question", "port direction frame ct from_guest")
+Question = collections.namedtuple("Question", "port direction frame ct")
 
 
 class Frame(bytes):
@@ -84,7 +84,7 @@ class Explained:
             if form is not None:
                 said.append((name, "in", form,
                              "passes" if name in tags else "dropped" if seen else None))
-        asked = [(self._question(port, direction, form, frame, verdict, sender), verdict)
+        asked = [(self._question(port, direction, form, frame, verdict), verdict)
                  for port, direction, form, verdict in said]
         return [pair for pair in asked if pair[0]]
 
@@ -108,7 +108,7 @@ class Explained:
             return self.retag(frame, ()) if vlan == mine["tag"] else None
         return self.retag(frame, (vlan,) if vlan else ()) if "tag" in others else frame
 
-    def _question(self, port, direction, form, frame, verdict, sender):
+    def _question(self, port, direction, form, frame, verdict):
         tags, ethertype = tags_of(form)
         ct = None
         if not tags and ethertype in (f.IPV4, f.IPV6) and self.world.is_tracked(port):
@@ -116,17 +116,14 @@ class Explained:
             if not ct:
                 self.left_out["the test does not say what its connection is"] += 1
                 return None
-        # The switch is only asked about frames from a trusted port.
-        from_guest = self.world.minds_origin and direction == "in" and self.world.is_guest(sender)
-        return Question(port, direction, bytes(form), ct, from_guest)
+        return Question(port, direction, bytes(form), ct)
 
     # --- what it says
 
     def _answer(self, question):
-        options = [f"--ct={question.ct}"] if question.ct else []
-        options.append("--from-guest" if question.from_guest else "--live")
+        ct = [f"--ct={question.ct}"] if question.ct else []
         return self.ask("--format=json", "explain", question.port, question.direction,
-                        question.frame.hex(), *options)
+                        question.frame.hex(), "--live", *ct)
 
     def _compare(self, asked):
         wrong, verdicts = [], set()

@@ -308,7 +308,8 @@ def other(g):
     for ethertype in (0x600, 0x8847, 0x8863, 0x888e, 0x88cc, 0x88b5, 0x88e5, 0x9000, 0xffff):
         yield False, f"type {ethertype:#x}", f.eth(PEER_MAC, mac, bytes(46), ethertype)
     yield False, "BPDU", f.stp(mac)
-    yield False, "PVST+", f.llc("01:00:0c:cc:cc:cd", mac, b"\xaa\xaa\x03\0\0\x0c\x01\x0b" + bytes(40))
+    pvst = b"\xaa\xaa\x03\0\0\x0c\x01\x0b" + bytes(40)
+    yield False, "PVST+", f.llc("01:00:0c:cc:cc:cd", mac, pvst)
     yield False, "LLC", f.llc(PEER_MAC, mac, b"\xe0\xe0\x03" + bytes(40))
 
 

@@ -21,8 +21,8 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import frames as f  # noqa: E402
 from lab import wire  # noqa: E402
 from lab.hosts import Host, join  # noqa: E402
-from lab.netns import WORK, Daemon, LabError, run as run_program, skip, wait_for, which  # noqa: E402
-from lab.netns import sysctl  # noqa: E402
+from lab.netns import WORK, Daemon, LabError, skip, sysctl, wait_for, which  # noqa: E402
+from lab.netns import run as run_program  # noqa: E402
 from system import strict_frames as s  # noqa: E402
 from system.world import define, run  # noqa: E402
 

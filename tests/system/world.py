@@ -130,7 +130,6 @@ class World:
         self.guests = set()
         self.audited = False
         self.hears_receivers = True  # Before frames for them are sent.
-        self.minds_origin = False  # Filters ask whether a frame is from a trusted port.
         self.unheard = set()  # Trusted ports whose frames go nowhere, whatever filters say.
         self.explained = Explained(self, call, retag)
         self.failures = 0
