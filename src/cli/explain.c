@@ -18,7 +18,7 @@
 #include "lib/packets.h"
 
 static const char *bindings_file, *ct_states, *sender_name;
-static bool live;
+static bool live, from_guest;
 
 static const struct nwf_option options[] = {
     {"live", NULL, nwf_option_flag, &live,
@@ -29,6 +29,8 @@ static const struct nwf_option options[] = {
      "a packet \"in\" that this port sends (a trusted one)"},
     {"ct", "STATE[,STATE]", nwf_option_text, &ct_states,
      "what conntrack says of the packet, e.g. est,rpl (new)"},
+    {"from-guest", NULL, nwf_option_flag, &from_guest,
+     "the packet for the port comes from another guest, not from a trusted port"},
     {.name = NULL},
 };
 
@@ -39,6 +41,7 @@ struct subject {
     struct nwf_explain_port port;
     uint16_t from; /* A port that a packet for it may come from, */
     struct nwf_vlan from_vlan;
+    bool is_from_guest;
 };
 
 static void
@@ -79,6 +82,7 @@ from_file(const char *iface, struct subject *ret, struct nwf_error *err)
                              binding ? sender_name : iface);
     }
     ret->port = (struct nwf_explain_port){.ofport = 1, .from_isolated = from && from->isolated};
+    ret->is_from_guest = from != NULL;
     ret->binding = *binding;
     memset(binding, 0, sizeof *binding);
     return 0;
@@ -116,6 +120,7 @@ take_sender(const struct nwf_plan *plan, struct subject *ret, struct nwf_error *
     }
     ret->from = sender->config.ofport;
     ret->from_vlan = nwf_vlan_copy(&sender->config.vlan);
+    ret->is_from_guest = sender->config.role == NWF_GUEST;
     ret->port.from_isolated = sender->config.role == NWF_GUEST && sender->config.binding.isolated;
     return 0;
 }
@@ -349,6 +354,10 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
     if (live && bindings_file) {
         return nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
     }
+    if (live && from_guest) {
+        return nwf_error_set(err, -EINVAL,
+                             "--live asks about packets from a port: --from, not --from-guest");
+    }
     r = bindings_file ? from_file(cli->argv[0], &subject, err)
                       : from_database(cli, cli->argv[0], &subject, err);
     if (r) {
@@ -357,6 +366,8 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
     if (packet.flow.in_port.ofp_port != OFPP_LOCAL) {
         packet.flow.in_port.ofp_port = 0;
     }
+    packet.flow.regs[NWF_REG_INBOUND] =
+        direction == NWF_IN && !from_guest && !subject.is_from_guest;
     return answer(cli, &subject, direction, &packet, err);
 }
 

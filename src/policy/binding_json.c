@@ -21,7 +21,7 @@ add_parameter(const char *name, const json_t *value, struct nwf_params *params,
     if (json_is_string(value)) {
         return nwf_params_add_list(params, name, json_string_value(value), err);
     }
-    if (!json_is_array(value) || !json_array_size(value)) {
+    if (!json_is_array(value)) {
         return nwf_error_set(err, -EINVAL, "%.80s: neither a string nor a list of strings", name);
     }
     json_array_foreach (value, i, element) {
