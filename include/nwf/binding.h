@@ -7,6 +7,7 @@
 #define NWF_BINDING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "nwf/params.h"
 
@@ -18,12 +19,20 @@
 /* Characters of one tag's value. */
 #define NWF_TAG_MAX 65536
 
+/* Frames of a guest that may have a limit: those for many; ARP and neighbour discovery. */
+enum nwf_limit { NWF_LIMIT_BROADCAST, NWF_LIMIT_ARP, NWF_N_LIMITS };
+
+/* Highest limit, packets a second. */
+#define NWF_LIMIT_MAX 60000
+
 struct nwf_binding {
-    char *port;               /* Interface name. */
-    char *filter;             /* NULL: none. */
-    bool has_identity;        /* A virtual machine is behind the port. */
-    char *own_mac;            /* Its own address, apart from MAC; NULL: the first of MAC. */
-    struct nwf_params params; /* MAC included, if known. */
+    char *port;                    /* Interface name. */
+    char *filter;                  /* NULL: none. */
+    bool has_identity;             /* A virtual machine is behind the port. */
+    char *own_mac;                 /* Its own address, apart from MAC; NULL: the first of MAC. */
+    struct nwf_params params;      /* MAC included, if known. */
+    bool isolated;                 /* Exchanges no frames with other such guests of its bridge. */
+    uint16_t limits[NWF_N_LIMITS]; /* Packets a second that the guest may send; 0: any number. */
 };
 
 struct nwf_bindings {
@@ -37,6 +46,8 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 /* The keys of an Interface's external_ids that make a binding. */
 #define NWF_TAG_FILTER "nwfilter"
 #define NWF_TAG_VARIABLE "nwfilter-"
+#define NWF_TAG_ISOLATED "nwfilter-isolated"
+#define NWF_TAG_LIMIT "nwfilter-limit-" /* And nwf_limit_name(). */
 #define NWF_TAG_STATUS "nwfilter-status"
 /* Written by us, as the status is: the port's conntrack zone; that we have excluded it from the
  * floods of NORMAL; and since when the switch enforces its filter. */
@@ -54,6 +65,15 @@ struct nwf_tag {
     const char *value;
 };
 
+/* The limit's name in tags and files. */
+const char *nwf_limit_name(enum nwf_limit limit);
+
+/* The tag of the limit; the caller frees it. */
+char *nwf_limit_tag(enum nwf_limit limit);
+
+/* Reads a number of packets a second. */
+int nwf_limit_parse(const char *what, const char *text, uint16_t *ret, struct nwf_error *err);
+
 /* The value of 'key', or NULL. */
 const char *nwf_tag_find(const struct nwf_tag *tags, size_t n_tags, const char *key);
 
@@ -62,6 +82,9 @@ bool nwf_tag_is_policy(const char *key);
 
 /* Whether the tag is one that we write. */
 bool nwf_tag_is_note(const char *key);
+
+/* Whether the tag is a variable, or means to be one. */
+bool nwf_tag_is_variable(const char *key);
 
 /* Tells whether a filter of this name is there. */
 struct nwf_known_filters {
@@ -82,8 +105,9 @@ int nwf_binding_from_xml(const char *file, const char *data, size_t size, struct
 
 /* Reads a JSON policy: an array of objects
  *   {"port": NAME, "mac": MAC, "filter": NAME,
- *    "parameters": {NAME: VALUE | [VALUE...] ...}}
- * where mac and parameters may be absent. */
+ *    "parameters": {NAME: VALUE | [VALUE...] ...}, "isolated": true | false,
+ *    "limits": {"broadcast" | "arp": NUMBER ...}}
+ * where all but port and filter may be absent. */
 int nwf_bindings_from_json(const char *file, const char *data, size_t size,
                            struct nwf_bindings *ret, struct nwf_error *err);
 

@@ -47,10 +47,14 @@ struct nwf_port {
     /* Trusted: the members of its bond, unless the bond's other end knows that it is
      * one (LACP). */
     NWF_VEC(uint16_t) bond;
-    struct nwf_macs macs; /* Guest: its addresses. */
-    size_t own_mac;       /* Which of them is its own; see nwf/claims.h. */
-    bool is_sighted;      /* Guest: it was heard, so that its own address is here. */
-    bool has_own_mac;     /* Trusted: 'host_mac' is the host's own. */
+    struct nwf_macs macs;          /* Guest: its addresses. */
+    size_t own_mac;                /* Which of them is its own; see nwf/claims.h. */
+    bool is_sighted;               /* Guest: it was heard, so that its own address is here. */
+    uint16_t limits[NWF_N_LIMITS]; /* Guest: packets a second; 0: none. */
+    bool is_isolated;              /* Guest: it gets nothing from others that are. */
+    bool has_floats;  /* Guest: its filter may let other addresses pass than its own; set by
+                       * nwf_compile_guest(). */
+    bool has_own_mac; /* Trusted: 'host_mac' is the host's own. */
     struct nwf_mac host_mac;
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
@@ -64,6 +68,8 @@ struct nwf_bridge {
     bool inner_tags;             /* A tag inside of a VLAN's may be seen (vlan-limit, tunnels). */
     bool blurred_tags;           /* Cached flows may take two tags for one. */
     bool has_patch;              /* Some port leads to another bridge of the switch. */
+    bool no_meters;              /* The datapath has none. */
+    enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
     uint16_t mac_aging;          /* Seconds that a learned address is kept. */
     NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
@@ -88,9 +94,12 @@ int nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
                       const struct nwf_program *program, struct nwf_guest_size *ret_size,
                       struct nwf_flow_set *flows, struct nwf_error *err);
 
-/* The cookie of the flow by which the switch notes that it has heard the guest of port 'ofport',
- * whose own address is 'mac'.  It tells the guest from one that had the number before. */
-uint64_t nwf_pin_cookie(uint16_t ofport, const struct nwf_mac *mac);
+/* Whether this is the flow by which the switch notes that it has heard the guest of port 'ofport',
+ * whose own address is 'mac'.  It is another one for a guest that had the number before. */
+bool nwf_is_pin(const struct nwf_flow *flow, uint16_t ofport, const struct nwf_mac *mac);
+
+/* Adds that flow to 'flows'. */
+void nwf_add_pin(uint16_t ofport, const struct nwf_mac *mac, struct nwf_flow_set *flows);
 
 /* Adds a quarantined port's flows. */
 void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,

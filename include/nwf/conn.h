@@ -90,6 +90,25 @@ void nwf_conn_flush_zones(struct nwf_conn *conn, const uint16_t *zones, size_t n
  * lost when ovs-vswitchd restarts. */
 void nwf_conn_set_no_flood(struct nwf_conn *conn, const enum nwf_no_flood wanted[0x10000]);
 
+struct nwf_meter {
+    uint32_t id;
+    uint32_t rate; /* Packets a second. */
+    bool is_there; /* Used meanwhile. */
+};
+
+struct nwf_meters {
+    struct nwf_meter *data;
+    size_t n, allocated;
+};
+
+/* Makes those of the switch's meters that are ours (nwf_is_meter()) what is wanted, which is
+ * sorted: one that drops what is over.  Those that are not wanted go if 'prune' is set, and the
+ * flows that lead to them.  -EOPNOTSUPP: the switch refuses. */
+void nwf_conn_set_meters(struct nwf_conn *conn, struct nwf_meters *wanted, bool prune);
+
+/* How many of ours are there that are not wanted, after that without 'prune'. */
+size_t nwf_conn_excess_meters(const struct nwf_conn *conn);
+
 /* Ends when ovs-vswitchd has done all that was asked before. */
 void nwf_conn_barrier(struct nwf_conn *conn);
 

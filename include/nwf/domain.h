@@ -33,7 +33,7 @@ struct nwf_domain_port {
     bool has_mac;
     struct nwf_mac mac;
     char *alias;                /* One of both is given. */
-    struct nwf_binding binding; /* Filter and parameters. */
+    struct nwf_binding binding; /* Filter, parameters and isolated. */
 };
 
 struct nwf_domain {

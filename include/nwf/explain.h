@@ -29,6 +29,7 @@ struct nwf_explain_port {
     struct nwf_vlan vlan;
     uint16_t zone;
     bool inner_tags, blurred_tags; /* Of its bridge; see struct nwf_bridge. */
+    bool from_isolated;            /* What it is about to get is from an isolated guest. */
 };
 
 /* Says what the filter of 'binding' does with a packet that the guest sends (NWF_OUT) or

@@ -90,7 +90,8 @@ struct nwf_filter {
     char *name;
     char *file; /* Stands for the filter in errors. */
     char *chain;
-    int priority; /* Of the chain. */
+    int priority;               /* Of the chain. */
+    struct nwf_params defaults; /* What its variables are if nobody gives them a value. */
     NWF_VEC(struct nwf_entry) entries;
 };
 

@@ -30,7 +30,10 @@ struct nwf_params {
  * that neither libvirt nor an address prefix uses; -E2BIG past one of the limits. */
 int nwf_params_add(struct nwf_params *params, const char *name, const char *value,
                    struct nwf_error *err);
-/* Adds each of the values in 'text', separated by commas or spaces. */
+/* Makes sure that there is a variable 'name', without values unless it has some. */
+int nwf_params_declare(struct nwf_params *params, const char *name, struct nwf_error *err);
+/* Adds each of the values in 'text', separated by commas or spaces.  If there are none, it is as
+ * if nothing were said of the variable. */
 int nwf_params_add_list(struct nwf_params *params, const char *name, const char *text,
                         struct nwf_error *err);
 

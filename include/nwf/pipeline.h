@@ -5,10 +5,12 @@
 #ifndef NWF_PIPELINE_H
 #define NWF_PIPELINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
+    NWF_TABLE_LIMITS = 1,   /* First of NWF_N_LIMITS. */
     NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_SENDER = 99,
     NWF_TABLE_FORWARD = 100,
@@ -40,12 +42,13 @@ enum nwf_register {
     NWF_REG_RECEIVER = 3, /* Receivers to go on with (NWF_TABLE_RECEIVERS), one of
                            * NWF_RECEIVER_... or a list. */
     NWF_REG_INBOUND = 4,  /* 1 for a frame from a trusted port, else 0. */
-    NWF_REG_MEMBER = 5,   /* The member of its bond that a frame for many is taken from. */
+    NWF_REG_MEMBER = 5,   /* The member of its bond that a frame for many is taken from; and of a
+                           * frame that an isolated guest sends NWF_ISOLATED. */
     NWF_REG_SETS = 6,     /* The first of four: sets that the frame's addresses are in, a bit a
                            * set (src/compile/sets.h). */
     NWF_REG_STRAY = 10,   /* What conntrack does not tell of the packet: an enum nwf_stray. */
     NWF_REG_OWNER = 11,   /* NWF_OWNED, and the OpenFlow port of the guest whose own address the
-                           * destination is; 0: nobody's. */
+                           * destination is; 0: nobody's.  Or NWF_NOWHERE. */
     NWF_REG_OPERAND = 12, /* What a field is compared with, its last 32 bits; */
     NWF_REG_OPERAND_HIGH = 13, /* the bits before these or, where there are none, which count. */
     NWF_REG_COMPARED = 14,     /* A bit for each comparison that a filter needs (src/compile/
@@ -54,6 +57,9 @@ enum nwf_register {
 };
 
 #define NWF_OWNED 0x10000u
+#define NWF_ISOLATED 0x10000u
+/* Nobody knows where the destination is, and only trusted ports are to be asked. */
+#define NWF_NOWHERE 0x20000u
 
 /* See src/compile/stray.c. */
 enum nwf_stray {
@@ -63,11 +69,12 @@ enum nwf_stray {
     NWF_STRAY_ERROR,   /* An invalid error of ICMP that may be related. */
 };
 
-/* In the first table towards guests: a guest's rows, frames with a tag that is not seen, and
- * the rows of a guest that gets every frame. */
+/* In the first table towards guests: a guest's rows, frames with a tag that is not seen, the
+ * rows of a guest that gets every frame, and frames of an isolated guest for another. */
 #define NWF_PRIORITY_ROWS 65000
 #define NWF_PRIORITY_HIDDEN_TAG 65100
 #define NWF_PRIORITY_OPEN_ROWS 65500
+#define NWF_PRIORITY_ISOLATED 65535
 
 /* In NWF_TABLE_SENDER: the host's own addresses, the guest's own, all others. */
 #define NWF_PRIORITY_SENDER_HOST 300
@@ -78,9 +85,10 @@ enum nwf_stray {
 #define NWF_PRIORITY_OWN_VLAN 300
 #define NWF_PRIORITY_OWN 200
 
-/* In NWF_TABLE_KNOWN: in one VLAN, in all others. */
+/* In NWF_TABLE_KNOWN: in one VLAN, in all others; and addresses that are known to be nowhere. */
 #define NWF_PRIORITY_KNOWN_VLAN 200
 #define NWF_PRIORITY_KNOWN 100
+#define NWF_PRIORITY_NOWHERE 1
 
 /* In NWF_TABLE_LEARN, the most special first: VLANs where nothing is learned, a VLAN of a
  * port's own, all others.  And in NWF_TABLE_LEARNED: a guest's own address that is where the
@@ -98,16 +106,31 @@ enum nwf_stray {
 /* Access ports, which get no frame with another tag inside of their VLAN's. */
 #define NWF_RECEIVER_ACCESS (1u << 31)
 
+/* Meters: a guest's limits.  Numbers from here on are ours, by the limit and the port. */
+#define NWF_METER_FIRST UINT32_C(0x6e760000)
+
+static inline uint32_t
+nwf_meter_id(uint32_t limit, uint16_t ofport)
+{
+    return NWF_METER_FIRST + (limit << 16 | ofport);
+}
+
+static inline bool
+nwf_is_meter(uint32_t id)
+{
+    return id >= NWF_METER_FIRST && id < NWF_METER_FIRST + 0x40000;
+}
+
 /* Cookie: 24 bits "nwf", 8 bits kind, 16 bits OpenFlow port, 16 bits rule.  The
  * rule is its index in the port's program; 0xffff and above share the last.  Kinds
  * of rules have bit 0x10, so that a mask tells them from what ports share. */
 enum nwf_cookie_kind {
     NWF_COOKIE_FIXED = 1,      /* Of the pipeline, no port's. */
-    NWF_COOKIE_CLASSIFY = 2,   /* A port's way in. */
+    NWF_COOKIE_CLASSIFY = 2,   /* A guest's way in, where it is heard, and how it is reached. */
     NWF_COOKIE_FROM_VM = 0x11, /* A rule of a guest, direction out. */
     NWF_COOKIE_TO_VM = 0x12,   /* A rule of a guest, direction in. */
-    NWF_COOKIE_DELIVER = 5,    /* A guest's addresses. */
-    NWF_COOKIE_TRUSTED = 6,    /* Towards a trusted port. */
+    NWF_COOKIE_DELIVER = 5,    /* A guest's own address. */
+    NWF_COOKIE_TRUSTED = 6,    /* From and to a trusted port. */
     NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
     NWF_COOKIE_QUARANTINE = 8, /* A port that nothing passes. */
     NWF_COOKIE_PENDING = 9,    /* Matches nothing; while it is there, cached flows may be old. */
@@ -155,5 +178,7 @@ nwf_cookie_rule(uint64_t cookie)
 
 /* Which rule a program's end stands for: the frame matched none. */
 #define NWF_RULE_END (NWF_COOKIE_NO_RULE - 1)
+/* And what stands for isolation, which drops a frame before the rules. */
+#define NWF_RULE_ISOLATED (NWF_COOKIE_NO_RULE - 2)
 
 #endif

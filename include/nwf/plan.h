@@ -54,6 +54,7 @@ struct nwf_plan_port {
     struct nwf_error foreign;   /* A flow of others lets frames past its filter. */
     struct nwf_error flooding;  /* Some floods do not reach it. */
     struct nwf_error stale;     /* Its rows change faster than they can be put in force. */
+    struct nwf_error unlimited; /* Its limits cannot be had. */
     struct nwf_error outdated;  /* Its filter's definition is one from before: the new is broken. */
 
     struct nwf_port facts; /* What other ports' flows are to know of it, */
@@ -72,6 +73,7 @@ bool nwf_plan_is_unreached(const struct nwf_plan_port *port);
 struct nwf_holder {
     struct nwf_mac mac;
     uint16_t ofport;
+    int vid; /* In this VLAN; negative: in all that the port has. */
 };
 
 struct nwf_holders {
@@ -107,6 +109,7 @@ struct nwf_plan {
     char *status;    /* What the database says of the bridge; NULL: nothing. */
     char *datapath;  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
     char *no_limits; /* Why zones have no limits; NULL: they have. */
+    char *no_meters; /* Why guests have no limits; NULL: they have those that they are to have. */
     char *settings;  /* All that is the bridge's own, as it was read. */
 
     bool all_dirty, claims_dirty, shared_dirty, fixed_dirty;

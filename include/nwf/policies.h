@@ -5,7 +5,8 @@
  * A file is a JSON array of objects, which are called entries:
  *
  *   {"port": NAME | "mac": MAC | "vm": UUID | NAME, "filter": NAME,
- *    "parameters": {NAME: VALUE | [VALUE...]}}
+ *    "parameters": {NAME: VALUE | [VALUE...]}, "isolated": true | false,
+ *    "limits": {NAME: NUMBER}}
  *
  * An entry is for the Interface of that name, or for those with that address or of
  * that machine by their tags (attached-mac; vm-id, vm-uuid, xs-vm-uuid or vm-name); "vm" and "mac"
@@ -21,7 +22,7 @@ struct nwf_policy {
     bool has_mac;               /* Only for ports with the address 'mac'. */
     struct nwf_mac mac;         /* binding.own_mac, if that is not NULL. */
     char *place;                /* File and entry, for errors. */
-    struct nwf_binding binding; /* Filter, parameters and own_mac. */
+    struct nwf_binding binding; /* Filter, parameters, own_mac, isolated and limits. */
 };
 
 struct nwf_policies {
@@ -47,7 +48,8 @@ int nwf_policies_find(const struct nwf_policies *policies, const char *interface
                       struct nwf_error *err);
 
 /* Makes the entry's filter that of 'binding', which has been read from tags and has none.  Its
- * variables are the entry's, but for those that the tags give. */
+ * variables, and its limits, and whether it is isolated, are the entry's, but for what the tags
+ * give. */
 int nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, size_t n_tags,
                      struct nwf_binding *binding, struct nwf_error *err);
 

@@ -90,11 +90,13 @@ struct nwf_side {
 };
 
 struct nwf_list;
+struct nwf_derived;
 
 struct nwf_program {
     struct nwf_side side[NWF_N_DIRECTIONS];
     NWF_VEC(struct nwf_list *) lists; /* What the conditions' lists point to; owned. */
     size_t n_list_values;
+    NWF_VEC(struct nwf_derived *) derived; /* Variables that nobody gave; owned. */
 };
 
 /* Fills 'filter' in with 'params'.  *ret_program refers to filters of 'store' and

@@ -19,12 +19,24 @@ const char *nwf_port_role_to_string(enum nwf_port_role role);
 
 enum nwf_managed { NWF_UNMANAGED, NWF_ENFORCED, NWF_AUDITED };
 
+/* Who gets frames for an address that is known to be nowhere. */
+enum nwf_unknown {
+    NWF_UNKNOWN_AUTO,    /* As NWF_UNKNOWN_TRUSTED if no guest may have an address that is not
+                          * known, else as NWF_UNKNOWN_FLOOD. */
+    NWF_UNKNOWN_FLOOD,   /* All ports of the VLAN. */
+    NWF_UNKNOWN_TRUSTED, /* Trusted ports. */
+};
+
+/* By the value of NWF_BRIDGE_UNKNOWN; NULL: it is not set. */
+enum nwf_unknown nwf_unknown_from_text(const char *text);
+
 /* The keys of a Bridge's external_ids that an operator sets, by "manage" or by hand. */
 #define NWF_BRIDGE_TAG "nwfilter"
 #define NWF_BRIDGE_TRUSTED "nwfilter-trusted"
 #define NWF_BRIDGE_GUESTS "nwfilter-guests"
 #define NWF_BRIDGE_DEFAULT "nwfilter-default"
 #define NWF_BRIDGE_DEFAULT_FILTER "nwfilter-default-filter"
+#define NWF_BRIDGE_UNKNOWN "nwfilter-unknown-unicast"
 /* What "manage" has changed elsewhere, as it was before: "" stands for a key or column that
  * was not set. */
 #define NWF_BRIDGE_SAVED "nwfilter-saved-"
@@ -46,6 +58,7 @@ struct nwf_bridge_config {
     const char *guests;         /* Shell patterns (glob(7)) of such names. */
     bool quarantine;            /* What is nothing else, is quarantined, not trusted. */
     const char *default_filter; /* Of guests that have none of their own; NULL: there is none. */
+    enum nwf_unknown unknown;
 };
 
 void nwf_bridge_config_read(const struct nwf_tag *tags, size_t n_tags,

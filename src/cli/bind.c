@@ -15,7 +15,8 @@
 #include "tags.h"
 
 static const char *xml;
-static bool in_force;
+static bool in_force, isolated;
+static uint16_t limits[NWF_N_LIMITS];
 static unsigned int patience_s; /* 0: as the other verbs. */
 
 static int
@@ -32,8 +33,22 @@ parse_wait(const struct nwf_option *option, const char *argument, struct nwf_err
     return 0;
 }
 
+static int
+parse_limit(const struct nwf_option *option, const char *argument, struct nwf_error *err)
+{
+    char *what CLEANUP_FREE = nwf_asprintf("--%s", option->name);
+
+    return nwf_limit_parse(what, argument, option->value, err);
+}
+
 static const struct nwf_option bind_options[] = {
     {"xml", "FILE", nwf_option_text, &xml, "a <filterbinding> document (- is standard input)"},
+    {"isolated", NULL, nwf_option_flag, &isolated,
+     "the guest exchanges no frames with other isolated guests of its bridge"},
+    {"limit-broadcast", "NUMBER", parse_limit, &limits[NWF_LIMIT_BROADCAST],
+     "frames for many that the guest may send a second"},
+    {"limit-arp", "NUMBER", parse_limit, &limits[NWF_LIMIT_ARP],
+     "ARP and neighbour discovery that the guest may send, frames a second"},
     {"wait", "[SECONDS]", parse_wait, NULL,
      "put them in force too, and return when they are; exit 3 if the daemon is not done in time"},
     {"sync", NULL, nwf_option_flag, &in_force, "the same as --wait"},
@@ -77,7 +92,10 @@ binding_from_file(struct nwf_cli *cli, struct nwf_binding *binding, struct nwf_e
         return nwf_error_set(err, -EINVAL, "--xml takes the place of IFACE, FILTER and variables");
     }
     int r = nwf_file_read(xml, NWF_XML_MAX, &data, &size, err);
-    return r ? r : nwf_binding_from_xml(xml, data, size, binding, err);
+    if (r) {
+        return r;
+    }
+    return nwf_binding_from_xml(xml, data, size, binding, err);
 }
 
 /* The old binding and its status. */
@@ -212,7 +230,10 @@ bind_and_sync(struct nwf_cli *cli, const struct nwf_binding *binding, struct nwf
         return r;
     }
     r = nwf_cli_sync_name(cli, db, &sync, bridge, err);
-    return r ? r : check_result(db, binding, err);
+    if (r) {
+        return r;
+    }
+    return check_result(db, binding, err);
 }
 
 static int
@@ -227,7 +248,10 @@ bind_and_hand_over(struct nwf_cli *cli, const struct nwf_binding *binding, struc
         return r;
     }
     r = nwf_cli_hand_over(cli, NULL, binding->port, patience, err);
-    return r ? r : check_result(db, binding, err);
+    if (r) {
+        return r;
+    }
+    return check_result(db, binding, err);
 }
 
 static int
@@ -239,6 +263,8 @@ bind_verb(struct nwf_cli *cli, struct nwf_error *err)
     if ((r = xml ? binding_from_file(cli, &binding, err) : binding_from_args(cli, &binding, err))) {
         return r;
     }
+    binding.isolated = isolated;
+    memcpy(binding.limits, limits, sizeof limits);
     /* Nobody waits for what comes from standard input. */
     if (in_force && (r = nwf_cli_lock(cli, err))) {
         return r;
@@ -253,7 +279,10 @@ unbind_verb(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     int r = nwf_ovsdb_open(cli->db, cli->argv[0], cli->timeout_ms, &db, err);
 
-    return r ? r : write_tags(cli, db, cli->argv[0], NULL, err);
+    if (r) {
+        return r;
+    }
+    return write_tags(cli, db, cli->argv[0], NULL, err);
 }
 
 const struct nwf_verb nwf_bind_verbs[] = {

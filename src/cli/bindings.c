@@ -6,7 +6,8 @@
 #include "cli.h"
 #include "nwf/text.h"
 
-static const char *const headings[] = {"port", "bridge", "role", "filter", "variables", "status"};
+static const char *const headings[] = {"port",      "bridge",   "role",  "filter",
+                                       "variables", "isolated", "status"};
 
 static void
 add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
@@ -27,6 +28,7 @@ add_port(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
                                                   : nwf_port_role_to_string(config->role));
     nwf_rows_add(rows, config->binding.filter ? config->binding.filter : "");
     nwf_rows_add(rows, variables);
+    nwf_rows_add(rows, config->binding.isolated ? "yes" : "");
     nwf_rows_add(rows, !managed ? unmanaged : port->notes.status ? port->notes.status : "");
 }
 

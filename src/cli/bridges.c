@@ -138,5 +138,8 @@ nwf_cli_for_bridges(const struct nwf_cli *cli, bool dry_run, nwf_cli_bridge_fn *
         int result = r ? NWF_EXIT_OK : each_bridge(cli, db, *name, each, aux);
         worst = nwf_cli_worse(worst, result);
     }
-    return r ? r : worst;
+    if (r) {
+        return r;
+    }
+    return worst;
 }

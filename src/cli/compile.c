@@ -14,7 +14,7 @@
 
 static struct nwf_words ofports, tags, trunks, trusted;
 static bool audit, forward_bpdu;
-static const char *own_mac;
+static const char *own_mac, *unknown;
 
 static const struct nwf_option options[] = {
     {"ofport", "IFACE=N", nwf_option_word, &ofports, "a port's OpenFlow number"},
@@ -25,6 +25,8 @@ static const struct nwf_option options[] = {
     {"audit", NULL, nwf_option_flag, &audit, "as on a bridge in audit mode"},
     {"forward-bpdu", NULL, nwf_option_flag, &forward_bpdu,
      "the bridge has other_config:forward-bpdu=true"},
+    {"unknown-unicast", "flood|trusted", nwf_option_text, &unknown,
+     "as the bridge's " NWF_BRIDGE_UNKNOWN},
     {"own-mac", "MAC", nwf_option_text, &own_mac, "the address of the bridge's own port"},
     {.name = NULL},
 };
@@ -85,7 +87,10 @@ check_options(const struct nwf_plan *plan, struct nwf_error *err)
     if (!r) {
         r = check_words(&tags, "tag", plan, err);
     }
-    return r ? r : check_words(&trunks, "trunks", plan, err);
+    if (r) {
+        return r;
+    }
+    return check_words(&trunks, "trunks", plan, err);
 }
 
 static int
@@ -229,6 +234,7 @@ compile(struct nwf_cli *cli, struct nwf_error *err)
     plan.zones = zones;
     plan.bridge.audit = audit;
     plan.bridge.forward_bpdu = forward_bpdu;
+    plan.bridge.unknown = nwf_unknown_from_text(unknown);
     int r = fill_plan(cli, &plan, err);
     if (!r) {
         r = nwf_plan_compute(&plan, &cli->sources, err);

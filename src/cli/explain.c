@@ -17,16 +17,20 @@
 #include "lib/flow.h"
 #include "lib/packets.h"
 
-static const char *bindings_file, *ct_states;
-static bool live;
+static const char *bindings_file, *ct_states, *sender_name;
+static bool live, from_guest;
 
 static const struct nwf_option options[] = {
     {"live", NULL, nwf_option_flag, &live,
      "ask the switch too (ofproto/trace); exit 2 if it disagrees"},
     {"bindings", "FILE", nwf_option_text, &bindings_file,
      "take the binding from there (XML or JSON), not from OVSDB"},
+    {"from", "IFACE", nwf_option_text, &sender_name,
+     "a packet \"in\" that this port sends (a trusted one)"},
     {"ct", "STATE[,STATE]", nwf_option_text, &ct_states,
      "what conntrack says of the packet, e.g. est,rpl (new)"},
+    {"from-guest", NULL, nwf_option_flag, &from_guest,
+     "the packet for the port comes from another guest, not from a trusted port"},
     {.name = NULL},
 };
 
@@ -35,7 +39,9 @@ struct subject {
     char *bridge; /* NULL: offline. */
     struct nwf_binding binding;
     struct nwf_explain_port port;
-    uint16_t from; /* A port that a packet for it may come from. */
+    uint16_t from; /* A port that a packet for it may come from, */
+    struct nwf_vlan from_vlan;
+    bool is_from_guest;
 };
 
 static void
@@ -43,10 +49,22 @@ subject_finish(struct subject *subject)
 {
     nwf_binding_clear(&subject->binding);
     nwf_vlan_clear(&subject->port.vlan);
+    nwf_vlan_clear(&subject->from_vlan);
     free(subject->bridge);
 }
 
 /* ---- Where the binding comes from. ---- */
+
+static struct nwf_binding *
+find_binding(const struct nwf_bindings *bindings, const char *iface)
+{
+    nwf_vec_foreach (binding, bindings) {
+        if (!strcmp(binding->port, iface)) {
+            return binding;
+        }
+    }
+    return NULL;
+}
 
 static int
 from_file(const char *iface, struct subject *ret, struct nwf_error *err)
@@ -57,15 +75,17 @@ from_file(const char *iface, struct subject *ret, struct nwf_error *err)
     if (r) {
         return r;
     }
-    nwf_vec_foreach (binding, &bindings) {
-        if (!strcmp(binding->port, iface)) {
-            ret->binding = *binding;
-            memset(binding, 0, sizeof *binding);
-            ret->port.ofport = 1;
-            return 0;
-        }
+    const struct nwf_binding *from = sender_name ? find_binding(&bindings, sender_name) : NULL;
+    struct nwf_binding *binding = find_binding(&bindings, iface);
+    if (!binding || (sender_name && !from)) {
+        return nwf_error_set(err, -ENOENT, "%s: no binding of %.80s", bindings_file,
+                             binding ? sender_name : iface);
     }
-    return nwf_error_set(err, -ENOENT, "%s: no binding of %.80s", bindings_file, iface);
+    ret->port = (struct nwf_explain_port){.ofport = 1, .from_isolated = from && from->isolated};
+    ret->is_from_guest = from != NULL;
+    ret->binding = *binding;
+    memset(binding, 0, sizeof *binding);
+    return 0;
 }
 
 /* A trusted port that packets may come from: another one than LOCAL if there is one, since
@@ -82,6 +102,27 @@ find_sender(const struct nwf_plan *plan)
         }
     }
     return found;
+}
+
+/* Who sends it: the port that the option names, or any trusted one. */
+static int
+take_sender(const struct nwf_plan *plan, struct subject *ret, struct nwf_error *err)
+{
+    const struct nwf_plan_port *sender = sender_name ? nwf_plan_find_port(plan, sender_name) : NULL;
+
+    if (!sender_name) {
+        ret->from = find_sender(plan);
+        return 0;
+    }
+    if (!sender || !sender->config.ofport || sender->config.role == NWF_QUARANTINED) {
+        return nwf_error_set(err, -EINVAL, "--from=%.80s: %s on bridge %s", sender_name,
+                             sender ? "nothing passes it" : "there is no such port", plan->name);
+    }
+    ret->from = sender->config.ofport;
+    ret->from_vlan = nwf_vlan_copy(&sender->config.vlan);
+    ret->is_from_guest = sender->config.role == NWF_GUEST;
+    ret->port.from_isolated = sender->config.role == NWF_GUEST && sender->config.binding.isolated;
+    return 0;
 }
 
 static int
@@ -105,8 +146,7 @@ take_port(const struct nwf_ovs_bridge *bridge, const struct nwf_plan *plan,
         .inner_tags = plan->bridge.inner_tags,
         .blurred_tags = plan->bridge.blurred_tags,
     };
-    ret->from = find_sender(plan);
-    return 0;
+    return take_sender(plan, ret, err);
 }
 
 static int
@@ -164,6 +204,20 @@ tagged(const struct subject *subject, const struct flow *packet)
     return flow;
 }
 
+/* And as the port sends it that it is from. */
+static struct flow
+as_sent(const struct subject *subject, const struct flow *packet)
+{
+    const struct nwf_vlan *vlan = &subject->from_vlan;
+    struct flow flow = tagged(subject, packet);
+
+    if (vlan->mode != NWF_VLAN_TRUNK && flow.vlans[0].tci
+        && vlan_tci_to_vid(flow.vlans[0].tci) == vlan->tag) {
+        flow_pop_vlan(&flow, NULL);
+    }
+    return flow;
+}
+
 static char *
 ct_words(const struct nwf_evaluation_ct *ct)
 {
@@ -182,7 +236,7 @@ ask_switch(const struct nwf_cli *cli, const struct subject *subject, enum nwf_di
     uint16_t in_port = direction == NWF_OUT ? subject->port.ofport
                        : is_host            ? NWF_OFPORT_LOCAL
                                             : subject->from;
-    struct flow seen = direction == NWF_OUT ? packet->flow : tagged(subject, &packet->flow);
+    struct flow seen = direction == NWF_OUT ? packet->flow : as_sent(subject, &packet->flow);
     char *text CLEANUP_FREE = nwf_flow_text(&seen, in_port);
     char *ct CLEANUP_FREE = ct_words(&packet->ct);
     int r = nwf_trace_packet(subject->bridge, text, ct, cli->timeout_ms, ret, err);
@@ -276,7 +330,10 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
     if (!r) {
         nwf_cli_print_explanation(&shown, cli->json);
     }
-    return r ? r : live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
+    if (r) {
+        return r;
+    }
+    return live && !shown.agrees ? NWF_EXIT_DIFFERENT : NWF_EXIT_OK;
 }
 
 static int
@@ -291,8 +348,15 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
         || (r = nwf_packet_parse(cli->argv[2], ct_states, &packet, err))) {
         return r;
     }
+    if (sender_name && direction != NWF_IN) {
+        return nwf_error_set(err, -EINVAL, "--from is for packets \"in\"");
+    }
     if (live && bindings_file) {
         return nwf_error_set(err, -EINVAL, "--live asks the switch, --bindings does without it");
+    }
+    if (live && from_guest) {
+        return nwf_error_set(err, -EINVAL,
+                             "--live asks about packets from a port: --from, not --from-guest");
     }
     r = bindings_file ? from_file(cli->argv[0], &subject, err)
                       : from_database(cli, cli->argv[0], &subject, err);
@@ -302,6 +366,8 @@ explain(struct nwf_cli *cli, struct nwf_error *err)
     if (packet.flow.in_port.ofp_port != OFPP_LOCAL) {
         packet.flow.in_port.ofp_port = 0;
     }
+    packet.flow.regs[NWF_REG_INBOUND] =
+        direction == NWF_IN && !from_guest && !subject.is_from_guest;
     return answer(cli, &subject, direction, &packet, err);
 }
 

@@ -149,7 +149,10 @@ load(struct nwf_cli *cli, const char *word, const struct nwf_filter **ret, char 
 {
     int r = nwf_file_read(word, NWF_XML_MAX, ret_data, ret_size, err);
 
-    return r ? r : nwf_store_put(cli->store, word, *ret_data, *ret_size, ret, err);
+    if (r) {
+        return r;
+    }
+    return nwf_store_put(cli->store, word, *ret_data, *ret_size, ret, err);
 }
 
 static void

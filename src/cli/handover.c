@@ -155,7 +155,10 @@ nwf_cli_hand_over(const struct nwf_cli *cli, const char *bridge, const char *por
         nwf_error_clear(err);
         return NWF_EXIT_LATE;
     }
-    return r ? r : show(cli, answer, err);
+    if (r) {
+        return r;
+    }
+    return show(cli, answer, err);
 }
 
 int

@@ -21,8 +21,8 @@
 /* ---- Options. ---- */
 
 static struct nwf_words trusted_names;
-static const char *guests, *rest, *default_filter; /* NULL: not given. */
-static const char *snippet;                        /* The tool whose configuration it is for. */
+static const char *guests, *rest, *default_filter, *unknown; /* NULL: not given. */
+static const char *snippet; /* The tool whose configuration it is for. */
 static bool audit, prints_only;
 
 static int
@@ -44,6 +44,9 @@ static const struct nwf_option manage_options[] = {
      "what a port is that is nothing else (trusted)"},
     {"default-filter", "FILTER", nwf_option_text, &default_filter,
      "the filter of guests that have none of their own"},
+    {"unknown-unicast", "flood|trusted", nwf_option_text, &unknown,
+     "who gets frames for an address that nobody knows (trusted ports, if every guest's filter "
+     "confines it to its own address)"},
     {"snippet", "ifupdown|netplan", parse_snippet, &snippet,
      "only print what to put into the host's network configuration"},
     {.name = NULL},
@@ -108,7 +111,7 @@ try_switch(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, struc
  * to go. */
 static const char *const config_keys[] = {
     NWF_BRIDGE_TAG,     NWF_BRIDGE_TRUSTED,        NWF_BRIDGE_GUESTS,
-    NWF_BRIDGE_DEFAULT, NWF_BRIDGE_DEFAULT_FILTER,
+    NWF_BRIDGE_DEFAULT, NWF_BRIDGE_DEFAULT_FILTER, NWF_BRIDGE_UNKNOWN,
 };
 #define N_CONFIG_KEYS ARRAY_SIZE(config_keys)
 
@@ -120,6 +123,10 @@ check_config(const struct nwf_cli *cli, struct nwf_error *err)
     if (rest && strcmp(rest, "quarantine") && strcmp(rest, "trusted")) {
         return nwf_error_set(err, -EINVAL, "--default is quarantine or trusted, not \"%.80s\"",
                              rest);
+    }
+    if (unknown && strcmp(unknown, "flood") && strcmp(unknown, "trusted")) {
+        return nwf_error_set(err, -EINVAL, "--unknown-unicast is flood or trusted, not \"%.80s\"",
+                             unknown);
     }
     if (default_filter && nwf_store_get(cli->store, default_filter, &filter, err)) {
         nwf_error_wrap(err, "--default-filter: %.80s", default_filter);
@@ -133,7 +140,7 @@ set_config(const struct nwf_ovs_bridge *bridge, const char *trusted,
            struct nwf_tag_change changes[N_CONFIG_KEYS])
 {
     const char *const values[N_CONFIG_KEYS] = {
-        audit ? "audit" : "enforce", trusted, guests, rest, default_filter,
+        audit ? "audit" : "enforce", trusted, guests, rest, default_filter, unknown,
     };
 
     for (size_t i = 0; i < N_CONFIG_KEYS; i++) {
@@ -257,7 +264,10 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
     int r = check_config(cli, err);
 
     if (prints_only) {
-        return r ? r : print_snippet(cli->argv[0], err);
+        if (r) {
+            return r;
+        }
+        return print_snippet(cli->argv[0], err);
     }
     if (r || (r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err))
         || (r = claim(cli, db, &bridges, err))) {
@@ -397,7 +407,10 @@ unmanage(struct nwf_cli *cli, struct nwf_error *err)
     }
     r = disclaim(db, bridge, err);
     if (r || !(bridge = read_again(db, cli->argv[0], &bridges, err))) {
-        return r ? r : -ENOENT;
+        if (r) {
+            return r;
+        }
+        return -ENOENT;
     }
     /* Until it has seen that the bridge is not managed any more: it would put back what goes. */
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {

@@ -80,10 +80,19 @@ nwf_cli_add_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *
                     const struct nwf_binding *binding, struct nwf_error *err)
 {
     nwf_cli_change_tag(changes, port, NWF_TAG_FILTER, binding->filter);
+    if (binding->isolated) {
+        nwf_cli_change_tag(changes, port, NWF_TAG_ISOLATED, "true");
+    }
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        if (binding->limits[limit]) {
+            add_change(changes, port, nwf_limit_tag((enum nwf_limit) limit),
+                       nwf_asprintf("%u", binding->limits[limit]));
+        }
+    }
     nwf_vec_foreach (param, &binding->params.list) {
         char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);
         char *value = NULL;
-        int r = !strcmp(key, NWF_TAG_STATUS)
+        int r = !nwf_tag_is_variable(key)
                     ? nwf_error_set(err, -EINVAL,
                                     "a variable cannot have this name: the tag %s is "
                                     "for something else",

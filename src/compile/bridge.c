@@ -2,9 +2,9 @@
  *
  * What connects a bridge's ports: trusted ports' ways in, delivery by address.
  *
- * A guest that was heard is found by its bound address, never by learning, so nobody can take its
- * frames with a forged source address.  What lies behind trusted ports, and addresses that guests
- * share, is learned into NWF_TABLE_LEARNED. */
+ * A guest that was heard is found by its own address, never by learning, so nobody can take its
+ * frames with a forged source address.  What lies behind trusted ports, and other addresses that
+ * guests' filters accept, are learned into NWF_TABLE_LEARNED. */
 #include <config.h>
 
 #include <arpa/inet.h>
@@ -42,13 +42,16 @@ nwf_bridge_finish(struct nwf_bridge *bridge)
 /* Set in the addresses of frames for many (IEEE 802.3, 3.2.3). */
 static const struct eth_addr group_bit = ETH_ADDR_C(01, 00, 00, 00, 00, 00);
 
-/* What is done with every frame of a trusted port before it is forwarded. */
+/* What is done with every frame of a trusted port before it is forwarded; with 'learn' its sender
+ * is learned. */
 static void
-put_arrival(const struct nwf_admission *admission, struct ofpbuf *actions)
+put_arrival(const struct nwf_admission *admission, bool learn, struct ofpbuf *actions)
 {
     nwf_put_admission(actions, admission);
-    nwf_put_load(actions, MFF_REG4, 1);
-    nwf_put_resubmit(actions, NWF_TABLE_LEARN);
+    nwf_put_load(actions, MFF_REG0 + NWF_REG_INBOUND, 1);
+    if (learn) {
+        nwf_put_resubmit(actions, NWF_TABLE_LEARN);
+    }
     nwf_put_outer_tag(actions, admission);
 }
 
@@ -69,7 +72,9 @@ add_trusted_flow(const struct nwf_port *port, uint8_t table, uint16_t priority,
                      actions->data, actions->size);
 }
 
-/* Frames for many that come in by a member of a bond: see flows/pipeline.flows. */
+/* Frames for many that come in by a member of a bond: see flows/pipeline.flows.  Such a frame may
+ * be a guest's own, which went out by another member: nothing is learned of those that are not
+ * taken. */
 static void
 add_bond_member(const struct nwf_port *port, const struct nwf_admission *admission,
                 struct nwf_flow_set *flows)
@@ -83,7 +88,7 @@ add_bond_member(const struct nwf_port *port, const struct nwf_admission *admissi
         char *old CLEANUP_FREE = members;
         members = nwf_asprintf("%s,%u", old, *member);
     }
-    put_arrival(admission, &arrival);
+    put_arrival(admission, false, &arrival);
     nwf_put_text(&arrival,
                  "bundle_load(eth_src,0,active_backup,ofport,NXM_NX_REG5[0..15],members:%s)",
                  members + 1);
@@ -95,6 +100,7 @@ add_bond_member(const struct nwf_port *port, const struct nwf_admission *admissi
     match_init_catchall(&match);
     match_set_in_port(&match, OFP_PORT_C(port->ofport));
     match_set_reg_masked(&match, 5, port->ofport, 0xffff);
+    nwf_put_resubmit(&taken, NWF_TABLE_LEARN);
     nwf_put_resubmit(&taken, NWF_TABLE_FORWARD);
     add_trusted_flow(port, NWF_TABLE_BOND, 100, &match, &taken, flows);
 }
@@ -109,7 +115,7 @@ add_trusted_in(const struct nwf_port *port, struct nwf_flow_set *flows)
         NWF_ACTIONS(actions);
 
         match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
-        put_arrival(admission, &actions);
+        put_arrival(admission, true, &actions);
         nwf_put_goto(&actions, NWF_TABLE_FORWARD);
         add_trusted_flow(port, NWF_TABLE_CLASSIFY, arrival_priority(admission), &admission->match,
                          &actions, flows);

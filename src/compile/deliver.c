@@ -60,14 +60,16 @@ add_known(const struct nwf_port *port, enum nwf_cookie_kind kind, int vid, bool 
         put_trusted(port, untagged, &actions);
     } else if (output) {
         put_guest(port, untagged, &actions);
+    } else { /* As if nobody knew it. */
+        nwf_put_goto(&actions, NWF_TABLE_FLOOD);
     }
     nwf_flow_set_add(
         flows, NWF_TABLE_KNOWN, vid >= 0 ? NWF_PRIORITY_KNOWN_VLAN : NWF_PRIORITY_KNOWN,
         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &match, actions.data, actions.size);
 }
 
-/* An address's VLAN was one of the port's; if the port has changed since, its old VLANs are
- * refused. */
+/* An address's VLAN was one of the port's; if the port has changed since, nobody is known to have
+ * it there. */
 void
 nwf_add_known(const struct nwf_port *port, enum nwf_cookie_kind kind, struct nwf_flow_set *flows)
 {
@@ -84,7 +86,9 @@ nwf_add_known(const struct nwf_port *port, enum nwf_cookie_kind kind, struct nwf
     if (vlan->mode != NWF_VLAN_TRUNK && nwf_vlan_has_all(vlan) && vlan->tag) {
         add_known(port, kind, 0, false, flows); /* Untagged is the native VLAN. */
     }
-    add_known(port, kind, -1, nwf_vlan_has_all(vlan), flows);
+    if (nwf_vlan_has_all(vlan)) {
+        add_known(port, kind, -1, true, flows);
+    }
 }
 
 /* ---- Whose own an address is. ---- */
@@ -166,6 +170,9 @@ static void
 put_owner(const struct nwf_port *port, struct ofpbuf *actions)
 {
     if (port->role == NWF_GUEST) {
+        if (actions->size) { /* The owner before is known. */
+            nwf_put_load(actions, MFF_REG0 + NWF_REG_KNOWN, 0);
+        }
         nwf_put_load(actions, MFF_REG0 + NWF_REG_OWNER, NWF_OWNED | port->ofport);
         nwf_put_resubmit(actions, NWF_TABLE_LEARNED);
     } else {

@@ -8,7 +8,7 @@
 #include "nwf/pipeline.h"
 
 /* Adds the port's flows of NWF_TABLE_KNOWN: how it gets frames for an address that was seen on
- * it, in each of its VLANs.  In other VLANs it gets none. */
+ * it, in each of its VLANs. */
 void nwf_add_known(const struct nwf_port *port, enum nwf_cookie_kind kind,
                    struct nwf_flow_set *flows);
 

@@ -7,9 +7,11 @@
  * lost for everybody.  So guests whose filters accept every frame of a kind get theirs by
  * a plain output, and the odd ones are visited as far as the budget goes, in the order of
  * their numbers: who has room does not lose it to a guest that comes later.  Guests that
- * drop the kind are visited with what is left: their counters tell who was spared what.
+ * drop the kind are visited with what is left: their counters tell who was spared what.  So are
+ * isolated guests where the frame is another's, by lists that only such frames take.
  *
- * Nesting is no matter (64 levels): all resubmits but that of a bond lead to later tables.
+ * Nesting is no matter (64 levels): all resubmits but that of a bond, and that for a
+ * guest which was not heard, lead to later tables.
  *
  * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
  * that appears before anybody looked at it is in no list.  Where NORMAL is needed
@@ -148,6 +150,14 @@ nwf_flood_accepts_all(const struct nwf_flood_verdicts *verdicts)
 
 /* ---- Lists of receivers. ---- */
 
+/* Whom the frames are for, besides trusted ports. */
+enum audience {
+    AUDIENCE_ALL,     /* Guests. */
+    AUDIENCE_OWNER,   /* The guest whose own address it is, and which was not heard. */
+    AUDIENCE_TRUSTED, /* Nobody: see NWF_NOWHERE. */
+    N_AUDIENCES,
+};
+
 /* How receivers get a VLAN's frames: as trunks do, without the VLAN's tag, or without any. */
 enum form { FORM_TRUNK, FORM_NATIVE, FORM_ACCESS, N_FORMS };
 
@@ -156,8 +166,9 @@ struct flood {
     struct nwf_flow_set *flows;
     uint16_t vid; /* Or ANY_VLAN, PRIORITY_TAGGED. */
     enum kind kind;
-    bool is_owned; /* The frames are for a guest that was not heard. */
-    bool *visited; /* By a port's place on the bridge. */
+    enum audience audience;
+    bool is_isolated; /* The frames are an isolated guest's. */
+    bool *visited;    /* By a port's place on the bridge. */
 
     struct ofpbuf first; /* The flow in NWF_TABLE_FLOOD. */
     struct ofpbuf part;  /* The list being filled, of receivers of one form. */
@@ -213,6 +224,9 @@ verdict_of(const struct flood *f, const struct nwf_port *port)
 {
     uint8_t plain = said_of(f, port->flood.of[0]), tagged = said_of(f, port->flood.of[1]);
 
+    if (f->is_isolated && port->is_isolated) {
+        return NWF_U_DROP; /* By the first table. */
+    }
     if (form_of(f, port) == FORM_TRUNK && f->vid != 0) {
         return tagged;
     }
@@ -231,17 +245,26 @@ cost_of(const struct flood *f, const struct nwf_port *port)
     bool any = f->vid == PRIORITY_TAGGED || (f->bridge->inner_tags && may_show_tag(f, port));
     uint8_t cost = port->flood.cost[f->kind];
 
+    if (f->is_isolated && port->is_isolated) {
+        return 1;
+    }
     for (int kind = 0; any && kind < NWF_N_FRAME_KINDS; kind++) {
         cost = port->flood.cost[kind] > cost ? port->flood.cost[kind] : cost;
     }
     return cost;
 }
 
+/* Lists are told apart by four bits for the kind of frames. */
+#define ISOLATED_LISTS 8
+_Static_assert(NWF_N_FRAME_KINDS - 1 + N_AUDIENCES <= ISOLATED_LISTS, "kinds of lists");
+
 static uint32_t
 part_id(const struct flood *f)
 {
-    uint32_t kind = f->is_owned ? NWF_N_FRAME_KINDS : (uint32_t) f->kind;
+    uint32_t kind = f->audience == AUDIENCE_ALL ? (uint32_t) f->kind
+                                                : NWF_N_FRAME_KINDS - 1 + (uint32_t) f->audience;
 
+    kind |= f->is_isolated ? ISOLATED_LISTS : 0;
     return NWF_RECEIVER_LIST | (f->form == FORM_ACCESS ? NWF_RECEIVER_ACCESS : 0)
            | (uint32_t) f->vid << 16 | kind << 12 | (f->n_parts & 0xfff);
 }
@@ -294,9 +317,10 @@ static void
 put_outputs(struct flood *f, enum form form)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
-        bool output = port->role == NWF_TRUSTED ? !f->bridge->use_normal
-                                                : port->role == NWF_GUEST && !f->is_owned
-                                                      && verdict_of(f, port) == NWF_U_ACCEPT;
+        bool output = port->role == NWF_TRUSTED
+                          ? !f->bridge->use_normal
+                          : port->role == NWF_GUEST && f->audience == AUDIENCE_ALL
+                                && verdict_of(f, port) == NWF_U_ACCEPT;
         if (output && receives(f, port) && form_of(f, port) == form) {
             put_form(f, form);
             nwf_put_output(&f->part, port->ofport);
@@ -357,8 +381,13 @@ static void
 match_flood(const struct flood *f, struct match *match)
 {
     match_init_catchall(match);
-    if (f->is_owned) {
+    if (f->audience == AUDIENCE_OWNER) {
         match_set_reg_masked(match, NWF_REG_OWNER, NWF_OWNED, NWF_OWNED);
+    } else if (f->audience == AUDIENCE_TRUSTED) {
+        match_set_reg_masked(match, NWF_REG_OWNER, NWF_NOWHERE, NWF_NOWHERE);
+    }
+    if (f->is_isolated) {
+        match_set_reg_masked(match, NWF_REG_MEMBER, NWF_ISOLATED, NWF_ISOLATED);
     }
     if (f->vid == 0) {
         match_set_reg_masked(match, 1, 0, 0xffff);
@@ -375,8 +404,11 @@ match_flood(const struct flood *f, struct match *match)
 static uint16_t
 priority_of(const struct flood *f)
 {
-    return (uint16_t) ((f->vid == ANY_VLAN ? 100 : 200) + (f->is_owned ? 20 : 0)
-                       + (f->kind == KIND_OTHER ? 0 : 10));
+    static const uint16_t audiences[N_AUDIENCES] = {
+        [AUDIENCE_ALL] = 0, [AUDIENCE_OWNER] = 20, [AUDIENCE_TRUSTED] = 15};
+
+    return (uint16_t) ((f->vid == ANY_VLAN ? 100 : 200) + audiences[f->audience]
+                       + (f->kind == KIND_OTHER ? 0 : 10) + f->is_isolated);
 }
 
 /* Who gets the frames: trusted ports, by NORMAL where that forwards, and guests. */
@@ -392,7 +424,7 @@ put_receivers(struct flood *f)
         put_outputs(f, (enum form) form);
     }
     f->visited = visited;
-    if (!f->is_owned) {
+    if (f->audience == AUDIENCE_ALL) {
         choose_visits(f, NWF_U_MIXED);
         choose_visits(f, NWF_U_DROP);
     }
@@ -409,7 +441,7 @@ add_flood(struct flood *f)
 
     ofpbuf_init(&f->first, 256);
     ofpbuf_init(&f->part, 1024);
-    if (f->is_owned) { /* Its guest, which is the only one. */
+    if (f->audience == AUDIENCE_OWNER) { /* Its guest, which is the only one. */
         nwf_put_text(&f->first,
                      "clone(move:NXM_NX_REG%d[0..15]->NXM_NX_REG%d[0..15],set_field:0->reg%d,"
                      "resubmit(,%d))",
@@ -430,20 +462,22 @@ add_flood(struct flood *f)
 
 /* Frames of one kind in one VLAN.  For VLAN 0 that is untagged frames. */
 static void
-add_kind(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, struct nwf_flow_set *flows)
+add_kind(struct nwf_bridge *bridge, uint16_t vid, enum kind kind, bool is_isolated,
+         struct nwf_flow_set *flows)
 {
-    struct flood f = {.bridge = bridge, .flows = flows, .vid = vid, .kind = kind};
+    struct flood f = {
+        .bridge = bridge, .flows = flows, .vid = vid, .kind = kind, .is_isolated = is_isolated};
 
     add_flood(&f);
 }
 
-/* Frames in one VLAN for a guest that was not heard, and whose address was seen nowhere: it may be
- * behind any trusted port, or silent. */
+/* Frames in one VLAN for an address that was seen nowhere, and that not every guest may have.  That
+ * of a guest that was not heard may be behind any trusted port, or the guest is silent. */
 static void
-add_owned(struct nwf_bridge *bridge, uint16_t vid, struct nwf_flow_set *flows)
+add_for(struct nwf_bridge *bridge, uint16_t vid, enum audience audience, struct nwf_flow_set *flows)
 {
     struct flood f = {
-        .bridge = bridge, .flows = flows, .vid = vid, .kind = KIND_OTHER, .is_owned = true};
+        .bridge = bridge, .flows = flows, .vid = vid, .kind = KIND_OTHER, .audience = audience};
 
     add_flood(&f);
 }
@@ -466,32 +500,83 @@ nwf_bridge_note_vlans(const struct nwf_bridge *bridge, bool vids[NWF_N_VLANS])
 }
 
 static bool
-has_guests(const struct nwf_bridge *bridge, uint16_t vid)
+has_guests(const struct nwf_bridge *bridge, uint16_t vid, bool isolated_only)
 {
     nwf_vec_foreach (port, &bridge->ports) {
-        if (port->role == NWF_GUEST && receives(&(struct flood){.vid = vid}, port)) {
+        if (port->role == NWF_GUEST && (port->is_isolated || !isolated_only)
+            && receives(&(struct flood){.vid = vid}, port)) {
             return true;
         }
     }
     return false;
 }
 
+/* Whether guests are spared frames for addresses that nobody knows.  Audit mode withholds nothing,
+ * and there guests have addresses that their filters would not let them have. */
+static bool
+spares_guests(const struct nwf_bridge *bridge)
+{
+    bool any = false;
+
+    if (bridge->audit || bridge->unknown == NWF_UNKNOWN_FLOOD) {
+        return false;
+    }
+    nwf_vec_foreach (port, &bridge->ports) {
+        if (port->role == NWF_GUEST && port->has_floats && bridge->unknown == NWF_UNKNOWN_AUTO) {
+            return false;
+        }
+        any |= port->role == NWF_GUEST;
+    }
+    return any;
+}
+
+/* Marks frames for an address that nobody knows, on their way to the floods.  Those of VLANs where
+ * nothing is learned do not come that way. */
+static void
+add_nowhere(struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    nwf_put_text(&actions, "set_field:0x%x/0x%x->reg%d", NWF_NOWHERE, NWF_NOWHERE, NWF_REG_OWNER);
+    nwf_put_goto(&actions, NWF_TABLE_FLOOD);
+    nwf_flow_set_add(flows, NWF_TABLE_KNOWN, NWF_PRIORITY_NOWHERE,
+                     nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
+                     actions.size);
+}
+
+/* All lists of one VLAN. */
+static void
+add_vlan(struct nwf_bridge *bridge, uint16_t vid, bool spares, struct nwf_flow_set *flows)
+{
+    bool any = has_guests(bridge, vid, false), isolated = has_guests(bridge, vid, true);
+    int first = any && vid != PRIORITY_TAGGED ? 0 : KIND_OTHER;
+
+    for (int kind = first; kind < NWF_N_FRAME_KINDS; kind++) {
+        add_kind(bridge, vid, (enum kind) kind, false, flows);
+        if (isolated) {
+            add_kind(bridge, vid, (enum kind) kind, true, flows);
+        }
+    }
+    add_for(bridge, vid, AUDIENCE_OWNER, flows); /* Who may send there without being a member. */
+    if (any && spares) {
+        add_for(bridge, vid, AUDIENCE_TRUSTED, flows);
+    }
+}
+
 void
 nwf_compile_floods(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
-    bool vids[NWF_N_VLANS];
+    bool vids[NWF_N_VLANS], spares = spares_guests(bridge);
 
     nwf_bridge_note_vlans(bridge, vids);
+    if (spares) {
+        add_nowhere(flows);
+    }
     for (uint16_t vid = 0; vid <= PRIORITY_TAGGED; vid++) {
-        if (vid < NWF_N_VLANS && !vids[vid]) {
-            continue;
-        }
-        bool by_kind = has_guests(bridge, vid) && vid != PRIORITY_TAGGED;
-        for (int kind = by_kind ? 0 : KIND_OTHER; kind < NWF_N_FRAME_KINDS; kind++) {
-            add_kind(bridge, vid, (enum kind) kind, flows);
-        }
-        if (has_guests(bridge, vid)) {
-            add_owned(bridge, vid, flows);
+        if (vid >= NWF_N_VLANS || vids[vid]) {
+            add_vlan(bridge, vid, spares, flows);
         }
     }
 }

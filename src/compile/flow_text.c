@@ -3,7 +3,8 @@
  * <flow match="...">: a match in ovs-ofctl(8)'s syntax, read by libopenvswitch.
  *
  * A rule may ask whatever a packet has.  It may not ask for what the pipeline keeps for
- * itself (registers, ports, metadata), which would tie it to how this program works. */
+ * itself (registers, ports, metadata), which would tie it to how this program works.  For
+ * whether a frame comes from a trusted port there is a word of our own. */
 #include <config.h>
 
 #include "flow_text.h"
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-flow.h"
@@ -230,17 +232,33 @@ add_protocol(struct parse *p, const struct ofp_protocol *protocol, const char *n
                : FAIL(p, "%s: there is another protocol already", name);
 }
 
+/* Where a frame comes from is known of those that are about to be delivered: what a guest
+ * sends comes from the guest. */
+static int
+add_from_trusted(struct parse *p)
+{
+    if (p->instance->rule->direction[NWF_OUT]) {
+        return fail(p, "from_trusted: only frames towards a guest come from a trusted port");
+    }
+    match_set_reg(&p->match, NWF_REG_INBOUND, 1);
+    return 0;
+}
+
 static int
 parse_word(struct parse *p, const char *name, const char *value)
 {
     const struct ofp_protocol *protocol;
     bool is_protocol = ofp_parse_protocol(name, &protocol);
+    bool is_from_trusted = !strcmp(name, "from_trusted");
 
-    if (!is_protocol && strcmp(name, "eth")) {
+    if (!is_protocol && !is_from_trusted && strcmp(name, "eth")) {
         return parse_field(p, name, value);
     }
     if (*value) {
         return FAIL(p, "%s takes no value", name);
+    }
+    if (is_from_trusted) {
+        return add_from_trusted(p);
     }
     return is_protocol ? add_protocol(p, protocol, name) : 0; /* All frames are Ethernet's. */
 }
@@ -305,7 +323,7 @@ asks_for_nothing(const struct parse *p)
             return false;
         }
     }
-    return !p->match.wc.masks.dl_type;
+    return !p->match.wc.masks.dl_type && !p->match.wc.masks.regs[NWF_REG_INBOUND];
 }
 
 /* Where there is no tag, it has no bits: "no tag" is the same match however many of them stand
@@ -324,6 +342,20 @@ check_tag(struct parse *p)
     }
     match_set_dl_tci_masked(&p->match, htons(0), htons(VLAN_CFI));
     return 0;
+}
+
+/* Open vSwitch reads the fields of neighbour discovery in messages whose hop limit is 255 and whose
+ * code is 0, and in others leaves them out of its cached flows.  If a match tells neither, one such
+ * frame caches a verdict for all targets and addresses (seen with 3.1). */
+static bool
+is_safe_in_caches(const struct mf_field *mf, const struct match *all)
+{
+    bool is_nd = mf->id == MFF_ND_TARGET || mf->id == MFF_ND_SLL || mf->id == MFF_ND_TLL
+                 || mf->id == MFF_ND_RESERVED || mf->id == MFF_ND_OPTIONS_TYPE;
+
+    return !is_nd
+           || (all->wc.masks.nw_ttl == UINT8_MAX && all->flow.nw_ttl == UINT8_MAX
+               && (all->wc.masks.tp_dst & htons(0xff)) == htons(0xff) && !all->flow.tp_dst);
 }
 
 /* A field says nothing in frames that do not have it. */
@@ -345,6 +377,10 @@ check_prerequisites(struct parse *p, const struct nwf_matches *beside)
         if (!has_prerequisites(*mf, &all)) {
             return FAIL(p, "%s: its prerequisites are missing, such as \"ip\" or \"arp\"",
                         (*mf)->name);
+        }
+        if (!is_safe_in_caches(*mf, &all)) {
+            return FAIL(p, "%s: it needs nw_ttl=255 and icmp_code=0 beside it: Open vSwitch %s",
+                        (*mf)->name, "does not keep apart what it reads in no other message");
         }
     }
     return 0;

@@ -15,6 +15,7 @@
 #include "flood.h"
 #include "guard.h"
 #include "guest.h"
+#include "metering.h"
 #include "match.h"
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
@@ -110,10 +111,8 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_accept(actions, direction);
         break;
     case NWF_V_DROP:
-        if (bridge->audit && direction == NWF_OUT) { /* Of whom is not told: it may be forged. */
-            nwf_put_goto(actions, NWF_TABLE_FORWARD);
-        } else if (bridge->audit) {
-            nwf_put_output_receiver(actions);
+        if (bridge->audit) {
+            put_accept(actions, direction);
         }
         break;
     }
@@ -209,6 +208,9 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
         NWF_ACTIONS(actions);
 
         nwf_put_admission(&actions, admission);
+        if (port->is_isolated) {
+            nwf_put_load(&actions, MFF_REG0 + NWF_REG_MEMBER, NWF_ISOLATED);
+        }
         nwf_put_goto(&actions, table);
         match_port(&admission->match, NWF_OUT, port->ofport);
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
@@ -241,6 +243,26 @@ drops_tagged(const struct nwf_stages *stages)
 
     nwf_match_tagged(&tagged);
     return nwf_stages_drop(stages, &tagged);
+}
+
+/* Every copy for a guest comes by its first table, or is the floods' (flood.c).  There, before its
+ * filter and before connection tracking, ends what comes from one isolated guest to another. */
+static void
+add_isolation(const struct nwf_bridge *bridge, const struct nwf_port *port,
+              struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    match_port(&match, NWF_IN, port->ofport);
+    match_set_reg_masked(&match, NWF_REG_MEMBER, NWF_ISOLATED, NWF_ISOLATED);
+    if (bridge->audit) {
+        nwf_put_output_receiver(&actions);
+    }
+    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ISOLATED,
+                     nwf_cookie(NWF_COOKIE_TO_VM, port->ofport, NWF_RULE_ISOLATED), &match,
+                     actions.data, actions.size);
 }
 
 void
@@ -310,10 +332,11 @@ has_floats(const struct nwf_port *port, const struct nwf_stages *from_vm)
 
 /* What stands before and behind the stages that its frames go through. */
 static void
-add_way_out(const struct nwf_bridge *bridge, const struct nwf_port *port,
-            const struct nwf_stages *stages, struct nwf_flow_set *flows)
+add_way_out(const struct nwf_bridge *bridge, struct nwf_port *port, const struct nwf_stages *stages,
+            struct nwf_flow_set *flows)
 {
-    nwf_add_sightings(bridge, port, has_floats(port, stages), flows);
+    port->has_floats = has_floats(port, stages);
+    nwf_add_sightings(bridge, port, port->has_floats, flows);
     if (port->vlan.mode != NWF_VLAN_ACCESS && !bridge->audit && drops_tagged(stages)) {
         add_tagged_admission(port, flows);
     }
@@ -364,8 +387,12 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
         ret_size->n_stages[d] = (uint8_t) n;
     }
     ret_size->n_flows = (uint32_t) nwf_flow_set_count(&own);
-    add_admissions(port, NWF_COOKIE_CLASSIFY, NWF_TABLE_FROM_VM, &own);
+    add_admissions(port, NWF_COOKIE_CLASSIFY, nwf_first_table(bridge, port), &own);
+    nwf_add_limits(bridge, port, &own);
     nwf_add_known(port, NWF_COOKIE_CLASSIFY, &own);
+    if (port->is_isolated) {
+        add_isolation(bridge, port, &own);
+    }
     if (bridge->audit) {
         nwf_add_unadmitted(port, NWF_COOKIE_CLASSIFY, &own);
     }

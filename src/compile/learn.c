@@ -40,7 +40,7 @@ put_learn(const struct nwf_bridge *bridge, uint64_t cookie, struct ofpbuf *actio
         nwf_put_text(actions, "clone(move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],NORMAL)");
     }
     nwf_put_text(actions,
-                 "learn(table=%d,hard_timeout=%u,priority=%d,cookie=0x%llx,limit=%d,"
+                 "learn(table=%d,hard_timeout=%u,priority=%d,cookie=0x%llx,limit=%d,delete_learned,"
                  "NXM_NX_REG%d[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
                  "load:NXM_OF_IN_PORT[]->NXM_NX_REG%d[0..15])",
                  NWF_TABLE_LEARNED, bridge->mac_aging, NWF_PRIORITY_LEARNED,

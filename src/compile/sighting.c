@@ -16,6 +16,7 @@
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 
+#include "lib/hash.h"
 #include "lib/packets.h"
 
 /* Addresses besides its own that are learned of one guest.  For each new one Open vSwitch counts
@@ -49,12 +50,11 @@ nwf_stages_confine_sender(const struct nwf_stages *stages, const struct nwf_mac 
 
 /* ---- A guest's flows. ---- */
 
-/* What tells guests of one number apart is the end of their addresses. */
-uint64_t
-nwf_pin_cookie(uint16_t ofport, const struct nwf_mac *mac)
+/* What tells guests of one number apart is the hash of their addresses. */
+static uint64_t
+pin_cookie(uint16_t ofport, const struct nwf_mac *mac)
 {
-    return nwf_cookie(NWF_COOKIE_PINNED, ofport,
-                      (uint32_t) mac->octets[4] << 8 | (uint32_t) mac->octets[5]);
+    return nwf_cookie(NWF_COOKIE_PINNED, ofport, hash_bytes(mac, sizeof *mac, 0) & 0xffff);
 }
 
 static void
@@ -79,23 +79,37 @@ add_sender(const struct nwf_port *port, const struct nwf_mac *mac, const char *l
 }
 
 /* What the learn action makes of a frame. */
-static void
-add_pin(const struct nwf_port *port, uint64_t cookie, struct nwf_flow_set *flows)
+void
+nwf_add_pin(uint16_t ofport, const struct nwf_mac *mac, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
     struct match match;
 
     match_init_catchall(&match);
-    match_set_reg_masked(&match, NWF_REG_OWNER, port->ofport, 0xffff);
-    nwf_put_text(&actions, "set_field:0x%x/0xffff->reg%d", port->ofport, NWF_REG_KNOWN);
-    nwf_flow_set_add(flows, NWF_TABLE_LEARNED, NWF_PRIORITY_PINNED, cookie, &match, actions.data,
-                     actions.size);
+    match_set_reg_masked(&match, NWF_REG_OWNER, ofport, 0xffff);
+    nwf_put_text(&actions, "set_field:0x%x/0xffff->reg%d", ofport, NWF_REG_KNOWN);
+    nwf_flow_set_add(flows, NWF_TABLE_LEARNED, NWF_PRIORITY_PINNED, pin_cookie(ofport, mac), &match,
+                     actions.data, actions.size);
+}
+
+bool
+nwf_is_pin(const struct nwf_flow *flow, uint16_t ofport, const struct nwf_mac *mac)
+{
+    struct nwf_flow_set set CLEANUP(nwf_flow_set_finish);
+
+    nwf_flow_set_init(&set);
+    if (flow->cookie != pin_cookie(ofport, mac)) {
+        return false;
+    }
+    nwf_add_pin(ofport, mac, &set);
+    const struct nwf_flow *pin = nwf_flow_set_find(&set, flow);
+    return pin && nwf_flow_data_equal(pin, flow);
 }
 
 static void
 add_own(const struct nwf_port *port, const struct nwf_mac *mac, struct nwf_flow_set *flows)
 {
-    uint64_t cookie = nwf_pin_cookie(port->ofport, mac);
+    uint64_t cookie = pin_cookie(port->ofport, mac);
     char *learn CLEANUP_FREE = nwf_asprintf(
         "learn(table=%d,priority=%d,cookie=0x%llx,NXM_NX_REG%d[0..15]=NXM_OF_IN_PORT[],"
         "load:NXM_OF_IN_PORT[]->NXM_NX_REG%d[0..15])",
@@ -104,7 +118,7 @@ add_own(const struct nwf_port *port, const struct nwf_mac *mac, struct nwf_flow_
 
     add_sender(port, mac, learn, flows);
     if (port->is_sighted) {
-        add_pin(port, cookie, flows);
+        nwf_add_pin(port->ofport, mac, flows);
     }
 }
 

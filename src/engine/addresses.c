@@ -32,17 +32,20 @@ read_macs(const struct nwf_binding *binding, struct nwf_macs *ret, struct nwf_er
     return 0;
 }
 
-/* Which of the addresses is the guest's own: that of its tag, else the first of MAC; macs->n if
- * it is none of them. */
+/* Which of the addresses is the guest's own: that of its tag, which MAC need not have, else the
+ * first of MAC; macs->n if there is none. */
 static size_t
-find_own_mac(const struct nwf_binding *binding, const struct nwf_macs *macs)
+find_own_mac(const struct nwf_binding *binding, struct nwf_macs *macs)
 {
     struct nwf_mac own;
     size_t i = 0;
 
-    if (binding->own_mac && !nwf_mac_parse(binding->own_mac, &own, NULL)) {
+    if (binding->own_mac && !nwf_mac_parse(binding->own_mac, &own, NULL) && !(own.octets[0] & 1)) {
         while (i < macs->n && memcmp(&own, &macs->data[i], sizeof own)) {
             i++;
+        }
+        if (i == macs->n) {
+            nwf_vec_push(macs, own);
         }
     }
     return i;
@@ -60,6 +63,7 @@ nwf_plan_read_addresses(struct nwf_plan_port *port)
     }
     if (read_macs(&port->config.binding, &port->facts.macs, &port->mac_error)) {
         nwf_vec_clear(&port->facts.macs);
+        return;
     }
     port->facts.own_mac = find_own_mac(&port->config.binding, &port->facts.macs);
 }
@@ -71,8 +75,8 @@ nwf_plan_note_sighting(struct nwf_plan_port *port, const struct nwf_flow *pin)
 {
     const struct nwf_macs *macs = &port->facts.macs;
 
-    if (nwf_cookie_kind(pin->cookie) != NWF_COOKIE_PINNED || port->facts.own_mac >= macs->n
-        || pin->cookie != nwf_pin_cookie(port->config.ofport, &macs->data[port->facts.own_mac])) {
+    if (port->facts.own_mac >= macs->n
+        || !nwf_is_pin(pin, port->config.ofport, &macs->data[port->facts.own_mac])) {
         return false;
     }
     port->facts.is_sighted = true;
@@ -106,13 +110,26 @@ compare_holders(const void *a_, const void *b_)
     return order ? order : (int) a->ofport - (int) b->ofport;
 }
 
+/* Whether the switch delivers the address to the port in a VLAN that it still has. */
 static bool
-holds(const struct nwf_plan *plan, const struct nwf_mac *mac, uint16_t ofport)
+holds(const struct nwf_plan *plan, const struct nwf_mac *mac, const struct nwf_port_config *config)
 {
-    const struct nwf_holder key = {.mac = *mac, .ofport = ofport};
+    const struct nwf_holder key = {.mac = *mac, .ofport = config->ofport};
+    const struct nwf_holder *end = plan->holders.data + plan->holders.n;
+    const struct nwf_holder *at =
+        plan->holders.n
+            ? bsearch(&key, plan->holders.data, plan->holders.n, sizeof key, compare_holders)
+            : NULL;
 
-    return plan->holders.n
-           && bsearch(&key, plan->holders.data, plan->holders.n, sizeof key, compare_holders);
+    while (at && at > plan->holders.data && !compare_holders(at - 1, &key)) {
+        at--;
+    }
+    for (; at && at < end && !compare_holders(at, &key); at++) {
+        if (at->vid < 0 || nwf_vlan_has(&config->vlan, (uint16_t) at->vid)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* By deliveries on the switch, whose cookies name who has the address. */
@@ -132,6 +149,9 @@ collect_from_image(struct nwf_plan *plan, const struct nwf_image *image)
 
             nwf_flow_expand_match(flow, &match);
             memcpy(holder.mac.octets, &match.flow.dl_dst, sizeof holder.mac.octets);
+            holder.vid = match.wc.masks.regs[NWF_REG_VLAN]
+                             ? (int) (match.flow.regs[NWF_REG_VLAN] & 0xfff)
+                             : -1;
             nwf_vec_push(&plan->holders, holder);
         }
     }
@@ -147,12 +167,14 @@ collect_from_known(struct nwf_plan *plan)
         const struct nwf_plan_port *port = *item;
 
         any |= port->known.name != NULL;
-        if (!port->known.name || port->known.role != NWF_GUEST) {
+        if (!port->known.name || port->known.role != NWF_GUEST
+            || !nwf_vlan_equals(&port->known.vlan, &port->config.vlan)) {
             continue;
         }
         nwf_vec_foreach (mac, &port->known.macs) {
-            nwf_vec_push(&plan->holders,
-                         (struct nwf_holder){.mac = *mac, .ofport = port->config.ofport});
+            nwf_vec_push(
+                &plan->holders,
+                (struct nwf_holder){.mac = *mac, .ofport = port->config.ofport, .vid = -1});
         }
     }
     return any;
@@ -180,7 +202,7 @@ claim_for_port(const struct nwf_plan *plan, size_t number, struct nwf_claims *cl
                                  .vlan = &port->config.vlan,
                                  .port = number,
                                  .pinned = i == port->facts.own_mac,
-                                 .holds = holds(plan, mac, port->config.ofport),
+                                 .holds = holds(plan, mac, &port->config),
                                  .active = status && !strcmp(status, "active"),
                                  .ofport = port->config.ofport,
                              });

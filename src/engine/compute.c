@@ -162,11 +162,27 @@ set_facts(struct nwf_plan_port *port)
     facts->vlan = nwf_vlan_copy(&port->config.vlan);
     facts->zone = 0;
     memset(&facts->flood, 0, sizeof facts->flood);
+    facts->is_isolated = port->config.binding.isolated;
+    facts->has_floats = false;
+    memcpy(facts->limits, port->config.binding.limits, sizeof facts->limits);
     facts->has_own_mac = port->config.has_own_mac;
     facts->host_mac = port->config.own_mac;
     nwf_vec_clear(&facts->bond);
     nwf_vec_foreach (member, &port->config.bond) {
         nwf_vec_push(&facts->bond, *member);
+    }
+}
+
+static void
+note_unlimited(const struct nwf_plan *plan, struct nwf_plan_port *port)
+{
+    bool any = false;
+
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        any |= port->facts.limits[limit] > 0;
+    }
+    if (any && plan->bridge.no_meters) {
+        nwf_error_set(&port->unlimited, -EOPNOTSUPP, "it has no limits: %s", plan->no_meters);
     }
 }
 
@@ -179,6 +195,7 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
     nwf_error_clear(&port->failure);
     nwf_error_clear(&port->stale);
     nwf_error_clear(&port->outdated);
+    nwf_error_clear(&port->unlimited);
     port->has_report = true;
     set_facts(port);
     memset(&port->size, 0, sizeof port->size);
@@ -196,6 +213,7 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
     if (part && port->role == NWF_QUARANTINED) {
         quarantine(c, port, &part->flows);
     } else if (port->role == NWF_GUEST) {
+        note_unlimited(c->plan, port);
         port->n_wanted = port->size.n_flows + (uint32_t) count_deliveries(&port->facts);
     }
     if (port->role != NWF_GUEST) {
@@ -278,6 +296,7 @@ static bool
 same_facts(const struct nwf_port *a, const struct nwf_port *b)
 {
     return a->ofport == b->ofport && a->role == b->role && a->own_mac == b->own_mac
+           && a->is_isolated == b->is_isolated && a->has_floats == b->has_floats
            && a->has_own_mac == b->has_own_mac
            && !memcmp(&a->host_mac, &b->host_mac, sizeof a->host_mac)
            && nwf_vlan_equals(&a->vlan, &b->vlan) && !memcmp(&a->flood, &b->flood, sizeof a->flood)
@@ -405,9 +424,11 @@ compute_fixed(struct computation *c, struct nwf_error *err)
     size_t size;
     int r = nwf_file_read(file, PIPELINE_MAX, &text, &size, err);
 
-    return r ? r
-             : nwf_compile_fixed(&c->plan->bridge, file, text, c->plan->n_stages,
-                                 &new_part(c, NWF_OWNER_FIXED)->flows, err);
+    if (r) {
+        return r;
+    }
+    return nwf_compile_fixed(&c->plan->bridge, file, text, c->plan->n_stages,
+                             &new_part(c, NWF_OWNER_FIXED)->flows, err);
 }
 
 /* ---- All of it. ---- */

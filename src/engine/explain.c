@@ -151,6 +151,21 @@ explain_refusal(const char *why, struct nwf_explanation *ret)
                                                           .result = nwf_strdup(why)});
 }
 
+/* Nor does it get past the first table, if it is from one isolated guest for another. */
+static void
+explain_isolation(uint16_t ofport, struct nwf_explanation *ret)
+{
+    nwf_vec_push(&ret->steps,
+                 (struct nwf_explained_step){
+                     .table = NWF_TABLE_TO_VM,
+                     .cookie = nwf_cookie(NWF_COOKIE_TO_VM, ofport, NWF_RULE_ISOLATED),
+                     .chain = "",
+                     .place = nwf_strdup(""),
+                     .action = "",
+                     .result = nwf_strdup("dropped: sender and receiver are isolated guests"),
+                 });
+}
+
 /* A filter of which one direction does not compile is enforced in neither. */
 static int
 build(const struct nwf_program *program, const struct nwf_explain_port *port,
@@ -208,6 +223,8 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
         nwf_error_wrap(err, "filter %.80s", binding->filter);
     } else if (refusal) {
         explain_refusal(refusal, ret);
+    } else if (direction == NWF_IN && binding->isolated && port->from_isolated) {
+        explain_isolation(port->ofport, ret);
     } else {
         nwf_evaluate(&stages[direction], packet, ct, &evaluation);
         nwf_vec_foreach (step, &evaluation.steps) {

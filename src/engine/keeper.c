@@ -111,6 +111,7 @@ nwf_keeper_free(struct nwf_keeper *k)
     nwf_flow_set_finish(&k->pending);
     nwf_vec_clear(&k->zones);
     nwf_vec_clear(&k->silenced);
+    nwf_vec_clear(&k->meters);
     free(k->recorded);
     nwf_error_clear(&k->error);
     nwf_error_clear(&k->doubt);

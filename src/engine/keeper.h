@@ -31,6 +31,11 @@ enum nwf_keeper_state {
     NWF_N_K_STATES,
 };
 
+/* Flows that the switch shall make no more. */
+struct nwf_silenced {
+    uint64_t cookie, mask;
+};
+
 struct nwf_keeper {
     struct nwf_ovsdb *db;
     const struct nwf_sources *sources;
@@ -53,13 +58,15 @@ struct nwf_keeper {
     struct nwf_changes rest;      /* Those of the last bundle, with the mark. */
     struct nwf_keeper_load *load; /* NULL: they go over one connection. */
     struct nwf_flow_set pending;
-    NWF_VEC(uint16_t) zones;    /* To be flushed. */
-    NWF_VEC(uint64_t) silenced; /* Cookies of flows that the switch shall make no more. */
+    NWF_VEC(uint16_t) zones; /* To be flushed. */
+    NWF_VEC(struct nwf_silenced) silenced;
 
     enum nwf_no_flood *flood_wanted; /* By OpenFlow number, while it is being set. */
     bool *limits;                    /* By zone, while they are being set: it has its limit. */
     char *fdb, *fdb_rest;            /* NORMAL's table, and what is left to read of it. */
-    bool any_static;                 /* An address of it has been removed. */
+    struct nwf_meters meters;        /* Of guests with limits. */
+    bool has_meters, has_excess, is_pruning;
+    bool any_static; /* An address of it has been removed. */
 
     char *recorded; /* The settings of the bridge that are on record. */
 
@@ -137,18 +144,24 @@ bool nwf_may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port
 bool nwf_quarantine_refused(struct nwf_plan *plan, const struct nwf_changes *changes,
                             const struct nwf_refusals *refusals);
 
-/* Large first loads over several connections; see keeper_load.c.  The first begins one, if the
- * changes are many: then k->load is set until nwf_keeper_end_load(). */
+/* Large first loads over several connections; see keeper_load.c.  The first chooses what comes that
+ * way, if the changes are many: then k->load is set until nwf_keeper_end_load(). */
+void nwf_keeper_plan_load(struct nwf_keeper *keeper);
 void nwf_keeper_begin_load(struct nwf_keeper *keeper);
 nwf_step nwf_keeper_run_load;
 void nwf_keeper_wait_for_load(const struct nwf_keeper *keeper);
 void nwf_keeper_end_load(struct nwf_keeper *keeper);
 
-/* The changes that are not loaded that way. */
+/* The changes that do not come that way. */
 void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
 
 /* Limits of the zones that the plan's ports use; see zone_limits.c. */
 nwf_step nwf_keeper_limit_zones;
+
+/* Meters; see keeper_meters.c.  The first is true if there is something to do. */
+bool nwf_keeper_begin_meters(struct nwf_keeper *keeper);
+nwf_step nwf_keeper_run_meters, nwf_keeper_prune_meters;
+void nwf_keeper_forget_meters(struct nwf_keeper *keeper);
 
 /* Static addresses of NORMAL's table that guests' ports have go; see fdb.c. */
 nwf_step nwf_keeper_remove_static;

@@ -363,11 +363,16 @@ add_pending(struct nwf_keeper *k)
 static void
 note_silenced(struct nwf_keeper *k, const struct nwf_flow *flow)
 {
-    if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_PINNED) {
-        nwf_vec_push(&k->silenced, flow->cookie);
+    uint64_t learned = nwf_cookie(NWF_COOKIE_LEARNED, nwf_cookie_port(flow->cookie), 0);
+    uint64_t rule = NWF_COOKIE_NO_RULE,
+             last = k->silenced.n ? k->silenced.data[k->silenced.n - 1].cookie : 0;
+
+    if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_PINNED && flow->table == NWF_TABLE_LEARNED) {
+        nwf_vec_push(&k->silenced, (struct nwf_silenced){flow->cookie, UINT64_MAX});
     } else if (flow->table == NWF_TABLE_SENDER && flow->priority == NWF_PRIORITY_SENDER) {
-        nwf_vec_push(&k->silenced, nwf_cookie(NWF_COOKIE_LEARNED, nwf_cookie_port(flow->cookie),
-                                              NWF_COOKIE_NO_RULE));
+        nwf_vec_push(&k->silenced, (struct nwf_silenced){learned | rule, UINT64_MAX});
+    } else if (flow->table == NWF_TABLE_LEARN && last != learned) {
+        nwf_vec_push(&k->silenced, (struct nwf_silenced){learned, ~rule}); /* All its shares. */
     }
 }
 
@@ -413,16 +418,30 @@ take_refusal(struct nwf_keeper *k, int r, struct nwf_error *err)
     return -ESTALE;
 }
 
-enum { COMMIT_BEGIN, COMMIT_LOAD, COMMIT_BUNDLE };
+enum { COMMIT_BEGIN, COMMIT_BUNDLE, COMMIT_LOAD };
 
 static void
 begin_bundle(struct nwf_keeper *k)
 {
+    nwf_keeper_plan_load(k);
     k->rest.n = 0;
     nwf_keeper_list_rest(k, &k->rest);
-    nwf_keeper_end_load(k);
     add_pending(k);
     nwf_conn_apply(k->conn, &k->rest);
+}
+
+static int
+run_bundle(struct nwf_keeper *k, struct nwf_error *err)
+{
+    int r = nwf_keeper_run_conn(k, err);
+
+    if (r) {
+        return r == -EAGAIN ? r : take_refusal(k, r, err);
+    }
+    if (k->load) {
+        nwf_keeper_begin_load(k);
+    }
+    return 0;
 }
 
 int
@@ -435,19 +454,19 @@ nwf_keeper_commit(struct nwf_keeper *k, struct nwf_error *err)
         return 0;
     }
     if (k->phase == COMMIT_BEGIN) {
-        nwf_keeper_begin_load(k);
-        k->phase = COMMIT_LOAD;
-    }
-    if (k->phase == COMMIT_LOAD) {
-        if (k->load && (r = nwf_keeper_run_load(k, err))) {
-            return r;
-        }
         begin_bundle(k);
         k->phase = COMMIT_BUNDLE;
     }
-    if ((r = nwf_keeper_run_conn(k, err))) {
-        return r == -EAGAIN ? r : take_refusal(k, r, err);
+    if (k->phase == COMMIT_BUNDLE) {
+        if ((r = run_bundle(k, err))) {
+            return r;
+        }
+        k->phase = COMMIT_LOAD;
     }
+    if (k->load && (r = nwf_keeper_run_load(k, err))) {
+        return r;
+    }
+    nwf_keeper_end_load(k);
     take_changes(k);
     k->was_enforced = true;
     return 0;

@@ -3,9 +3,10 @@
  * Large first loads.  ovs-vswitchd reads few messages of a connection at a time and then looks at
  * all ports, so that several connections together load several times as fast as one.
  *
- * What comes over them are filters' flows of ports that have no flow yet: nothing leads to those.
- * Each port's way in, and all that connects ports, comes in the last bundle, when they are there.
- */
+ * What comes over them are the flows of ports that have none yet, a port's in one bundle: its way
+ * in is there with its filter, and not before.  The pipeline, and all that connects ports, comes in
+ * a bundle before them: until its own are there nothing comes in by a port, and its filter lets
+ * nothing through. */
 #include <config.h>
 
 #include <errno.h>
@@ -23,29 +24,50 @@ struct nwf_keeper_load {
     struct nwf_changes changes[N_CONNS];
 };
 
-/* Whether nothing leads to the flow before its port's way in is there. */
+/* Whether the flow is that of one guest's or quarantined port, which has none yet. */
 static bool
-may_come_first(const struct nwf_keeper *k, const struct nwf_change *change)
+is_of_new_port(const struct nwf_keeper *k, const struct nwf_change *change)
 {
-    enum nwf_cookie_kind kind = nwf_cookie_kind(change->flow->cookie);
+    uint16_t port = nwf_cookie_port(change->flow->cookie);
 
-    return change->kind == NWF_CHANGE_ADD
-           && (kind == NWF_COOKIE_FROM_VM || kind == NWF_COOKIE_TO_VM)
-           && !nwf_image_count(&k->image, nwf_cookie_port(change->flow->cookie));
+    switch (nwf_cookie_kind(change->flow->cookie)) {
+    case NWF_COOKIE_CLASSIFY:
+    case NWF_COOKIE_FROM_VM:
+    case NWF_COOKIE_TO_VM:
+    case NWF_COOKIE_DELIVER:
+    case NWF_COOKIE_QUARANTINE:
+    case NWF_COOKIE_PINNED:
+        return change->kind == NWF_CHANGE_ADD && port && !nwf_image_count(&k->image, port);
+    case NWF_COOKIE_FIXED:
+    case NWF_COOKIE_TRUSTED:
+    case NWF_COOKIE_FLOOD:
+    case NWF_COOKIE_PENDING:
+    case NWF_COOKIE_LEARNED:
+        break;
+    }
+    return false;
+}
+
+void
+nwf_keeper_plan_load(struct nwf_keeper *k)
+{
+    if (k->changes.n < LOAD_MIN) {
+        return;
+    }
+    k->load = nwf_zalloc(sizeof *k->load);
+    nwf_vec_foreach (change, &k->changes) {
+        if (is_of_new_port(k, change)) {
+            uint16_t port = nwf_cookie_port(change->flow->cookie);
+            nwf_vec_push(&k->load->changes[port % N_CONNS], *change);
+        }
+    }
 }
 
 void
 nwf_keeper_begin_load(struct nwf_keeper *k)
 {
-    if (k->changes.n < LOAD_MIN) {
-        return;
-    }
-    struct nwf_keeper_load *load = nwf_zalloc(sizeof *load);
-    nwf_vec_foreach (change, &k->changes) {
-        if (may_come_first(k, change)) {
-            nwf_vec_push(&load->changes[nwf_cookie_port(change->flow->cookie) % N_CONNS], *change);
-        }
-    }
+    struct nwf_keeper_load *load = k->load;
+
     for (size_t i = 0; i < N_CONNS; i++) {
         if (load->changes[i].n) {
             load->conns[i] =
@@ -53,7 +75,6 @@ nwf_keeper_begin_load(struct nwf_keeper *k)
             nwf_conn_apply(load->conns[i], &load->changes[i]);
         }
     }
-    k->load = load;
 }
 
 void
@@ -114,12 +135,11 @@ nwf_keeper_wait_for_load(const struct nwf_keeper *k)
     }
 }
 
-/* Takes out of the changes what has been loaded. */
 void
 nwf_keeper_list_rest(const struct nwf_keeper *k, struct nwf_changes *ret)
 {
     nwf_vec_foreach (change, &k->changes) {
-        if (!k->load || !may_come_first(k, change)) {
+        if (!k->load || !is_of_new_port(k, change)) {
             nwf_vec_push(ret, *change);
         }
     }

@@ -85,7 +85,16 @@ nwf_keeper_prepare(struct nwf_keeper *k, struct nwf_error *err)
         }
         k->phase += begin_zones(k) ? 1 : 2;
     }
-    return k->phase == 1 ? nwf_keeper_run_conn(k, err) : 0;
+    if (k->phase == 1) {
+        if ((r = nwf_keeper_run_conn(k, err))) {
+            return r;
+        }
+        k->phase++;
+    }
+    if (k->phase == 2) {
+        k->phase += nwf_keeper_begin_meters(k) ? 1 : 2;
+    }
+    return k->phase == 3 ? nwf_keeper_run_meters(k, err) : 0;
 }
 
 /* ---- RESTRAIN: what NORMAL would do behind the flows' back. ---- */
@@ -191,8 +200,8 @@ note_doubt(struct nwf_keeper *k, struct nwf_error *err)
 static void
 forget_silenced(struct nwf_keeper *k)
 {
-    nwf_vec_foreach (cookie, &k->silenced) {
-        nwf_conn_post_delete(k->conn, *cookie, UINT64_MAX);
+    nwf_vec_foreach (flows, &k->silenced) {
+        nwf_conn_post_delete(k->conn, flows->cookie, flows->mask);
     }
     k->silenced.n = 0;
 }
@@ -219,6 +228,9 @@ nwf_keeper_expire(struct nwf_keeper *k, struct nwf_error *err)
         if ((r = expire_step(k, err))) {
             return r == -EAGAIN ? r : note_doubt(k, err);
         }
+    }
+    if ((r = nwf_keeper_prune_meters(k, err))) {
+        return r;
     }
     remove_mark(k);
     forget_silenced(k);

@@ -68,6 +68,7 @@ nwf_keeper_connect(struct nwf_keeper *k, struct nwf_error *err)
     if (!k->conn) {
         k->conn = nwf_conn_new(k->plan.name, k->options->versions, k->options->timeout_ms);
         k->is_monitored = false;
+        nwf_keeper_forget_meters(k);
         nwf_keeper_forgive(k);
     }
     return nwf_keeper_run_conn(k, err);
@@ -104,17 +105,16 @@ static bool
 is_learned(const struct nwf_flow *flow)
 {
     return (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC
-           && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN;
+           && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN && flow->table == NWF_TABLE_LEARNED;
 }
 
 static void
 put_flow(struct nwf_keeper *k, struct nwf_flow *flow)
 {
     nwf_owner owner = nwf_owner_of(flow->cookie);
-    bool is_learned =
-        (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC && owner == NWF_OWNER_FOREIGN;
 
-    if (is_learned || (owner == NWF_OWNER_FOREIGN && !nwf_is_table_of_pipeline(flow->table))) {
+    if (is_learned(flow)
+        || (owner == NWF_OWNER_FOREIGN && !nwf_is_table_of_pipeline(flow->table))) {
         nwf_flow_free(flow);
         return;
     }
@@ -191,22 +191,31 @@ mark_dirty(struct nwf_keeper *k, nwf_owner owner)
     nwf_plan_dirty_owner(&k->plan, owner);
 }
 
-/* A guest was heard for the first time, or one that is no guest any more: a cached flow teaches
- * once more when it goes. */
-static void
-take_sighting(struct nwf_keeper *k, struct nwf_flow *pin)
+/* Whether the event is that a guest was heard for the first time. */
+static bool
+is_sighting(struct nwf_keeper *k, const struct nwf_flow_event *event)
 {
-    bool is_known = false;
+    uint16_t ofport = nwf_cookie_port(event->flow->cookie);
 
+    if (event->deleted || nwf_cookie_kind(event->flow->cookie) != NWF_COOKIE_PINNED) {
+        return false;
+    }
     nwf_vec_foreach (item, &k->plan.ports) {
-        if ((*item)->config.ofport == nwf_cookie_port(pin->cookie)) {
-            is_known |= (*item)->role == NWF_GUEST && nwf_plan_note_sighting(*item, pin);
+        if ((*item)->config.ofport == ofport && (*item)->role == NWF_GUEST) {
+            return nwf_plan_note_sighting(*item, event->flow);
         }
     }
-    if (!is_known) {
-        nwf_plan_dirty_owner(&k->plan, nwf_owner_of(pin->cookie));
-    }
-    put_flow(k, pin);
+    return false;
+}
+
+/* Whether a cached flow of a guest that is none any more has taught once more as it went, which is
+ * nobody's change. */
+static bool
+is_late_sighting(const struct nwf_flow_event *event)
+{
+    return !event->deleted && nwf_cookie_kind(event->flow->cookie) == NWF_COOKIE_PINNED
+           && event->flow->table == NWF_TABLE_LEARNED
+           && event->flow->priority == NWF_PRIORITY_PINNED;
 }
 
 static void
@@ -221,8 +230,13 @@ take_event(struct nwf_keeper *k, const struct nwf_flow_event *event)
         nwf_flow_free(event->flow);
         return;
     }
-    if (nwf_cookie_kind(event->flow->cookie) == NWF_COOKIE_PINNED && !event->deleted) {
-        take_sighting(k, event->flow);
+    if (is_sighting(k, event)) {
+        put_flow(k, event->flow);
+        return;
+    }
+    if (!known && is_late_sighting(event)) {
+        nwf_plan_dirty_owner(&k->plan, nwf_owner_of(event->flow->cookie));
+        put_flow(k, event->flow);
         return;
     }
     if (nwf_image_remove(&k->image, event->flow, &owner)) {

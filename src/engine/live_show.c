@@ -101,6 +101,9 @@ format_port(const struct nwf_plan_port *port, struct ds *s)
         ds_put_format(s, ", filter %s%s%s", config->binding.filter, *variables ? " " : "",
                       variables);
     }
+    if (config->binding.isolated) {
+        ds_put_cstr(s, ", isolated");
+    }
     if (port->zone) {
         ds_put_format(s, ", conntrack zone %u", port->zone);
     }

@@ -43,7 +43,7 @@ const struct nwf_error *
 nwf_plan_port_error(const struct nwf_plan_port *port)
 {
     const struct nwf_error *const errors[] = {&port->failure, &port->foreign, &port->stale,
-                                              &port->outdated};
+                                              &port->outdated, &port->unlimited};
 
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i]->text) {
@@ -82,6 +82,7 @@ port_free(struct nwf_plan_port *port)
     nwf_error_clear(&port->flooding);
     nwf_error_clear(&port->stale);
     nwf_error_clear(&port->outdated);
+    nwf_error_clear(&port->unlimited);
     free(port);
 }
 
@@ -237,6 +238,7 @@ nwf_plan_finish(struct nwf_plan *plan)
     free(plan->status);
     free(plan->datapath);
     free(plan->no_limits);
+    free(plan->no_meters);
     free(plan->name);
 }
 

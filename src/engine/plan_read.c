@@ -214,6 +214,7 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
 
     plan->bridge.audit = bridge->config.managed == NWF_AUDITED;
     plan->bridge.forward_bpdu = bridge->forward_bpdu;
+    plan->bridge.unknown = bridge->config.unknown;
     plan->bridge.flooded = bridge->flooded;
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;

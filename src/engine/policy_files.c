@@ -20,7 +20,10 @@ add_file(struct nwf_policies *policies, const char *path, struct nwf_error *err)
     size_t size;
     int r = nwf_file_read(path, NWF_POLICY_FILE_MAX, &data, &size, err);
 
-    return r ? r : nwf_policies_add_json(policies, path, data, size, err);
+    if (r) {
+        return r;
+    }
+    return nwf_policies_add_json(policies, path, data, size, err);
 }
 
 /* The first error is kept. */

@@ -33,7 +33,10 @@ nwf_record_load(const char *bridge, struct nwf_record *ret, struct nwf_error *er
         return nwf_error_set(err, -ENOENT, "%.80s: such a bridge has no record", bridge);
     }
     int r = nwf_file_read(path, NWF_RECORD_MAX, &data, &size, err);
-    return r ? r : nwf_record_parse(path, data, size, bridge, ret, err);
+    if (r) {
+        return r;
+    }
+    return nwf_record_parse(path, data, size, bridge, ret, err);
 }
 
 bool
@@ -59,7 +62,10 @@ make_directories(struct nwf_error *err)
     char *dir CLEANUP_FREE = nwf_sysconf_file("bridges.d");
     int r = make_directory(parent, err);
 
-    return r ? r : make_directory(dir, err);
+    if (r) {
+        return r;
+    }
+    return make_directory(dir, err);
 }
 
 static bool
@@ -88,7 +94,10 @@ nwf_record_store(const char *bridge, const struct nwf_record *record, struct nwf
         return 0;
     }
     int r = make_directories(err);
-    return r ? r : nwf_file_write(path, text, strlen(text), err);
+    if (r) {
+        return r;
+    }
+    return nwf_file_write(path, text, strlen(text), err);
 }
 
 int

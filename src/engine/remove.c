@@ -82,6 +82,21 @@ delete_all(struct nwf_conn *conn, struct nwf_error *err)
     return nwf_conn_block(conn, err);
 }
 
+/* Where there are none, there is nothing to remove. */
+static int
+delete_meters(struct nwf_conn *conn, struct nwf_error *err)
+{
+    struct nwf_meters none = {.data = NULL};
+
+    nwf_conn_set_meters(conn, &none, true);
+    int r = nwf_conn_block(conn, err);
+    if (r == -EOPNOTSUPP) {
+        nwf_error_clear(err);
+        r = 0;
+    }
+    return r;
+}
+
 int
 nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_keeper_options *options,
                 struct nwf_error *err)
@@ -92,7 +107,7 @@ nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_keeper_opt
 
     /* A cached flow that goes may learn for a last time, which makes a flow. */
     if ((r = delete_all(conn, err)) || (r = nwf_vswitchd_flush_cache(options->timeout_ms, err))
-        || (r = delete_all(conn, err))
+        || (r = delete_all(conn, err)) || (r = delete_meters(conn, err))
         || (bridge->stays_secure && (r = add_normal_flow(conn, err)))) {
         return r;
     }

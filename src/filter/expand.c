@@ -45,18 +45,44 @@ find_iterator(struct expansion *e, unsigned int id)
 }
 
 static int
+fail_unknown(struct expansion *e, unsigned int line, const char *name, struct nwf_error *err)
+{
+    const char *source = nwf_variable_source(name);
+
+    if (source) {
+        return FAIL(line, err, -ENOENT,
+                    "unknown variable $%s: it follows from $%s, which has no value", name, source);
+    }
+    return !strcmp(name, "IP") || !strcmp(name, "IPV6")
+               ? FAIL(line, err, -ENOENT,
+                      "unknown variable $%s: the binding has no value for it, and addresses "
+                      "are not learned: bind with %s=ADDRESS",
+                      name, name)
+               : FAIL(line, err, -ENOENT, "unknown variable $%s", name);
+}
+
+/* For variables that note_var() has found. */
+static const struct nwf_param *
+find_param(const struct expansion *e, const struct nwf_var *var)
+{
+    const struct nwf_param *param = NULL;
+
+    nwf_program_find_variable(e->program, e->scope, var->name, &param, NULL);
+    return param;
+}
+
+static int
 note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, struct nwf_error *err)
 {
-    const struct nwf_param *param = nwf_scope_find(e->scope, var->name);
+    const struct nwf_param *param;
+    int r = nwf_program_find_variable(e->program, e->scope, var->name, &param, err);
 
+    if (r) {
+        nwf_error_wrap(err, "%s:%u", e->rule->filter->file, line);
+        return r;
+    }
     if (!param) {
-        bool is_address = !strcmp(var->name, "IP") || !strcmp(var->name, "IPV6");
-        return is_address
-                   ? FAIL(line, err, -ENOENT,
-                          "unknown variable $%s: the binding has no value for it, and addresses "
-                          "are not learned: bind with %s=ADDRESS",
-                          var->name, var->name)
-                   : FAIL(line, err, -ENOENT, "unknown variable $%s", var->name);
+        return fail_unknown(e, line, var->name, err);
     }
     if (var->fixed) {
         return var->n < param->values.n
@@ -155,7 +181,7 @@ advance(struct expansion *e)
 static const char *
 var_text(struct expansion *e, const struct nwf_var *var)
 {
-    const struct nwf_param *param = nwf_scope_find(e->scope, var->name);
+    const struct nwf_param *param = find_param(e, var);
     const struct iterator *it = var->fixed ? NULL : find_iterator(e, var->n);
 
     return param->values.data[it ? it->at : var->n];
@@ -248,7 +274,7 @@ static int
 add_list(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
          struct nwf_cond *cond, struct nwf_error *err)
 {
-    const struct nwf_param *param = nwf_scope_find(e->scope, attr->vars.data[0].name);
+    const struct nwf_param *param = find_param(e, &attr->vars.data[0]);
     struct nwf_list fresh = {.origin = param, .type = attr->def->type};
     const struct nwf_list *known =
         nwf_program_find_list(e->program, param, fresh.type, &fresh.mask);
@@ -514,6 +540,23 @@ adapt(struct expansion *e, enum nwf_direction direction, struct nwf_rule_instanc
     return direction == NWF_OUT && e->rule->direction[NWF_IN] ? mirror(e, instance, err) : 0;
 }
 
+/* Whether a variable has an empty list: then the rule has no instance.  Not so if it is negated:
+ * whatever the frame has is none of no values, but a rule for each value is none at all. */
+static int
+find_empty(struct expansion *e, bool *ret, struct nwf_error *err)
+{
+    *ret = false;
+    nwf_vec_foreach (it, &e->iterators) {
+        *ret |= !it->length;
+        if (!it->length && has_negation(e->rule)) {
+            return FAIL(e->rule->line, err, -EINVAL,
+                        "$%s has no values, and match='no' is a rule for each of them",
+                        it->first_name);
+        }
+    }
+    return 0;
+}
+
 /* Refuses before anything is made: values multiply. */
 static int
 count_instances(struct expansion *e, struct nwf_side *side, struct nwf_error *err)
@@ -601,9 +644,13 @@ nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_scope *scope,
                 enum nwf_direction direction, struct nwf_program *program, struct nwf_error *err)
 {
     struct expansion e = {.rule = rule, .scope = scope, .program = program};
+    bool is_empty = false;
     int r = note_vars(&e, err);
 
     if (!r) {
+        r = find_empty(&e, &is_empty, err);
+    }
+    if (!r && !is_empty) {
         find_lists(&e);
         r = expand_all(&e, direction, &program->side[direction], err);
     }

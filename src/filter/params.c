@@ -51,12 +51,39 @@ find_or_insert(struct nwf_params *params, const char *name)
     return &params->list.data[i];
 }
 
+/* Whether there may be a variable 'name'. */
+static int
+check_name(const struct nwf_params *params, const char *name, struct nwf_error *err)
+{
+    if (!nwf_text_is_name(name, "_", NWF_NAME_MAX)) {
+        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a variable's name", name);
+    }
+    if (params->list.n >= NWF_VARIABLES_MAX && !nwf_params_find(params, name)) {
+        return nwf_error_set(err, -E2BIG, "variable %s: more than %d variables", name,
+                             NWF_VARIABLES_MAX);
+    }
+    return 0;
+}
+
+int
+nwf_params_declare(struct nwf_params *params, const char *name, struct nwf_error *err)
+{
+    int r = check_name(params, name, err);
+
+    if (!r) {
+        find_or_insert(params, name);
+    }
+    return r;
+}
+
 int
 nwf_params_add(struct nwf_params *params, const char *name, const char *value,
                struct nwf_error *err)
 {
-    if (!nwf_text_is_name(name, "_", NWF_NAME_MAX)) {
-        return nwf_error_set(err, -EINVAL, "\"%.80s\" is not a variable's name", name);
+    int r = check_name(params, name, err);
+
+    if (r) {
+        return r;
     }
     if (!nwf_text_is_name(value, "_.:/-", NWF_NAME_MAX)) {
         return nwf_error_set(err, -EINVAL, "variable %s: \"%.80s\" is not a value", name, value);
@@ -64,10 +91,6 @@ nwf_params_add(struct nwf_params *params, const char *name, const char *value,
     if (params->n_values >= NWF_ALL_VALUES_MAX) {
         return nwf_error_set(err, -E2BIG, "variable %s: more than %d values of all variables", name,
                              NWF_ALL_VALUES_MAX);
-    }
-    if (params->list.n >= NWF_VARIABLES_MAX && !nwf_params_find(params, name)) {
-        return nwf_error_set(err, -E2BIG, "variable %s: more than %d variables", name,
-                             NWF_VARIABLES_MAX);
     }
     struct nwf_param *param = find_or_insert(params, name);
     if (param->values.n >= NWF_VALUES_MAX) {
@@ -83,7 +106,6 @@ struct add_list {
     struct nwf_params *params;
     const char *name;
     struct nwf_error *err;
-    size_t n;
 };
 
 static int
@@ -91,7 +113,6 @@ add_word(const char *word, void *aux)
 {
     struct add_list *list = aux;
 
-    list->n++;
     return nwf_params_add(list->params, list->name, word, list->err);
 }
 
@@ -99,13 +120,10 @@ int
 nwf_params_add_list(struct nwf_params *params, const char *name, const char *text,
                     struct nwf_error *err)
 {
-    struct add_list list = {params, name, err, 0};
-    int r = nwf_text_split(text, ", \t", add_word, &list);
+    struct add_list list = {params, name, err};
+    int r = check_name(params, name, err);
 
-    if (!r && !list.n) {
-        r = nwf_error_set(err, -EINVAL, "variable %.80s has no value", name);
-    }
-    return r;
+    return r ? r : nwf_text_split(text, ", \t", add_word, &list);
 }
 
 static void

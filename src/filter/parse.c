@@ -316,14 +316,41 @@ ref_free(struct nwf_ref *ref)
 }
 DEFINE_CLEANUP(struct nwf_ref, ref, ref_free)
 
+/* A <parameter>; without a value, which only a filter's own may be, an empty list. */
+static int
+parse_param(const char *file, const xmlNode *node, bool may_be_empty, struct nwf_params *params,
+            struct nwf_error *err)
+{
+    char *name CLEANUP_FREE = NULL, *value CLEANUP_FREE = nwf_xml_attr(node, "value");
+    bool is_empty = may_be_empty && (!value || !*value);
+    int r;
+
+    if ((r = nwf_xml_only_attrs(file, node, "name value", err))
+        || (r = nwf_xml_no_elements(file, node, err))
+        || (r = nwf_xml_need_attr(file, node, "name", &name, err))) {
+        return r;
+    }
+    if (!value && !is_empty) {
+        return FAIL(file, nwf_xml_line(node), err, "%s", "<parameter> needs the attribute value");
+    }
+    if (!is_empty && strpbrk(value, ", \t")) {
+        return FAIL(file, nwf_xml_line(node), err,
+                    "variable %.80s: \"%.80s\" is not a value: a list is written as a "
+                    "<parameter> for each of its values",
+                    name, value);
+    }
+    r = is_empty ? nwf_params_declare(params, name, err) : nwf_params_add(params, name, value, err);
+    if (r) {
+        nwf_error_wrap(err, "%s:%u", file, nwf_xml_line(node));
+    }
+    return r;
+}
+
 int
 nwf_filter_parse_params(const char *file, const struct _xmlNode *node, struct nwf_params *params,
                         struct nwf_error *err)
 {
     for (const xmlNode *child = node->children; child; child = child->next) {
-        char *name CLEANUP_FREE = NULL, *value CLEANUP_FREE = NULL;
-        int r;
-
         if (child->type != XML_ELEMENT_NODE) {
             continue;
         }
@@ -331,20 +358,8 @@ nwf_filter_parse_params(const char *file, const struct _xmlNode *node, struct nw
             return FAIL(file, nwf_xml_line(child), err, "unknown element <%.80s>",
                         (const char *) child->name);
         }
-        if ((r = nwf_xml_only_attrs(file, child, "name value", err))
-            || (r = nwf_xml_no_elements(file, child, err))
-            || (r = nwf_xml_need_attr(file, child, "name", &name, err))
-            || (r = nwf_xml_need_attr(file, child, "value", &value, err))) {
-            return r;
-        }
-        if (strpbrk(value, ", \t")) {
-            return FAIL(file, nwf_xml_line(child), err,
-                        "variable %.80s: \"%.80s\" is not a value: a list is written as a "
-                        "<parameter> for each of its values",
-                        name, value);
-        }
-        if ((r = nwf_params_add(params, name, value, err))) {
-            nwf_error_wrap(err, "%s:%u", file, nwf_xml_line(child));
+        int r = parse_param(file, child, false, params, err);
+        if (r) {
             return r;
         }
     }
@@ -394,6 +409,8 @@ parse_entry(struct nwf_filter *filter, const xmlNode *node, struct nwf_error *er
         r = parse_rule(filter, node, &entry.rule, err);
     } else if (nwf_xml_is(node, "filterref")) {
         r = parse_ref(filter, node, &entry.ref, err);
+    } else if (nwf_xml_is(node, "parameter")) {
+        return parse_param(filter->file, node, true, &filter->defaults, err);
     } else {
         return FAIL(filter->file, nwf_xml_line(node), err, "unknown element <%.80s>",
                     (const char *) node->name);
@@ -474,6 +491,7 @@ nwf_filter_free(struct nwf_filter *filter)
         }
     }
     nwf_vec_clear(&filter->entries);
+    nwf_params_clear(&filter->defaults);
     free(filter->chain);
     free(filter->file);
     free(filter->name);

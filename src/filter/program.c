@@ -56,14 +56,25 @@ flatten_ref(struct flattening *f, const struct nwf_filter *filter, const struct 
     return flatten(f, target, &ref->params, scope, err);
 }
 
-static int
-flatten(struct flattening *f, const struct nwf_filter *filter, const struct nwf_params *params,
-        const struct nwf_scope *outer, struct nwf_error *err)
+static const struct nwf_scope *
+add_scope(struct flattening *f, const struct nwf_params *params, const struct nwf_scope *outer)
 {
     struct nwf_scope *scope = nwf_zalloc(sizeof *scope);
 
     *scope = (struct nwf_scope){params, outer};
     nwf_vec_push(&f->scopes, scope);
+    return scope;
+}
+
+static int
+flatten(struct flattening *f, const struct nwf_filter *filter, const struct nwf_params *params,
+        const struct nwf_scope *outer, struct nwf_error *err)
+{
+    const struct nwf_scope *scope = add_scope(f, params, outer);
+
+    if (filter->defaults.list.n) {
+        scope = add_scope(f, &filter->defaults, scope);
+    }
     if (f->depth == NWF_PROGRAM_DEPTH_MAX) {
         return nwf_error_set(err, -E2BIG, "%s: references nest deeper than %d", filter->file,
                              NWF_PROGRAM_DEPTH_MAX);
@@ -279,5 +290,6 @@ nwf_program_free(struct nwf_program *program)
         nwf_vec_clear(&side->root);
     }
     nwf_program_clear_lists(program);
+    nwf_program_clear_derived(program);
     free(program);
 }

@@ -25,6 +25,15 @@ int nwf_program_add_list(struct nwf_program *program, struct nwf_list *list,
                          const struct nwf_list **ret);
 void nwf_program_clear_lists(struct nwf_program *program);
 
+/* Sets *ret to the variable 'name' at a place, NULL if there is none.  It may be one that follows
+ * from another: see derived.c. */
+int nwf_program_find_variable(struct nwf_program *program, const struct nwf_scope *scope,
+                              const char *name, const struct nwf_param **ret,
+                              struct nwf_error *err);
+void nwf_program_clear_derived(struct nwf_program *program);
+/* The variable that 'name' follows from, or NULL. */
+const char *nwf_variable_source(const char *name);
+
 /* Rules that have been seen, by what they ask for. */
 struct nwf_seen {
     uint32_t *slots; /* A rule's index + 1; 0: free. */

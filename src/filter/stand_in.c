@@ -12,7 +12,7 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
-#define MAC "02:00:00:00:00:01"
+#define MAC NWF_STAND_IN_MAC
 #define IP4 "192.0.2.1"   /* RFC 5737 */
 #define IP6 "2001:db8::1" /* RFC 3849 */
 

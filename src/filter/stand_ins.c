@@ -7,6 +7,7 @@
 
 #include "nwf/program.h"
 #include "nwf/text.h"
+#include "rule_instance.h"
 #include "stand_in.h"
 
 static bool
@@ -46,7 +47,7 @@ stand_in(const struct nwf_element *element, const struct nwf_attr_def *def)
 {
     switch (def->type) {
     case NWF_T_MAC:
-        return "02:00:00:00:00:01";
+        return NWF_STAND_IN_MAC;
     case NWF_T_MACMASK:
         return "ff:ff:ff:ff:ff:ff";
     case NWF_T_IP4:
@@ -79,15 +80,18 @@ note_var(const struct nwf_element *element, const struct nwf_attr *attr, const s
          struct nwf_params *needed, struct nwf_error *err)
 {
     size_t want = var->fixed ? var->n + 1 : 1;
-    const char *value = attr->def->type == NWF_T_MATCH ? nwf_flow_stand_in(attr->text, var->name)
-                                                       : stand_in(element, attr->def);
+    const char *source = nwf_variable_source(var->name);
+    const char *name = source ? source : var->name;
+    const char *value = source                           ? NWF_STAND_IN_MAC
+                        : attr->def->type == NWF_T_MATCH ? nwf_flow_stand_in(attr->text, name)
+                                                         : stand_in(element, attr->def);
 
     for (;;) {
-        const struct nwf_param *param = nwf_params_find(needed, var->name);
+        const struct nwf_param *param = nwf_params_find(needed, name);
         if (param && param->values.n >= want) {
             return 0;
         }
-        int r = nwf_params_add(needed, var->name, value, err);
+        int r = nwf_params_add(needed, name, value, err);
         if (r) {
             return r;
         }

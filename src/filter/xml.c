@@ -9,8 +9,14 @@
 #include <string.h>
 
 #include "nwf/text.h"
+#include "xml_bounds.h"
 
 DEFINE_CLEANUP(xmlParserCtxt, ctxt, xmlFreeParserCtxt)
+
+/* Why parsing was ended by us: a parser's _private. */
+struct refusal {
+    bool doctype, encoding;
+};
 
 /* A document type is where entities, external subsets and default attributes
  * come from.  None of our formats has one, so parsing ends there. */
@@ -18,12 +24,52 @@ static void
 refuse_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id)
 {
     xmlParserCtxt *ctxt = ctx;
+    struct refusal *refusal = ctxt->_private;
 
     (void) name;
     (void) external_id;
     (void) system_id;
-    ctxt->_private = ctxt;
+    refusal->doctype = true;
     xmlStopParser(ctxt);
+}
+
+static const char *
+encoding_of(const xmlParserCtxt *ctxt)
+{
+    const xmlChar *encoding = ctxt->encoding;
+
+    if (!encoding && ctxt->input) {
+        encoding = ctxt->input->encoding;
+    }
+    return encoding ? (const char *) encoding : "UTF-8";
+}
+
+/* In others a tag's bytes may look otherwise, and its bounds were not checked. */
+static void
+refuse_encoding(void *ctx)
+{
+    xmlParserCtxt *ctxt = ctx;
+    struct refusal *refusal = ctxt->_private;
+
+    xmlSAX2StartDocument(ctx);
+    if (!nwf_xml_is_plain_encoding(encoding_of(ctxt))) {
+        refusal->encoding = true;
+        xmlStopParser(ctxt);
+    }
+}
+
+/* libxml2 reads on behind an error, and may take for tags what has been something else before. */
+#if LIBXML_VERSION >= 21200
+static void
+stop_at_error(void *ctx, const xmlError *error)
+#else
+static void
+stop_at_error(void *ctx, xmlError *error)
+#endif
+{
+    if (error->level == XML_ERR_FATAL) {
+        xmlStopParser(ctx);
+    }
 }
 
 /* What goes wrong with an encoding is printed in spite of XML_PARSE_NOERROR. */
@@ -37,9 +83,15 @@ static int
 parse_error(xmlParserCtxt *ctxt, const char *name, struct nwf_error *err)
 {
     const xmlError *cause = xmlCtxtGetLastError(ctxt);
+    const struct refusal *refusal = ctxt->_private;
 
-    if (ctxt->_private) {
+    if (refusal->doctype) {
         return nwf_error_set(err, -EINVAL, "%s: document type declarations are refused", name);
+    }
+    if (refusal->encoding) {
+        return nwf_error_set(err, -EINVAL,
+                             "%s: its encoding is %.80s; UTF-8, US-ASCII and ISO-8859 are read",
+                             name, encoding_of(ctxt));
     }
     if (!cause || !cause->message) {
         return nwf_error_set(err, -EINVAL, "%s: not well-formed XML", name);
@@ -52,21 +104,35 @@ int
 nwf_xml_parse_large(const char *name, const char *data, size_t size, size_t max, xmlDoc **ret_doc,
                     struct nwf_error *err)
 {
+    struct refusal refusal = {.doctype = false};
+    int r;
+
     if (size > max) {
         return nwf_error_set(err, -EFBIG, "%s: larger than %zu bytes", name, max);
+    }
+    if (memchr(data, '\0', size)) {
+        return nwf_error_set(err, -EINVAL, "%s: its encoding is not UTF-8: it has a zero byte",
+                             name);
+    }
+    if ((r = nwf_xml_check_bounds(name, data, size, err))) {
+        return r;
     }
     xmlParserCtxt *ctxt CLEANUP(ctxt_cleanup) = xmlNewParserCtxt();
     if (!ctxt) {
         abort();
     }
+    ctxt->_private = &refusal;
     ctxt->sax->internalSubset = refuse_doctype;
+    ctxt->sax->startDocument = refuse_encoding;
+    ctxt->sax->serror = stop_at_error;
     xmlSetGenericErrorFunc(NULL, print_nothing);
 
     xmlDoc *doc CLEANUP(nwf_xml_cleanup) =
         xmlCtxtReadMemory(ctxt, data, (int) size, NULL, NULL,
                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING
                               | XML_PARSE_BIG_LINES | XML_PARSE_NOCDATA);
-    if (!doc || ctxt->_private || !ctxt->wellFormed || !xmlDocGetRootElement(doc)) {
+    if (!doc || refusal.doctype || refusal.encoding || !ctxt->wellFormed
+        || !xmlDocGetRootElement(doc)) {
         return parse_error(ctxt, name, err);
     }
     *ret_doc = TAKE_PTR(doc);

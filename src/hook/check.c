@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/keeper.h"
 #include "nwf/policy_files.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
@@ -81,16 +82,32 @@ list_tags(const struct check *check, const struct nwf_domain_nic *nic, const cha
     return n;
 }
 
-/* What the record of its bridge says: *ret_managed, and the default filter, a new string. */
-static char *
-read_record(const struct nwf_domain_nic *nic, bool *ret_managed)
+/* What the record of its bridge says. */
+struct record {
+    bool is_managed, is_trusted;
+    char *fallback; /* The default filter, or NULL. */
+};
+
+static void
+record_finish(struct record *record)
+{
+    free(record->fallback);
+}
+
+static void
+read_record(const struct nwf_domain_nic *nic, struct record *ret)
 {
     struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+    struct nwf_bridge_config config;
 
-    *ret_managed = nic->bridge && nwf_record_is_name(nic->bridge)
-                   && !nwf_record_load(nic->bridge, &record, NULL);
-    const char *filter = nwf_tag_find(record.data, record.n, "nwfilter-default-filter");
-    return filter ? nwf_strdup(filter) : NULL;
+    if (!nic->bridge || !nwf_record_is_name(nic->bridge)
+        || nwf_record_load(nic->bridge, &record, NULL)) {
+        return;
+    }
+    nwf_bridge_config_read(record.data, record.n, &config);
+    ret->is_managed = true;
+    ret->is_trusted = nic->dev && nwf_is_named_trusted(&config, nic->dev);
+    ret->fallback = config.default_filter ? nwf_strdup(config.default_filter) : NULL;
 }
 
 /* ---- Its policy. ---- */
@@ -145,15 +162,20 @@ instantiate(const struct check *check, struct nwf_hook_verdict *verdict)
 
 /* No filter anywhere: that keeps a domain from starting only on a managed bridge. */
 static int
-judge_unbound(const struct check *check, bool managed, struct nwf_hook_verdict *verdict)
+judge_unbound(const struct check *check, const struct record *record,
+              struct nwf_hook_verdict *verdict)
 {
     const struct nwf_error *broken = &check->cli->policies.broken;
 
+    if (record->is_trusted) {
+        verdict->remark = "no filter, and none is needed: nwfilter-trusted names it";
+        return 0;
+    }
     if (broken->text) {
         return nwf_error_set(&verdict->error, -EINVAL, "no filter is known for it: %s",
                              nwf_error_text(broken));
     }
-    if (managed) {
+    if (record->is_managed) {
         return nwf_error_set(&verdict->error, -ENOENT,
                              "no filter: neither <metadata>, profileid, policy.d nor bridge %.80s "
                              "names one",
@@ -161,6 +183,22 @@ judge_unbound(const struct check *check, bool managed, struct nwf_hook_verdict *
     }
     verdict->remark = "no filter: it does not start on a managed bridge";
     return 0;
+}
+
+/* Of an interface that has a place. */
+static int
+judge_bound(const struct check *check, const struct nwf_hook_places *places,
+            const struct record *record, const struct nwf_tag *tags, size_t n_tags,
+            struct nwf_hook_verdict *verdict)
+{
+    int r = take_policy(places, tags, n_tags, verdict);
+
+    if (r) {
+        return r;
+    }
+    return record->is_trusted ? nwf_error_set(&verdict->error, -EINVAL,
+                                              "nwfilter-trusted names it: %s", NWF_NOT_FILTERED)
+                              : instantiate(check, verdict);
 }
 
 static int
@@ -171,17 +209,17 @@ judge(const struct check *check, size_t i, struct nwf_hook_verdict *verdict)
     char *place CLEANUP_FREE =
         nwf_asprintf("%s:%u", check->text->file, own ? own->line : check->moved[i]);
     char *mac CLEANUP_FREE = nic->has_mac ? format_mac(&nic->mac) : NULL;
-    bool managed;
-    char *fallback CLEANUP_FREE = read_record(nic, &managed);
+    struct record record CLEANUP(record_finish) = {.fallback = NULL};
     struct nwf_hook_places places = {.entry = nwf_domain_find_port(&check->after, nic),
-                                     .entry_place = place,
-                                     .fallback = fallback};
+                                     .entry_place = place};
     const char *dev = nic->dev ? nic->dev : "";
     struct nwf_tag tags[N_TAGS];
     size_t n_tags = list_tags(check, nic, mac, tags);
     int r;
 
-    if (!nic->is_ovs && !places.entry && !managed) {
+    read_record(nic, &record);
+    places.fallback = record.fallback;
+    if (!nic->is_ovs && !places.entry && !record.is_managed) {
         verdict->remark = "not on Open vSwitch, by what the document says";
         return 0;
     }
@@ -191,10 +229,9 @@ judge(const struct check *check, size_t i, struct nwf_hook_verdict *verdict)
         return r;
     }
     if (!nwf_hook_has_place(&places)) {
-        return judge_unbound(check, managed, verdict);
+        return judge_unbound(check, &record, verdict);
     }
-    r = take_policy(&places, tags, n_tags, verdict);
-    return r ? r : instantiate(check, verdict);
+    return judge_bound(check, &places, &record, tags, n_tags, verdict);
 }
 
 /* ---- The domain. ---- */

@@ -86,7 +86,10 @@ hand_over(const struct nwf_cli *cli, const struct nwf_hook_target *target,
     int r = nwf_cli_ask_to_settle(target->port ? NULL : target->bridge, target->port,
                                   nwf_cli_patience_s(cli), &answer, err);
 
-    return r ? r : read_answer(answer, target, manner, err);
+    if (r) {
+        return r;
+    }
+    return read_answer(answer, target, manner, err);
 }
 
 /* ---- By this process. ---- */

@@ -26,6 +26,9 @@
 /* What tells our script from others'. */
 #define MARK                                                                                       \
     "#!/bin/sh\n# Written by ovs-nwfilter; \"ovs-nwfilter hook uninstall libvirt\" removes it.\n"
+/* What stands there around the program's path.  A domain's name may begin with a dash. */
+#define BEFORE "exec '"
+#define BEHIND "' hook libvirt -- \"$@\"\n"
 
 static const char *directory = "/etc/libvirt/hooks";
 static const char *rundir = "/run";
@@ -81,7 +84,18 @@ reload_all(void)
 
 /* ---- The script. ---- */
 
-/* Whether the file at 'path' is ours: -ENOENT if there is none, -EEXIST if it is another's. */
+/* Whether the text is as we write it, with whatever program. */
+static bool
+is_as_written(const char *text)
+{
+    static const char start[] = MARK BEFORE;
+
+    return !strncmp(text, start, strlen(start))
+           && !strcmp(text + strlen(start) + strcspn(text + strlen(start), "'\n"), BEHIND);
+}
+
+/* Whether the file at 'path' is ours: -ENOENT if there is none, -EEXIST if it is another's, or if
+ * somebody has made it his own. */
 static int
 check_script(const char *path, struct nwf_error *err)
 {
@@ -89,11 +103,19 @@ check_script(const char *path, struct nwf_error *err)
     size_t size;
     int r = nwf_file_read(path, SCRIPT_MAX, &data, &size, err);
 
-    if (!r && strncmp(data, MARK, strlen(MARK))) {
-        r = nwf_error_set(err, -EEXIST, "%s: not written by ovs-nwfilter, so it stays as it is",
-                          path);
+    if (r) {
+        return r;
     }
-    return r;
+    if (strncmp(data, MARK, strlen(MARK))) {
+        return nwf_error_set(err, -EEXIST, "%s: not written by ovs-nwfilter, so it stays as it is",
+                             path);
+    }
+    return strlen(data) == size && is_as_written(data)
+               ? 0
+               : nwf_error_set(err, -EEXIST,
+                               "%s: changed since ovs-nwfilter has written it, so it stays as it "
+                               "is; move it away first",
+                               path);
 }
 
 /* The program that runs now is the one to be run. */
@@ -152,8 +174,7 @@ nwf_hook_install(struct nwf_cli *cli, struct nwf_error *err)
         return r;
     }
     nwf_error_clear(err);
-    /* A domain's name may begin with a dash. */
-    char *script CLEANUP_FREE = nwf_asprintf(MARK "exec '%s' hook libvirt -- \"$@\"\n", program);
+    char *script CLEANUP_FREE = nwf_asprintf(MARK BEFORE "%s" BEHIND, program);
     if ((r = nwf_file_write_program(path, script, strlen(script), err))) {
         return r;
     }

@@ -85,8 +85,10 @@ bind_ports(struct nwf_hook_session *session, struct nwf_error *err)
 {
     int r = nwf_hook_write_tags(session, bind_port, err);
 
-    return r ? r
-             : nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_STRICT, err);
+    if (r) {
+        return r;
+    }
+    return nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_STRICT, err);
 }
 
 static int
@@ -176,8 +178,10 @@ bind_ports_again(struct nwf_hook_session *session, struct nwf_error *err)
 {
     int r = nwf_hook_write_tags(session, bind_again, err);
 
-    return r ? r
-             : nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_SAY, err);
+    if (r) {
+        return r;
+    }
+    return nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_SAY, err);
 }
 
 /* Reads what there is to be read of the document; whether that is enough to go on. */
@@ -235,8 +239,10 @@ stop_ports(struct nwf_hook_session *session, struct nwf_error *err)
 {
     int r = nwf_hook_write_tags(session, stop_port, err);
 
-    return r ? r
-             : nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_QUIET, err);
+    if (r) {
+        return r;
+    }
+    return nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_QUIET, err);
 }
 
 /* A port that is there when its machine is released was not made by libvirt. */
@@ -397,5 +403,8 @@ nwf_hook_libvirt(struct nwf_cli *cli, struct nwf_error *err)
     }
     session.file = nwf_asprintf("domain %.80s", cli->argv[0]);
     int r = nwf_hook_read_document(&session, err);
-    return r ? r : operation->run(&session, err);
+    if (r) {
+        return r;
+    }
+    return operation->run(&session, err);
 }

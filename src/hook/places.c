@@ -75,7 +75,10 @@ nwf_hook_find_places(const struct nwf_cli *cli, const char *interface, const str
         places->profile = profile;
     }
     r = nwf_policies_find(&cli->policies, interface, tags, n_tags, &places->policy, err);
-    return r ? r : check_agreement(places, err);
+    if (r) {
+        return r;
+    }
+    return check_agreement(places, err);
 }
 
 bool

@@ -63,7 +63,10 @@ nwf_hook_enforce_port(const struct nwf_cli *cli, const char *port, struct nwf_er
     }
     nwf_hook_targets_add(&targets, bridge ? bridge : "", port);
     r = nwf_hook_enforce(cli, db, &targets, NWF_HOOK_STRICT, err);
-    return r ? r : check_status(cli, port, err);
+    if (r) {
+        return r;
+    }
+    return check_status(cli, port, err);
 }
 
 int

@@ -18,6 +18,8 @@
 #include "nwf/policy_files.h"
 #include "nwf/text.h"
 #include "ports.h"
+#include "pve_incoming.h"
+#include "pve_lines.h"
 #include "pve_sync.h"
 
 static const char *directory = "/etc/pve";
@@ -38,6 +40,7 @@ const struct nwf_option nwf_hook_proxmox_options[] = {
 
 struct guest {
     unsigned int vmid;
+    bool is_incoming; /* Its configuration is another node's. */
     struct nwf_pve_guest conf;
 };
 
@@ -65,10 +68,9 @@ read_guest(const char *word, struct guest *ret, struct nwf_error *err)
 {
     struct nwf_pve_place place = {directory, NULL};
     const char *source;
-    int64_t vmid;
-    int r;
+    int vmid = nwf_pve_number(word, ""), r;
 
-    if (!nwf_parse_int(word, 1, NWF_PVE_VMID_MAX, &vmid)) {
+    if (vmid < 1 || vmid > NWF_PVE_VMID_MAX) {
         return nwf_error_set(err, -EINVAL, "\"%.80s\" is not the number of a guest", word);
     }
     ret->vmid = (unsigned int) vmid;
@@ -79,6 +81,7 @@ read_guest(const char *word, struct guest *ret, struct nwf_error *err)
     if (r == -ENOENT && source) {
         nwf_error_clear(err);
         place.node = source;
+        ret->is_incoming = true;
         r = nwf_pve_read_guest(&place, ret->vmid, &ret->conf, err);
     }
     return r;
@@ -168,6 +171,23 @@ check_guest(struct nwf_cli *cli, const struct nwf_pve_host *host, const struct g
     return r;
 }
 
+/* Entries of a guest that is on its way stay meanwhile, if it is let in. */
+static int
+prepare(struct nwf_cli *cli, const struct nwf_pve_host *host, const struct guest *guest,
+        struct nwf_error *err)
+{
+    int r = guest->is_incoming ? nwf_pve_incoming_note(guest->vmid, err) : 0;
+
+    if (r) {
+        return r;
+    }
+    if ((r = nwf_pve_sync_one(cli, &rules, host, guest->vmid, &guest->conf, err))
+        || (r = check_guest(cli, host, guest, err))) {
+        nwf_pve_incoming_forget(guest->vmid);
+    }
+    return r;
+}
+
 static int
 pre_start(struct nwf_cli *cli, const char *vmid, struct nwf_error *err)
 {
@@ -178,11 +198,11 @@ pre_start(struct nwf_cli *cli, const char *vmid, struct nwf_error *err)
     if (r || !has_bridges(&guest.conf)) {
         return r;
     }
-    if ((r = nwf_pve_host_open(cli, &host, err))
-        || (r = nwf_pve_sync_one(cli, &rules, &host, guest.vmid, &guest.conf, err))) {
+    r = nwf_pve_host_open(cli, &host, err);
+    if (r) {
         return r;
     }
-    return check_guest(cli, &host, &guest, err);
+    return prepare(cli, &host, &guest, err);
 }
 
 /* ---- The other phases. ---- */
@@ -197,8 +217,12 @@ each_net(struct nwf_cli *cli, const char *vmid,
     struct guest guest CLEANUP(guest_clear) = {.vmid = 0};
     int r;
 
-    if ((r = read_guest(vmid, &guest, err)) || !has_bridges(&guest.conf)
-        || (r = nwf_pve_host_open(cli, &host, err)) || (r = nwf_cli_lock(cli, err))) {
+    if ((r = read_guest(vmid, &guest, err))) {
+        return r;
+    }
+    nwf_pve_incoming_forget(guest.vmid); /* It has come. */
+    if (!has_bridges(&guest.conf) || (r = nwf_pve_host_open(cli, &host, err))
+        || (r = nwf_cli_lock(cli, err))) {
         return r;
     }
     for (size_t i = 0; i < NWF_PVE_NETS_MAX; i++) {
@@ -268,7 +292,10 @@ sync_all(struct nwf_cli *cli, struct nwf_error *err)
     const struct nwf_pve_place place = {directory, NULL};
     int r = nwf_pve_host_open(cli, &host, err);
 
-    return r ? r : nwf_pve_sync_all(cli, &place, &rules, &host, err);
+    if (r) {
+        return r;
+    }
+    return nwf_pve_sync_all(cli, &place, &rules, &host, err);
 }
 
 int

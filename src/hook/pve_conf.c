@@ -345,11 +345,17 @@ take_pair(struct reader *reader, const char *key, char *value, struct nwf_error 
     int r = find_net(reader, key, "net", &net, err);
 
     if (r || net) {
-        return r ? r : take_net(reader, key, value, net, err);
+        if (r) {
+            return r;
+        }
+        return take_net(reader, key, value, net, err);
     }
     if (!reader->guest->is_container
         && ((r = find_net(reader, key, "ipconfig", &net, err)) || net)) {
-        return r ? r : take_ipconfig(reader, key, value, net, err);
+        if (r) {
+            return r;
+        }
+        return take_ipconfig(reader, key, value, net, err);
     }
     return strcmp(key, "description") ? 0 : read_description(reader, value, err);
 }

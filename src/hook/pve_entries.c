@@ -26,34 +26,47 @@ nwf_pve_port(const struct nwf_pve_guest *guest, unsigned int vmid, size_t number
     return nwf_asprintf("%s%ui%zu", guest->is_container ? "veth" : "tap", vmid, number);
 }
 
+/* Whether the port has the name of a guest's, as Proxmox VE writes it. */
+static bool
+is_port_of(const char *port, const char *prefix, char separator, unsigned int *ret)
+{
+    size_t n = strlen(prefix);
+    char *end;
+
+    if (strncmp(port, prefix, n)) {
+        return false;
+    }
+    unsigned long vmid = strtoul(port + n, &end, 10);
+    unsigned long number = *end ? strtoul(end + 1, NULL, 10) : 0;
+    char *name CLEANUP_FREE = nwf_asprintf("%s%lu%c%lu", prefix, vmid, separator, number);
+    *ret = (unsigned int) vmid;
+    return !strcmp(name, port) && vmid <= NWF_PVE_VMID_MAX;
+}
+
+/* 0: no guest's. */
 static unsigned int
 vmid_of(const char *port)
 {
-    unsigned int vmid, number;
-    int end = 0;
+    unsigned int vmid;
 
-    if (sscanf(port, "tap%9ui%2u%n", &vmid, &number, &end) < 2
-        && sscanf(port, "veth%9ui%2u%n", &vmid, &number, &end) < 2
-        && sscanf(port, "fwln%9uo%2u%n", &vmid, &number, &end) < 2) {
-        return 0;
-    }
-    return port[end] ? 0 : vmid;
+    return is_port_of(port, "tap", 'i', &vmid) || is_port_of(port, "veth", 'i', &vmid)
+                   || is_port_of(port, "fwln", 'o', &vmid)
+               ? vmid
+               : 0;
 }
 
 /* ---- Reading. ---- */
 
-static int
-read_entry(const json_t *object, struct nwf_pve_entries *ret, struct nwf_error *err)
+/* What is not of our making is no guest's, and stays as it is. */
+static void
+read_entry(const json_t *value, struct nwf_pve_entries *ret)
 {
-    const char *port = json_string_value(json_object_get(object, "port"));
+    const char *port = json_string_value(json_object_get(value, "port"));
 
-    if (!port) {
-        return nwf_error_set(err, -EINVAL, "an entry without a port, that is not of our making");
-    }
+    port = port ? port : "";
     nwf_vec_push(
         ret, (struct nwf_pve_entry){vmid_of(port), nwf_strdup(port),
-                                    json_dumps(object, JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII)});
-    return 0;
+                                    json_dumps(value, JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII)});
 }
 
 int
@@ -61,19 +74,15 @@ nwf_pve_entries_parse(const char *file, const char *data, size_t size, struct nw
                       struct nwf_error *err)
 {
     json_t *root CLEANUP(json_cleanup) = NULL;
-    const json_t *object;
+    const json_t *value;
     size_t i;
     int r = nwf_json_load_array(file, data, size, NWF_BINDINGS_MAX, &root, err);
 
     if (r) {
         return r;
     }
-    json_array_foreach (root, i, object) {
-        if ((r = read_entry(object, ret, err))) {
-            nwf_error_wrap(err, "%s", file);
-            nwf_pve_entries_clear(ret);
-            return r;
-        }
+    json_array_foreach (root, i, value) {
+        read_entry(value, ret);
     }
     return 0;
 }
@@ -174,7 +183,8 @@ compare(const void *a, const void *b)
     if (left->vmid != right->vmid) {
         return left->vmid < right->vmid ? -1 : 1;
     }
-    return strcmp(left->port, right->port);
+    int r = strcmp(left->port, right->port);
+    return r ? r : strcmp(left->text, right->text);
 }
 
 char *

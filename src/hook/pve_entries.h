@@ -13,8 +13,8 @@
 
 struct nwf_pve_entry {
     unsigned int vmid; /* 0: no guest's. */
-    char *port;
-    char *text; /* The entry in JSON. */
+    char *port;        /* "": it is for no port. */
+    char *text;        /* The entry in JSON. */
 };
 
 struct nwf_pve_entries {
@@ -22,7 +22,8 @@ struct nwf_pve_entries {
     size_t n, allocated;
 };
 
-/* Reads those of a file that was written by nwf_pve_entries_format(). */
+/* Reads those of a file that was written by nwf_pve_entries_format(), and what others have put into
+ * it since: all that a policy file may have. */
 int nwf_pve_entries_parse(const char *file, const char *data, size_t size,
                           struct nwf_pve_entries *ret, struct nwf_error *err);
 void nwf_pve_entries_clear(struct nwf_pve_entries *entries);

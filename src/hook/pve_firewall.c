@@ -61,7 +61,16 @@ begin_set(struct reader *reader, int number, struct nwf_error *err)
     return 0;
 }
 
-/* "[IPSET ipfilter-net0]", "[OPTIONS]". */
+static char *
+lower(char *text)
+{
+    for (char *p = text; *p; p++) {
+        *p = (char) tolower((unsigned char) *p);
+    }
+    return text;
+}
+
+/* "[IPSET ipfilter-net0]", "[OPTIONS]".  Proxmox VE looks past the case of sets' names. */
 static int
 begin_section(struct reader *reader, struct nwf_error *err)
 {
@@ -72,13 +81,13 @@ begin_section(struct reader *reader, struct nwf_error *err)
         return nwf_pve_lines_error(&reader->lines, err, "\"[\" without \"]\"");
     }
     *stop = '\0';
-    char *word = strsep(&rest, " \t"), *name = rest ? nwf_pve_trim(rest) : "";
+    char *word = strsep(&rest, " \t"), *name = rest ? nwf_pve_trim(rest) : stop;
     if (!strcasecmp(word, "options")) {
         reader->section = OPTIONS;
     } else if (!strcasecmp(word, "aliases")) {
         reader->section = ALIASES;
     } else if (!strcasecmp(word, "ipset") && reader->guest) {
-        int number = nwf_pve_number(name, "ipfilter-net");
+        int number = nwf_pve_number(lower(name), "ipfilter-net");
         return number < 0 ? 0 : begin_set(reader, number, err);
     }
     return 0;
@@ -103,12 +112,13 @@ read_alias(struct reader *reader, struct nwf_pve_aliases *aliases, struct nwf_er
     return 0;
 }
 
+/* Of several of one name the last counts, as it does for Proxmox VE. */
 static const char *
 find_alias(const struct nwf_pve_aliases *aliases, const char *name)
 {
-    nwf_vec_foreach (alias, aliases) {
-        if (!strcasecmp(alias->name, name)) {
-            return alias->value;
+    for (size_t i = aliases->n; i > 0; i--) {
+        if (!strcasecmp(aliases->data[i - 1].name, name)) {
+            return aliases->data[i - 1].value;
         }
     }
     return NULL;

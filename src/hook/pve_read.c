@@ -37,7 +37,10 @@ read_aliases(const struct nwf_pve_place *place, struct nwf_pve_aliases *ret, str
         nwf_error_clear(err);
         return 0;
     }
-    return r ? r : nwf_pve_aliases_parse(path, data, size, ret, err);
+    if (r) {
+        return r;
+    }
+    return nwf_pve_aliases_parse(path, data, size, ret, err);
 }
 
 static int
@@ -70,7 +73,10 @@ read_conf(const struct nwf_pve_place *place, unsigned int vmid, size_t kind,
     size_t size;
     int r = nwf_file_read(path, NWF_PVE_FILE_MAX, &data, &size, err);
 
-    return r ? r : nwf_pve_conf_parse(path, data, size, kind == 1, ret, err);
+    if (r) {
+        return r;
+    }
+    return nwf_pve_conf_parse(path, data, size, kind == 1, ret, err);
 }
 
 int

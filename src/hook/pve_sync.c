@@ -17,6 +17,7 @@
 #include "nwf/policy_files.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
+#include "pve_incoming.h"
 
 /* What a description asks for to be left alone. */
 #define NO_FILTER "none"
@@ -116,14 +117,22 @@ lock_folder(struct nwf_error *err)
     return fd;
 }
 
-/* *ret_broken: the file is there, and not one of ours. */
 static int
-begin(struct run *run, bool *ret_broken, struct nwf_error *err)
+check_text(const struct run *run, const char *text, size_t size, struct nwf_error *err)
+{
+    struct nwf_policies policies CLEANUP(nwf_policies_finish);
+
+    nwf_policies_init(&policies);
+    return nwf_policies_add_json(&policies, run->path, text, size, err);
+}
+
+/* A file that cannot be understood stays as it is: nobody knows what would be lost with it. */
+static int
+begin(struct run *run, struct nwf_error *err)
 {
     size_t size;
     int r;
 
-    *ret_broken = false;
     run->path = nwf_sysconf_file("policy.d/proxmox.json");
     run->lock = lock_folder(err);
     if (run->lock < 0) {
@@ -134,26 +143,11 @@ begin(struct run *run, bool *ret_broken, struct nwf_error *err)
         nwf_error_clear(err);
         return 0;
     }
-    if (!r) {
-        r = nwf_pve_entries_parse(run->path, run->before, size, &run->entries, err);
-        *ret_broken = r;
+    if (r || (r = check_text(run, run->before, size, err))
+        || (r = nwf_pve_entries_parse(run->path, run->before, size, &run->entries, err))) {
+        nwf_error_wrap(err, "nothing is changed; mend or remove what is there");
     }
     return r;
-}
-
-/* One guest's configuration must not make a file that is none to all others. */
-static int
-check_text(const struct run *run, const char *text, struct nwf_error *err)
-{
-    struct nwf_policies policies CLEANUP(nwf_policies_finish);
-    size_t size = strlen(text);
-
-    nwf_policies_init(&policies);
-    if (size > NWF_POLICY_FILE_MAX) {
-        return nwf_error_set(err, -EFBIG, "%s: it would be larger than %d bytes", run->path,
-                             NWF_POLICY_FILE_MAX);
-    }
-    return nwf_policies_add_json(&policies, run->path, text, size, err);
 }
 
 static int
@@ -165,8 +159,17 @@ finish(struct run *run, bool *ret_changed, struct nwf_error *err)
     if (!*ret_changed) {
         return 0;
     }
-    int r = check_text(run, text, err);
-    return r ? r : nwf_file_write(run->path, text, strlen(text), err);
+    size_t size = strlen(text);
+    if (size > NWF_POLICY_FILE_MAX) {
+        return nwf_error_set(err, -EFBIG, "%s: it would be larger than %d bytes", run->path,
+                             NWF_POLICY_FILE_MAX);
+    }
+    /* One guest's configuration must not make a file that is none to all others. */
+    int r = check_text(run, text, size, err);
+    if (r) {
+        return r;
+    }
+    return nwf_file_write(run->path, text, size, err);
 }
 
 /* ---- A guest. ---- */
@@ -272,10 +275,10 @@ nwf_pve_sync_one(const struct nwf_cli *cli, const struct nwf_pve_rules *rules,
                  const struct nwf_pve_guest *guest, struct nwf_error *err)
 {
     struct run run CLEANUP(run_clear) = {cli, rules, host, .lock = -1};
-    bool is_broken, has_changed;
+    bool has_changed;
     int r;
 
-    if ((r = begin(&run, &is_broken, err)) || (r = replace_guest(&run, vmid, guest, err))) {
+    if ((r = begin(&run, err)) || (r = replace_guest(&run, vmid, guest, err))) {
         return r;
     }
     return finish(&run, &has_changed, err);
@@ -348,13 +351,28 @@ has_ports(const struct run *run, unsigned int vmid)
     return false;
 }
 
-/* The number of a guest that has gone, or 0.  One whose port is there comes by a migration: its
- * configuration is still another node's. */
+/* Whether there is such a guest, or is about to be.  One whose port is there comes by a migration:
+ * its configuration is still another node's. */
+static bool
+is_guest(const struct run *run, const struct nwf_pve_vmids *vmids, unsigned int vmid)
+{
+    if (is_listed(vmids, vmid) || has_ports(run, vmid)) {
+        nwf_pve_incoming_forget(vmid);
+        return true;
+    }
+    if (nwf_pve_is_incoming(vmid)) {
+        return true;
+    }
+    nwf_pve_incoming_forget(vmid);
+    return false;
+}
+
+/* The number of a guest that has gone, or 0. */
 static unsigned int
 find_gone(const struct run *run, const struct nwf_pve_vmids *vmids)
 {
     nwf_vec_foreach (entry, &run->entries) {
-        if (entry->vmid && !is_listed(vmids, entry->vmid) && !has_ports(run, entry->vmid)) {
+        if (entry->vmid && !is_guest(run, vmids, entry->vmid)) {
             return entry->vmid;
         }
     }
@@ -382,19 +400,13 @@ nwf_pve_sync_all(const struct nwf_cli *cli, const struct nwf_pve_place *place,
     struct run run CLEANUP(run_clear) = {cli, rules, host, .lock = -1};
     struct nwf_pve_vmids vmids CLEANUP(nwf_pve_vmids_clear) = {.data = NULL};
     int r, worst = NWF_EXIT_OK;
-    bool is_broken, has_changed;
+    bool has_changed;
     unsigned int gone;
 
-    r = begin(&run, &is_broken, err);
-    if (is_broken) { /* Nothing of it holds anyway. */
-        worst = complain(err);
-    } else if (r) {
+    if ((r = begin(&run, err)) || (r = nwf_pve_list_guests(place, &vmids, err))) {
         return r;
     }
-    if ((r = nwf_pve_list_guests(place, &vmids, err))) {
-        return r;
-    }
-    if (cli->policies.broken.text && !is_broken) {
+    if (cli->policies.broken.text) {
         nwf_cli_complain(&cli->policies.broken);
         worst = NWF_EXIT_ERROR;
     }

@@ -22,6 +22,11 @@
 #include "nwf/text.h"
 #include "ports.h"
 
+/* What tells ports that are made here from all others, which are not ours to remove.  It is no
+ * policy: nothing else reads it. */
+#define MARK "ovs-nwfilter-hook"
+#define MARK_VALUE "qemu"
+
 static const char *bridge_name;
 static bool down;
 static int vlan = -1;
@@ -31,7 +36,8 @@ parse_vlan(const struct nwf_option *option, const char *argument, struct nwf_err
 {
     int64_t number;
 
-    if (!nwf_parse_int(argument, 0, NWF_N_VLANS - 1, &number)) {
+    if (strspn(argument, "0123456789") != strlen(argument)
+        || !nwf_parse_int(argument, 0, NWF_N_VLANS - 1, &number)) {
         return nwf_error_set(err, -EINVAL, "--%s: \"%.80s\" is not a VLAN", option->name, argument);
     }
     vlan = (int) number;
@@ -87,6 +93,7 @@ add_tags(struct wanted *wanted, struct nwf_error *err)
         nwf_cli_change_tag(&wanted->tags, &port, NWF_TAG_MAC, mac->values.data[0]);
     }
     nwf_cli_change_tag(&wanted->tags, &port, "iface-id", wanted->port);
+    nwf_cli_change_tag(&wanted->tags, &port, MARK, MARK_VALUE);
     return nwf_cli_add_binding(&wanted->tags, &port, &wanted->binding, err);
 }
 
@@ -132,15 +139,64 @@ find_on(const struct nwf_ovs_bridge *bridge, const char *name, struct nwf_ovs_re
     nwf_vec_clear(&refs);
 }
 
+static bool
+is_another_machine(const struct nwf_ovs_port *port)
+{
+    static const char *const keys[] = {"vm-id", "vm-uuid", "xs-vm-uuid", "xs-vif-uuid"};
+    const char *id = nwf_tag_find(port->tags.data, port->tags.n, "iface-id");
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (nwf_tag_find(port->tags.data, port->tags.n, keys[i])) {
+            return true;
+        }
+    }
+    return !id || strcmp(id, port->name);
+}
+
+/* Why the port is not one that has been made here, and nobody has made something else of since;
+ * NULL: it is. */
+static const char *
+find_owner(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *port)
+{
+    const char *mark = nwf_tag_find(port->tags.data, port->tags.n, MARK);
+
+    if (!strcmp(port->name, bridge->name)) {
+        return "it is the bridge's own port";
+    }
+    if (nwf_is_named_trusted(&bridge->config, port->name)) {
+        return "it is a trusted port";
+    }
+    if (!mark || strcmp(mark, MARK_VALUE)) {
+        return "\"hook qemu\" has not made it";
+    }
+    return is_another_machine(port) ? "its tags say that it is another machine's" : NULL;
+}
+
+static int
+check_own(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref, struct nwf_error *err)
+{
+    struct nwf_ovs_port port CLEANUP(nwf_ovs_port_clear) = {.name = NULL};
+
+    nwf_ovs_read_port(bridge, ref, &port);
+    const char *cause = find_owner(bridge, &port);
+    return cause ? nwf_error_set(err, -EEXIST, "%.80s: a port of bridge %s that stays as it is: %s",
+                                 port.name, bridge->name, cause)
+                 : 0;
+}
+
 static int
 remove_from(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, const char *port, bool wait,
             struct nwf_error *err)
 {
     struct nwf_ovs_ref ref;
+    int r;
 
     find_on(bridge, port, &ref);
     if (!ref.port) {
         return 0;
+    }
+    if ((r = check_own(bridge, &ref, err))) {
+        return r;
     }
     struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
     nwf_txn_remove_port(txn, bridge, &ref);
@@ -150,7 +206,8 @@ remove_from(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, const cha
     return nwf_ovsdb_commit(db, txn, err);
 }
 
-/* Takes the port off the bridge if it is there, and may wait until ovs-vswitchd has done that. */
+/* Takes the port off the bridge if it is there, and may wait until ovs-vswitchd has done that.  One
+ * that is not ours is an error. */
 static int
 remove_port(struct nwf_ovsdb *db, const char *port, bool wait, struct nwf_error *err)
 {
@@ -250,7 +307,10 @@ bring_up(struct nwf_cli *cli, const char *port, struct nwf_error *err)
 {
     int r = nwf_hook_enforce_port(cli, port, err);
 
-    return r ? r : set_up(port, err);
+    if (r) {
+        return r;
+    }
+    return set_up(port, err);
 }
 
 /* The first error is the one that is told, unless the port stays. */

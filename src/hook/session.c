@@ -167,7 +167,10 @@ take_turn(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_e
         return r == -EAGAIN && nwf_cli_find_daemon() ? NWF_NO_DAEMON : r; /* It has come. */
     }
     r = nwf_hook_open_database(session, !cli->has_daemon, err);
-    return r ? r : step(session, err);
+    if (r) {
+        return r;
+    }
+    return step(session, err);
 }
 
 int

@@ -70,6 +70,7 @@ static bool
 same_binding(const struct nwf_binding *a, const struct nwf_binding *b)
 {
     return same_text(a->filter, b->filter) && a->has_identity == b->has_identity
+           && a->isolated == b->isolated && !memcmp(a->limits, b->limits, sizeof a->limits)
            && same_text(a->own_mac, b->own_mac) && same_params(&a->params, &b->params);
 }
 

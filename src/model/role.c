@@ -27,6 +27,15 @@ nwf_port_role_to_string(enum nwf_port_role role)
 
 /* ---- A bridge's tags. ---- */
 
+enum nwf_unknown
+nwf_unknown_from_text(const char *text)
+{
+    if (!text) {
+        return NWF_UNKNOWN_AUTO;
+    }
+    return strcmp(text, "flood") ? NWF_UNKNOWN_TRUSTED : NWF_UNKNOWN_FLOOD;
+}
+
 /* Values that mean nothing to us are no reason to leave a bridge or a port open. */
 void
 nwf_bridge_config_read(const struct nwf_tag *tags, size_t n_tags, struct nwf_bridge_config *ret)
@@ -40,6 +49,7 @@ nwf_bridge_config_read(const struct nwf_tag *tags, size_t n_tags, struct nwf_bri
         .guests = guests ? guests : NWF_GUESTS_DEFAULT,
         .quarantine = rest && strcmp(rest, "trusted"),
         .default_filter = nwf_tag_find(tags, n_tags, NWF_BRIDGE_DEFAULT_FILTER),
+        .unknown = nwf_unknown_from_text(nwf_tag_find(tags, n_tags, NWF_BRIDGE_UNKNOWN)),
     };
     if (mode) {
         ret->managed = strcmp(mode, "audit") ? NWF_ENFORCED : NWF_AUDITED;
@@ -63,6 +73,10 @@ doubt(const char *key, const char *value)
         return strcmp(value, "quarantine") && strcmp(value, "trusted")
                    ? "is taken for \"quarantine\""
                    : NULL;
+    }
+    if (!strcmp(key, NWF_BRIDGE_UNKNOWN)) {
+        return strcmp(value, "flood") && strcmp(value, "trusted") ? "is taken for \"trusted\""
+                                                                  : NULL;
     }
     for (size_t i = 0; i < sizeof free_text / sizeof free_text[0]; i++) {
         if (!strcmp(key, free_text[i])) {
@@ -124,6 +138,9 @@ nwf_guest_reason(const struct nwf_bridge_config *config, const struct nwf_bindin
     }
     if (binding->params.list.n) {
         return "it has variables, and no filter is bound to it";
+    }
+    if (binding->isolated) {
+        return "it is isolated (" NWF_TAG_ISOLATED "), and no filter is bound to it";
     }
     if (has_guest_name(config, binding->port)) {
         return "no filter is bound to it, and its name is one of guests (" NWF_BRIDGE_GUESTS ")";

@@ -75,6 +75,9 @@ struct nwf_conn {
     size_t n; /* Zones or tables. */
     const enum nwf_no_flood *wanted;
     size_t n_ports; /* That have been read. */
+    struct nwf_meters *meters;
+    size_t n_meters, n_excess; /* That have been read; of these, ours that are not wanted. */
+    bool prunes, meters_changed;
 
     /* The flow monitor. */
     struct ovs_list events; /* Of struct nwf_conn_event. */

@@ -172,7 +172,10 @@ receive_answer(struct nwf_unixctl_call *call, json_t **ret)
         }
     }
     call->busy = !r;
-    return r ? r : -EAGAIN;
+    if (r) {
+        return r;
+    }
+    return -EAGAIN;
 }
 
 static int

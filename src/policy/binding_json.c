@@ -21,7 +21,7 @@ add_parameter(const char *name, const json_t *value, struct nwf_params *params,
     if (json_is_string(value)) {
         return nwf_params_add_list(params, name, json_string_value(value), err);
     }
-    if (!json_is_array(value) || !json_array_size(value)) {
+    if (!json_is_array(value)) {
         return nwf_error_set(err, -EINVAL, "%.80s: neither a string nor a list of strings", name);
     }
     json_array_foreach (value, i, element) {
@@ -45,6 +45,27 @@ nwf_json_take_string(const char *key, const json_t *value, char **ret, struct nw
     return 0;
 }
 
+static int
+take_limits(const json_t *object, uint16_t limits[NWF_N_LIMITS], struct nwf_error *err)
+{
+    size_t n = 0;
+
+    for (int i = 0; json_is_object(object) && i < NWF_N_LIMITS; i++) {
+        const json_t *value = json_object_get(object, nwf_limit_name((enum nwf_limit) i));
+        json_int_t rate = json_integer_value(value);
+
+        if (value && (!json_is_integer(value) || rate < 1 || rate > NWF_LIMIT_MAX)) {
+            return nwf_error_set(err, -EINVAL, "limits: %s: not a number from 1 to %d",
+                                 nwf_limit_name((enum nwf_limit) i), NWF_LIMIT_MAX);
+        }
+        limits[i] = (uint16_t) rate;
+        n += value != NULL;
+    }
+    return json_is_object(object) && n == json_object_size(object)
+               ? 0
+               : nwf_error_set(err, -EINVAL, "limits: not an object of broadcast and arp");
+}
+
 int
 nwf_binding_json_member(struct nwf_binding *binding, const char *key, json_t *value,
                         struct nwf_error *err)
@@ -60,6 +81,15 @@ nwf_binding_json_member(struct nwf_binding *binding, const char *key, json_t *va
     }
     if (!strcmp(key, "mac")) {
         return nwf_json_take_string(key, value, &binding->own_mac, err);
+    }
+    if (!strcmp(key, "isolated")) {
+        binding->isolated = json_is_true(value);
+        return json_is_boolean(value)
+                   ? 0
+                   : nwf_error_set(err, -EINVAL, "isolated: neither true nor false");
+    }
+    if (!strcmp(key, "limits")) {
+        return take_limits(value, binding->limits, err);
     }
     if (strcmp(key, "parameters") || !json_is_object(value)) {
         return nwf_error_set(err, -EINVAL, "%.80s: %s", key,

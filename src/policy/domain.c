@@ -175,7 +175,7 @@ check_variables(const struct nwf_binding *binding, struct nwf_error *err)
 {
     nwf_vec_foreach (param, &binding->params.list) {
         char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);
-        if (nwf_tag_is_note(key)) {
+        if (!nwf_tag_is_variable(key)) {
             return nwf_error_set(err, -EINVAL,
                                  "a variable cannot be called %s: the tag %s is for something else",
                                  param->name, key);
@@ -212,7 +212,7 @@ read_selector(const char *file, const xmlNode *node, struct nwf_domain_port *por
               struct nwf_error *err)
 {
     char *mac CLEANUP_FREE = nwf_xml_attr(node, "mac");
-    int r = nwf_xml_only_attrs(file, node, "mac alias", err);
+    int r = nwf_xml_only_attrs(file, node, "mac alias isolated", err);
 
     if (r) {
         return r;
@@ -236,12 +236,25 @@ read_selector(const char *file, const xmlNode *node, struct nwf_domain_port *por
 }
 
 static int
+read_isolated(const char *file, const xmlNode *node, struct nwf_domain_port *port,
+              struct nwf_error *err)
+{
+    char *text CLEANUP_FREE = nwf_xml_attr(node, "isolated");
+
+    port->binding.isolated = text && !strcmp(text, "yes");
+    return !text || port->binding.isolated || !strcmp(text, "no")
+               ? 0
+               : nwf_error_set(err, -EINVAL, "%s:%u: isolated: \"%.80s\" is neither yes nor no",
+                               file, port->line, text);
+}
+
+static int
 read_port(const char *file, const xmlNode *node, struct nwf_domain_port *port,
           struct nwf_error *err)
 {
     int r;
 
-    if ((r = read_selector(file, node, port, err))
+    if ((r = read_selector(file, node, port, err)) || (r = read_isolated(file, node, port, err))
         || (r = check_children(file, node, "filterref", err))) {
         return r;
     }
@@ -343,7 +356,10 @@ read_domain(const char *file, const xmlNode *root, struct nwf_domain *domain, st
             broken = read_metadata(file, node, domain, &seen, err);
         }
     }
-    return r ? r : broken;
+    if (r) {
+        return r;
+    }
+    return broken;
 }
 
 int
@@ -354,7 +370,10 @@ nwf_domain_read(const char *file, const char *data, size_t size, struct nwf_doma
     int r = nwf_xml_parse_large(file, data, size, NWF_DOMAIN_MAX, &doc, err);
 
     memset(ret, 0, sizeof *ret);
-    return r ? r : read_domain(file, xmlDocGetRootElement(doc), ret, err);
+    if (r) {
+        return r;
+    }
+    return read_domain(file, xmlDocGetRootElement(doc), ret, err);
 }
 
 static bool

@@ -171,6 +171,7 @@ nwf_policies_index(struct nwf_policies *policies)
 struct search {
     const struct nwf_policy *found;
     const struct nwf_mac *mac; /* The port's; NULL: not known. */
+    const char *name;          /* Only entries whose machine is written like that; NULL: all. */
     struct nwf_error *err;
 };
 
@@ -192,6 +193,8 @@ agree(const struct search *search, const struct nwf_policy *a, const struct nwf_
     char *right CLEANUP_FREE = nwf_params_format(&b->binding.params);
 
     return !strcmp(a->binding.filter, b->binding.filter) && !strcmp(left, right)
+           && a->binding.isolated == b->binding.isolated
+           && !memcmp(a->binding.limits, b->binding.limits, sizeof a->binding.limits)
            && agree_on_mac(search, a, b);
 }
 
@@ -210,11 +213,10 @@ meet(struct search *search, const struct nwf_policy *policy)
     return 0;
 }
 
-/* Meets all entries of an ordered list that equal 'key', and whose machine is written like that if
- * 'vm' is not NULL. */
+/* Meets all entries of an ordered list that equal 'key'. */
 static int
 meet_all(struct search *search, struct nwf_policy *const *list, size_t n,
-         const struct nwf_policy *key, int (*compare)(const void *, const void *), const char *vm)
+         const struct nwf_policy *key, int (*compare)(const void *, const void *))
 {
     struct nwf_policy *const *at = n ? bsearch(&key, list, n, sizeof *list, compare) : NULL;
 
@@ -222,7 +224,7 @@ meet_all(struct search *search, struct nwf_policy *const *list, size_t n,
         at--;
     }
     for (; at && at < list + n && !compare(&key, at); at++) {
-        int r = vm && strcmp((*at)->vm, vm) ? 0 : meet(search, *at);
+        int r = search->name && strcmp((*at)->vm, search->name) ? 0 : meet(search, *at);
         if (r) {
             return r;
         }
@@ -253,10 +255,12 @@ meet_machine(struct search *search, const struct nwf_policies *policies, const s
     int r = 0;
 
     if (uuid) {
-        r = meet_all(search, policies->by_vm.data, policies->by_vm.n, &by_uuid, compare_vm, NULL);
+        r = meet_all(search, policies->by_vm.data, policies->by_vm.n, &by_uuid, compare_vm);
     }
     if (!r && name) {
-        r = meet_all(search, policies->by_vm.data, policies->by_vm.n, &by_name, compare_vm, name);
+        search->name = name;
+        r = meet_all(search, policies->by_vm.data, policies->by_vm.n, &by_name, compare_vm);
+        search->name = NULL;
     }
     return r;
 }
@@ -273,10 +277,9 @@ nwf_policies_find(const struct nwf_policies *policies, const char *interface,
     if (attached && !nwf_mac_parse(attached, &key.mac, NULL)) {
         search.mac = &key.mac;
     }
-    int r =
-        meet_all(&search, policies->by_port.data, policies->by_port.n, &key, compare_port, NULL);
+    int r = meet_all(&search, policies->by_port.data, policies->by_port.n, &key, compare_port);
     if (!r && search.mac) {
-        r = meet_all(&search, policies->by_mac.data, policies->by_mac.n, &key, compare_mac, NULL);
+        r = meet_all(&search, policies->by_mac.data, policies->by_mac.n, &key, compare_mac);
     }
     if (!r) {
         r = meet_machine(&search, policies, tags, n_tags);
@@ -306,6 +309,14 @@ nwf_policy_apply(const struct nwf_policy *policy, const struct nwf_tag *tags, si
     nwf_params_clear(&binding->params);
     binding->params = params;
     binding->filter = nwf_strdup(from->filter);
+    if (!nwf_tag_find(tags, n_tags, NWF_TAG_ISOLATED)) {
+        binding->isolated = from->isolated;
+    }
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        if (!binding->limits[limit]) {
+            binding->limits[limit] = from->limits[limit];
+        }
+    }
     if (!binding->own_mac && from->own_mac) {
         binding->own_mac = nwf_strdup(from->own_mac);
     }

@@ -55,18 +55,26 @@ nwf_tag_is_note(const char *key)
     return false;
 }
 
-/* Whether the tag is a variable, or means to be one. */
-static bool
-is_variable(const char *key)
+bool
+nwf_tag_is_variable(const char *key)
 {
-    return !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE)) && !nwf_tag_is_note(key);
+    return !strncmp(key, NWF_TAG_VARIABLE, strlen(NWF_TAG_VARIABLE)) && !nwf_tag_is_note(key)
+           && strcmp(key, NWF_TAG_ISOLATED) && strncmp(key, NWF_TAG_LIMIT, strlen(NWF_TAG_LIMIT));
+}
+
+/* Whether the tag is a limit, or means to be one. */
+static bool
+is_limit(const char *key)
+{
+    return !strncmp(key, NWF_TAG_LIMIT, strlen(NWF_TAG_LIMIT));
 }
 
 bool
 nwf_tag_is_policy(const char *key)
 {
     return !strcmp(key, NWF_TAG_FILTER) || !strcmp(key, NWF_TAG_PROFILE)
-           || !strcmp(key, NWF_TAG_MAC) || is_variable(key);
+           || !strcmp(key, NWF_TAG_MAC) || !strcmp(key, NWF_TAG_ISOLATED) || is_limit(key)
+           || nwf_tag_is_variable(key);
 }
 
 static int
@@ -85,7 +93,7 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
     const size_t prefix = strlen(NWF_TAG_VARIABLE);
 
     for (size_t i = 0; i < n_tags; i++) {
-        if (is_variable(tags[i].key)) {
+        if (nwf_tag_is_variable(tags[i].key)) {
             int r = add_variable(tags[i].key + prefix, tags[i].value, binding, err);
             if (r) {
                 return r;
@@ -95,6 +103,45 @@ add_variables(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *bin
     return binding->own_mac && !nwf_params_find(&binding->params, "MAC")
                ? add_variable("MAC", binding->own_mac, binding, err)
                : 0;
+}
+
+/* A value that means nothing is no reason to let isolated guests meet. */
+static int
+read_isolated(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *binding,
+              struct nwf_error *err)
+{
+    const char *value = nwf_tag_find(tags, n_tags, NWF_TAG_ISOLATED);
+
+    binding->isolated = value && strcmp(value, "false");
+    return !binding->isolated || !strcmp(value, "true")
+               ? 0
+               : nwf_error_set(err, -EINVAL,
+                               NWF_TAG_ISOLATED ": \"%.80s\" is neither true nor false", value);
+}
+
+/* A limit that is none of ours would not be enforced, and nobody would know. */
+static int
+read_limit(const struct nwf_tag *tag, struct nwf_binding *binding, struct nwf_error *err)
+{
+    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+        if (!strcmp(tag->key + strlen(NWF_TAG_LIMIT), nwf_limit_name((enum nwf_limit) limit))) {
+            return nwf_limit_parse(tag->key, tag->value, &binding->limits[limit], err);
+        }
+    }
+    return nwf_error_set(err, -EINVAL, "%.80s: there is no such limit", tag->key);
+}
+
+static int
+read_limits(const struct nwf_tag *tags, size_t n_tags, struct nwf_binding *binding,
+            struct nwf_error *err)
+{
+    for (size_t i = 0; i < n_tags; i++) {
+        int r = is_limit(tags[i].key) ? read_limit(&tags[i], binding, err) : 0;
+        if (r) {
+            return r;
+        }
+    }
+    return 0;
 }
 
 int
@@ -116,5 +163,9 @@ nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tag
         .has_identity = has_identity(tags, n_tags),
         .own_mac = mac ? nwf_strndup(mac, NWF_TAG_MAX + 1) : NULL,
     };
-    return add_variables(tags, n_tags, ret, err);
+    int r = read_isolated(tags, n_tags, ret, err);
+    if (!r) {
+        r = read_limits(tags, n_tags, ret, err);
+    }
+    return r ? r : add_variables(tags, n_tags, ret, err);
 }

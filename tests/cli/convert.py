@@ -65,6 +65,10 @@ dstmacaddr='2:0:0:0:0:0'/></rule></filter>""",
     "policy-too.xml": domain(nic(6), port(6, ref("other", IP="10.0.0.6"))),
     "default.xml": domain(nic(1, bridge="br1")),
     "managed.xml": domain(nic(1, bridge="br2")),
+    "trusted.xml": domain(nic(1, "<target dev='wan0'/>", bridge="br3")),
+    "untrusted.xml": domain(nic(1, "<target dev='wan'/>", bridge="br3")),
+    "trusted-bound.xml": domain(nic(1, "<target dev='wan1'/>", bridge="br3"),
+                                port(1, ref("web", IP="10.0.0.5"))),
     "long.xml": domain(nic(1), port(1, "<filterref filter='long'>" + "".join(
         f"<parameter name='IP' value='10.0.{i}.0/24'/>" for i in range(20)) + "</filterref>")),
     "entity.xml": "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain>&a;</domain>",
@@ -77,6 +81,9 @@ dstmacaddr='2:0:0:0:0:0'/></rule></filter>""",
          "external_ids": {"nwfilter": "enforce", "nwfilter-default-filter": "other"}}),
     "etc/ovs-nwfilter/bridges.d/br2.json": json.dumps(
         {"bridge": "br2", "external_ids": {"nwfilter": "enforce"}}),
+    "etc/ovs-nwfilter/bridges.d/br3.json": json.dumps(
+        {"bridge": "br3",
+         "external_ids": {"nwfilter": "enforce", "nwfilter-trusted": "wan0, wan1"}}),
 }
 CHECK = ["--filter-dir={dir}/filters", "hook", "convert", "--check"]
 MAC1 = "52:54:00:aa:bb:01"
@@ -125,6 +132,10 @@ ROWS = [
         error="entity.xml: document type declarations are refused"),
     Row("what the schema does not know", ["hook", "convert", "schema.xml"],
         error="schema.xml:2: <port> has no attribute macs"),
+    Row("more attributes than libxml2 has the time for", ["hook", "convert", "-"],
+        stdin="<domain><metadata><a " + " ".join(f"a{i}=''" for i in range(200_000))
+        + "/></metadata></domain>",
+        error="standard input:1: more than 256 attributes of one element"),
     Row("an error of standard input", ["hook", "convert", "-"], stdin="<a/>",
         error="standard input:1: <a> is not <domain>"),
 
@@ -164,6 +175,14 @@ ROWS = [
     Row("check: a managed bridge without a default", CHECK + ["managed.xml"],
         **fails("managed.xml", 4,
                 "no filter: neither <metadata>, profileid, policy.d nor bridge br2 names one")),
+    Row("check: a port that nwfilter-trusted names", CHECK + ["trusted.xml"],
+        out=at(4, "no filter, and none is needed: nwfilter-trusted names it\n")),
+    Row("check: one whose name it only begins with", CHECK + ["untrusted.xml"],
+        **fails("untrusted.xml", 4,
+                "no filter: neither <metadata>, profileid, policy.d nor bridge br3 names one")),
+    Row("check: one that nwfilter-trusted names, with a filter", CHECK + ["trusted-bound.xml"],
+        **fails("trusted-bound.xml", 4, "nwfilter-trusted names it: a trusted port, the bridge's "
+                "own and a mirror's output are not filtered")),
     Row("check: a long list", CHECK + ["long.xml"],
         out=r".*ip srcipaddr=10.0.0.0/24,10.0.1.0/24,10.0.2.0/24,10.0.3.0/24,\.\.\. \(20\)\n"),
     Row("check: an error of the whole", CHECK + ["schema.xml"],

@@ -60,6 +60,30 @@ def check_script(world, check):
     check("uninstall", uninstall(world) != (0, "", "") or os.path.lexists(path(world)))
 
 
+def check_edited(world, check):
+    """Our script, with something of the operator's in it: that is not for us to throw away."""
+    install(world)
+    good = read(world)
+    for what, text in (
+            ("more lines", good + "/usr/local/bin/mine \"$@\"\n"),
+            ("lines before", good.replace("exec", "logger \"$1\"\nexec")),
+            ("more words", good.replace("' hook", "' --timeout=5 hook")),
+            ("only our first lines", "".join(good.splitlines(True)[:2])),
+            ("a zero byte and more", good + "\0more")):
+        world.write(SCRIPT, text)
+        for verb in (install, uninstall):
+            status, out, err = verb(world)
+            check(f"{verb.__name__} where our script has {what}", (
+                status != 1 or out or read(world) != text
+                or f"{path(world)}: changed since ovs-nwfilter has written it" not in err)
+                and (status, out, err))
+    world.write(SCRIPT, good.replace("exec '", "exec '/elsewhere"))
+    status, out, err = install(world)
+    check("    one that runs another program is brought up to date",
+          (status != 0 or read(world) != good) and (status, out, err))
+    uninstall(world)
+
+
 def check_others(world, check):
     """A file that we have not written stays, whatever it is."""
     os.makedirs(os.path.dirname(path(world)), exist_ok=True)
@@ -110,6 +134,7 @@ def check_reload(world, check):
 def check_all(world, check):
     os.mkdir(f"{world.dir}/hooks")
     check_script(world, check)
+    check_edited(world, check)
     check_others(world, check)
     check_reload(world, check)
 

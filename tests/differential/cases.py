@@ -26,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HAND_WRITTEN = os.path.join(HERE, "filters")
 HAND_WRITTEN_LAYER4 = os.path.join(HERE, "filters-l4")
 STOCK = os.path.join(HERE, "..", "..", "flows", "filters")
+OURS = ("<flow ", "$IPV6_LL")  # what libvirt has no words for
 REFERENCE = re.compile(r"<filterref\s+filter=['\"]([^'\"]+)")
 
 
@@ -49,6 +50,8 @@ class Case:
 def stock():
     texts = read_filters(STOCK)
     for name in sorted(texts):
+        if any(word in text for text in with_references(name, texts).values() for word in OURS):
+            continue
         params = dict(world.PARAMETERS)
         if name == "allow-dhcpv6-server":
             params.update(world.DHCPV6_SERVER)

@@ -35,9 +35,7 @@ class LibvirtSide:
         self.bound += 1
         slot = self.slots[self.bound % 2]
         port = slot.new_guest(f"lguest{self.bound}")
-        complaint = None
-        if case.origin != "stock":  # of those libvirt has its own originals
-            complaint = self._define(case.files)
+        complaint = self._define(case.files)
         return slot.wire(), complaint or self.libvirt.bind(port, GUEST.mac, case.name, case.params)
 
     def _define(self, files):
@@ -51,6 +49,7 @@ class LibvirtSide:
 
     @staticmethod
     def _is_stock(name):
+        """Of those libvirt has its own originals."""
         return os.path.exists(f"/usr/share/libvirt/nwfilter/{name}.xml")
 
 

@@ -29,6 +29,9 @@ enum {
     INPUT_RAW = 8,     /* No greeting either. */
 };
 
+/* What is begun from this on is meters. */
+#define BEGIN_METERS 0xf0
+
 /* What is put right in a message. */
 enum {
     FIX_HEADER = 1, /* Its version and its length. */
@@ -50,6 +53,8 @@ struct run {
     bool is_keepers, is_read;
     struct nwf_flow_set wanted; /* What a bundle adds. */
     struct nwf_changes changes;
+    struct nwf_meter meter;
+    struct nwf_meters meters;
     enum nwf_no_flood *no_flood;
 };
 
@@ -135,6 +140,12 @@ begin(struct run *run, uint8_t what)
     put_dump(run);
     if (run->version == OFP10_VERSION) { /* It is for nothing else. */
         nwf_conn_set_no_flood(conn, run->no_flood);
+        return;
+    }
+    if (what >= BEGIN_METERS) {
+        run->meter = (struct nwf_meter){.id = nwf_meter_id(0, 1), .rate = 1};
+        run->meters = (struct nwf_meters){&run->meter, 1, 1};
+        nwf_conn_set_meters(conn, &run->meters, what & 1);
         return;
     }
     switch (what % 9) {

@@ -52,6 +52,13 @@ BRIDGES = {
     "forward-bpdu": (TWO[:1], UPLINK + ["--forward-bpdu"]),
     "access-vlans": (TWO, UPLINK + ["--tag=vnet1=5", "--tag=vnet2=6"]),
     "trunks": (TWO, UPLINK + ["--trunks=vnet1=5,6", "--tag=vnet2=5", "--trunks=eth0=0,5"]),
+    "isolated": ([TWO[0] | {"isolated": True}, TWO[1]] + [
+        {"port": f"vnet{i}", "filter": "allow-ipv4", "mac": MAC.format(i), "isolated": i != 5}
+        for i in (3, 4, 5)], UPLINK + ["--unknown-unicast=trusted", "--tag=vnet4=6"]),
+    "isolated-audit": ([TWO[0] | {"isolated": True}], UPLINK + ["--audit"]),
+    "limits": ([TWO[0] | {"limits": {"broadcast": 100, "arp": 50}},
+                TWO[1] | {"limits": {"arp": 5}}], UPLINK + ["--tag=vnet1=5"]),
+    "unknown-flooded": (TWO[:1], UPLINK + ["--unknown-unicast=flood"]),
     "two-addresses": ([TWO[0] | {"parameters": {
         "IP": "10.0.0.1", "MAC": [MAC.format(1), MAC.format(0x11)]}}], UPLINK),
 }

@@ -41,13 +41,13 @@ class Ovs:
         self._forget("db.sock")
         self.server = Daemon("ovsdb-server", "ovsdb-server", "--pidfile",
                              f"--remote=punix:{RUN}/db.sock", DATABASE)
-        self.server.wait_ready(lambda: os.path.exists(f"{RUN}/db.sock"))
+        self.server.wait_ready(lambda: _listens(f"{RUN}/db.sock"))
 
     def start_switch(self):
         self._forget("ovs-vswitchd.pid")
         options = ["--enable-dummy=override", "--disable-system"] if self.dummy else []
         self.switch = Daemon("ovs-vswitchd", "ovs-vswitchd", "--pidfile", *options)
-        self.switch.wait_ready(lambda: os.path.exists(self._control("ovs-vswitchd")))
+        self.switch.wait_ready(lambda: _listens(self._control("ovs-vswitchd")))
         # Any change makes ovs-vsctl wait until the switch does all that the database says.
         self.starts += 1
         self.vsctl("set", "Open_vSwitch", ".", f"external_ids:lab-starts={self.starts}")
@@ -143,6 +143,12 @@ class Ovs:
     def flows(self, bridge):
         """One line a flow.  (Without statistics there is no line that says what follows.)"""
         return self.ofctl("--no-stats", "dump-flows", bridge).splitlines()
+
+
+def _listens(path):
+    """A socket that is there may not be listened to yet."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 def _settings(columns):

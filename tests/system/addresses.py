@@ -18,8 +18,10 @@ import time
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from lab import frames as f  # noqa: E402
+from lab.netns import wait_for  # noqa: E402
 from lab.nwfilterd import Nwfilterd  # noqa: E402
-from system.world import FILTERS, define, nwfilter, run  # noqa: E402
+from lab.wire import Port  # noqa: E402
+from system.world import FILTERS, Station, define, nwfilter, run  # noqa: E402
 
 VIRTUAL = "00:00:5e:00:01:07"  # of VRRP
 NESTED = "00:16:3e:00:00:05"  # behind a guest, of a vendor's prefix
@@ -51,6 +53,12 @@ def test(world):
     test_bounds(world)
     test_host(world)
     test_number_reused(world)
+    test_not_in_list(world)
+    test_port_becomes_guest(world)
+    test_retag(world)
+    test_audit(world)
+    test_bond(world)
+    test_changes_of_pins(world)
     test_restarts(world)
 
 
@@ -276,6 +284,137 @@ def test_number_reused(world):
     forge(world, "52:54:00:00:00:41", "eth1")
     moves(world, "    another address of its own was not", "52:54:00:00:00:41", "eth1",
           senders=("peer", "uplink"))
+
+
+def test_not_in_list(world):
+    """The address of the tag attached-mac is a guest's own, also if MAC has others only."""
+    world.guest("apart", 50, "open", MAC="52:54:00:00:00:51")
+    world.sync()
+    mac = world.mac("apart")
+    world.wire.exchange([("apart", frame_from(world, mac))])
+    moves(world, "an own address that MAC has not", mac, "apart")
+    forge(world, mac, "eth1", "uplink", "thief")
+    is_at(world, "    is pinned all the same", mac, "apart")
+    world.guest("twin", 51, "open", MAC="52:54:00:00:00:52")
+    world.set_tags("twin", attached_mac=mac)
+    result = nwfilter("sync")
+    world.check("    and nobody else's", result.status == 1 and world.status("apart") == "active"
+                and f"address {mac} is that of apart" in world.status("twin"), result)
+    world.unplug("twin", "apart")
+    world.sync()
+
+
+def test_port_becomes_guest(world):
+    """What was seen on a trusted port is not a guest's when the port is."""
+    stations = "02:77:00:00:00:01", "02:77:00:00:00:02"
+    world.trusted("eth2", 60)
+    world.sync()
+    number = world.ovs.ofport("eth2")
+    forge(world, stations[0], "eth2")
+    moves(world, "a station behind a trusted port", stations[0], "eth2")
+    nwfilter("bind", "eth2", "no-mac-spoofing", "MAC=02:00:00:00:00:3c")
+    world.sync()
+    world.check("    which becomes a guest's: it is forgotten", not learned(world, stations[0]))
+    nwfilter("unbind", "eth2")
+    world.sync()
+    forge(world, stations[1], "eth2")
+    world.unplug("eth2")
+    world.guest("heir", 61, "open", {"ofport_request": number})
+    world.sync()
+    world.check("    whose number becomes a guest's: likewise",
+                world.ovs.ofport("heir") == number and not learned(world, stations[1]))
+    world.unplug("heir")
+    world.sync()
+
+
+def test_retag(world):
+    """Who comes into a VLAN takes nobody's address there."""
+    for name, vid in (("v5", 5), ("v6", 6)):
+        world.guest(name, 0x46, "open", {"tag": vid})
+    world.sync()
+    world.hear("v5", "v6")
+    world.ovs.vsctl("set", "Port", "v5", "tag=6")
+    nwfilter("sync")
+    world.check("retagged into the VLAN of another with the same address: the newcomer is refused",
+                world.status("v6") == "active" and "is that of v6" in world.status("v5"),
+                (world.status("v5"), world.status("v6")))
+    world.unplug("v5", "v6")
+    world.guest("old", 0x47, "open", {"tag": 5})
+    world.sync()
+    forge(world, NESTED, "old")
+    world.ovs.vsctl("set", "Port", "old", "tag=6")
+    world.sync()
+    got = world.wire.exchange_each([("eth1", f.eth(NESTED, world.mac("eth1"), b"", 0x88b5, (5,)))])
+    world.check("an address in a VLAN that its port has left is one that nobody knows",
+                "uplink" in [name for name, _ in got[0]], got)
+    world.unplug("old")
+    world.sync()
+
+
+def test_audit(world):
+    """A guest whose frames a filter would drop is heard as well: they pass."""
+    world.set_tags("rarp", nwfilter_IP="10.0.0.200")
+    world.manage("--audit")
+    mac = world.mac("rarp")
+    world.wire.exchange([("rarp", world.ip("rarp"))])
+    time.sleep(SILENCE)
+    forge(world, mac, "eth1")
+    is_at(world, "audit: who would be dropped is heard", mac, "rarp")
+    world.set_tags("rarp", nwfilter_IP="10.0.0.20")
+    world.manage()
+
+
+def test_bond(world):
+    """A guest's broadcast comes back by the other member of a bond."""
+    world.guest("carp", 0x48, "own-macs", MAC=f"52:54:00:00:00:48,{VIRTUAL}")
+    for name in ("bond-a", "bond-b"):
+        world.ports[name] = Port(name)
+        world.stations[name] = Station("02:00:00:00:00:b0", "10.0.0.176")
+    world.ovs.vsctl("add-bond", "br0", "bond0", "bond-a", "bond-b", "bond_mode=active-backup")
+    world.rewire()
+    for name in ("bond-a", "bond-b"):
+        world.ovs.ofport(name)
+    wait_for(lambda: world.ovs.appctl("bond/show", "bond0").count("enabled") >= 2, "the bond")
+    world.sync()
+    forge(world, VIRTUAL, "carp")
+    active = re.search(r"active member.*\((bond-.)\)", world.ovs.appctl("bond/show", "bond0"))[1]
+    backup = "bond-a" if active == "bond-b" else "bond-b"
+    time.sleep(SILENCE)
+    forge(world, VIRTUAL, backup)
+    moves(world, "a bond: what comes back by a member that is not active moves nothing", VIRTUAL,
+          "carp")
+    world.ovs.vsctl("del-port", "bond0")
+    for name in ("bond-a", "bond-b"):
+        world.ports.pop(name).remove()
+    world.unplug("carp")
+    world.sync()
+
+
+def test_changes_of_pins(world):
+    """A flow that has a pin's cookie and is none is not taken for one."""
+    daemon = Nwfilterd(FILTERS)
+    daemon.start()
+    daemon.settle()
+    pin, = re.findall(rf"cookie=(\w+).*reg11={world.ovs.ofport('rarp'):#x}/0xffff",
+                      world.ovs.ofctl("dump-flows", "br0", "table=101"))
+    before = daemon.counts("br0")["undone"]
+    world.ovs.ofctl("add-flow", "br0", f"cookie={pin},table=0,priority=65000,"
+                    f"in_port={world.ovs.ofport('rarp')},actions=output:{world.ovs.ofport('uplink')}")
+    wait_for(lambda: daemon.counts("br0")["undone"] > before, "a repair")
+    daemon.settle()
+    world.check("a flow with a pin's cookie elsewhere is removed", "priority=65000" not in
+                world.ovs.ofctl("dump-flows", "br0", "table=0"))
+    world.ovs.ofctl("mod-flows", "br0", f"cookie={pin}/-1,table=101,actions="
+                    f"set_field:{world.ovs.ofport('thief')}->reg2")
+    daemon.settle()
+    moves(world, "a pin that leads elsewhere is mended", world.mac("rarp"), "rarp")
+    world.ovs.ofctl("add-flow", "br0", "cookie=0x6e77668100010000,table=0,priority=65000,"
+                    f"in_port={world.ovs.ofport('rarp')},actions=output:{world.ovs.ofport('uplink')}")
+    wait_for(lambda: "comes before its filter" in world.status("rarp"), "a status")
+    world.check("one with the cookie of what is learned is told", True)
+    world.ovs.ofctl("del-flows", "br0", "cookie=0x6e77668100010000/-1,table=0")
+    daemon.settle()
+    daemon.stop()
 
 
 # --- the daemon

@@ -80,7 +80,7 @@ class Test:
 def test_unmanaged(test):
     for words in ("sync", "sync --full", "sync --dry-run", "diff", "sync --format=json"):
         test.says(words)
-    test.says("bindings", out="port +bridge +role +filter +variables +status\n")
+    test.says("bindings", out="port +bridge +role +filter +variables +isolated +status\n")
     test.says("bindings --format=json", out=r"\[\]\n")
     for words in ("sync br0", "diff br0"):
         test.refuses(words, "br0: not managed; see ovs-nwfilter manage")

@@ -14,7 +14,7 @@ import json
 from lab import frames as f
 from lab.decode import describe
 
-Question = collections.namedtuple("Question", "port direction frame ct")
+Question = collections.namedtuple("Question", "port direction frame ct sender")
 
 
 class Frame(bytes):
@@ -71,6 +71,9 @@ class Explained:
         from_guest = self.world.is_guest(sender)
         # Whether the sender's filter lets it through is seen where anybody gets it.
         seen = tags or not from_guest
+        if not owners and not frame[0] & 1 and self.world.spares_guests():
+            self.left_out["nobody knows the address, and guests are spared it"] += 1
+            return []
         visited = [name for name in self.world.ports if name != sender
                    and self.world.is_guest(name) and (name in tags or (
                        name in owners or (seen and not owners)))]
@@ -84,7 +87,9 @@ class Explained:
             if form is not None:
                 said.append((name, "in", form,
                              "passes" if name in tags else "dropped" if seen else None))
-        asked = [(self._question(port, direction, form, frame, verdict), verdict)
+        # Who sends it matters to those that exchange no frames.
+        isolated = sender if from_guest and self.world.is_isolated(sender) else None
+        asked = [(self._question(port, direction, form, frame, verdict, isolated), verdict)
                  for port, direction, form, verdict in said]
         return [pair for pair in asked if pair[0]]
 
@@ -108,7 +113,7 @@ class Explained:
             return self.retag(frame, ()) if vlan == mine["tag"] else None
         return self.retag(frame, (vlan,) if vlan else ()) if "tag" in others else frame
 
-    def _question(self, port, direction, form, frame, verdict):
+    def _question(self, port, direction, form, frame, verdict, isolated):
         tags, ethertype = tags_of(form)
         ct = None
         if not tags and ethertype in (f.IPV4, f.IPV6) and self.world.is_tracked(port):
@@ -116,14 +121,15 @@ class Explained:
             if not ct:
                 self.left_out["the test does not say what its connection is"] += 1
                 return None
-        return Question(port, direction, bytes(form), ct)
+        return Question(port, direction, bytes(form), ct, isolated if direction == "in" else None)
 
     # --- what it says
 
     def _answer(self, question):
         ct = [f"--ct={question.ct}"] if question.ct else []
         return self.ask("--format=json", "explain", question.port, question.direction,
-                        question.frame.hex(), "--live", *ct)
+                        question.frame.hex(), "--live", *ct,
+                        *([f"--from={question.sender}"] if question.sender else []))
 
     def _compare(self, asked):
         wrong, verdicts = [], set()

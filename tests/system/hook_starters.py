@@ -107,6 +107,7 @@ def test_qemu(world):
     test_qemu_elsewhere(world)
     test_qemu_starts(world)
     test_qemu_killed(world)
+    test_qemu_not_its_own(world)
     test_qemu_policies(world)
     test_qemu_switch_stopped(world)
 
@@ -134,6 +135,8 @@ REFUSED = {
                                 "52:54:00:00:00:01"),
     "a VLAN that is none": (("--bridge=br0", "--vlan=4096", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"),
                             '"4096" is not a VLAN'),
+    "a VLAN in hexadecimal": (("--bridge=br0", "--vlan=0x10", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"),
+                              '"0x10" is not a VLAN'),
 }
 
 
@@ -208,6 +211,52 @@ def test_qemu_killed(world):
     world.check("    and takes it away", not has_port(world, TAP))
     result = call("hook", "qemu", TAP, "--bridge=br0", "--down")
     world.check("--down twice is no error", result.status == 0 and not result.err, result)
+
+
+def rows(world):
+    """Ports of the bridge, and what they say, but for the status."""
+    return {name: {key: value for key, value in world.tags(name).items()
+                   if not key.endswith("-status")}
+            for name in world.ovs.vsctl("list-ports", "br0").split()}
+
+
+NOT_ITS_OWN = {
+    "a guest's port": ("vnet0", {}, '"hook qemu" has not made it'),
+    "a trusted port": ("uplink", {}, "it is a trusted port"),
+    "a trusted port with its mark": ("uplink", {"ovs-nwfilter-hook": "qemu", "iface-id": "uplink"},
+                                     "it is a trusted port"),
+    "a machine of libvirt with its mark": (
+        "vnet0", {"ovs-nwfilter-hook": "qemu", "iface-id": "vnet0",
+                  "vm-id": "0d7b53b5-6f8f-4f5e-9d0a-0d1b0a5f0001"}, "it is another machine's"),
+    "another identity with its mark": (
+        "vnet0", {"ovs-nwfilter-hook": "qemu", "iface-id": "lsp1"}, "it is another machine's"),
+    "another mark": ("vnet0", {"ovs-nwfilter-hook": "other", "iface-id": "vnet0"},
+                     '"hook qemu" has not made it'),
+}
+
+
+def test_qemu_not_its_own(world):
+    """Ports that it has not made are not for it to replace or remove."""
+    for what, (port, tags, cause) in NOT_ITS_OWN.items():
+        for key, value in tags.items():
+            world.ovs.vsctl("set", "Interface", port, f'external_ids:{key}="{value}"')
+        before = rows(world), flows(world)
+        for words in (["--bridge=br0", CLEAN, f"MAC={MAC}", "IP=10.0.0.7"],
+                      ["--bridge=br0", "--down"]):
+            result = nwfilter("hook", "qemu", port, *words)
+            world.check(f"{what} stays, {when(world)}, {words[-1]}", result.status == 1
+                        and len(result.err.splitlines()) == 1 and cause in result.err
+                        and (rows(world), flows(world)) == before,
+                        (result, rows(world), before[0]))
+        for key in tags:
+            world.ovs.vsctl("remove", "Interface", port, "external_ids", key)
+    before = rows(world), flows(world)
+    for words in (GOOD, ["--bridge=br0", "--down"]):
+        result = nwfilter("hook", "qemu", "br0", *words)
+        world.check(f"the bridge's own port, {when(world)}", result.status == 1
+                    and len(result.err.splitlines()) == 1
+                    and "br0: " in result.err and (rows(world), flows(world)) == before, result)
+    enforce(world)
 
 
 def test_qemu_policies(world):
@@ -443,13 +492,47 @@ def test_proxmox_broken(world):
     world.check("Proxmox VE's file system is not there: nothing changes", result.status == 1
                 and f"{PVE}/lxc: No such file" in result.err and entries() == before, result)
     os.rename(f"{PVE}/gone", f"{PVE}/lxc")
-    with open(f"{POLICIES}/proxmox.json", "w") as file:
-        file.write("[{]")
+    test_proxmox_not_ours(world)
+
+
+def test_proxmox_not_ours(world):
+    """What somebody has written into the policy file by hand is not lost."""
+    path = f"{POLICIES}/proxmox.json"
+    with open(path) as file:
+        good = file.read()
+    foreign = [{"vm": "web", "filter": CLEAN, "parameters": {"IP": "10.9.0.1"}},
+               {"mac": "52:54:00:00:09:02", "filter": CLEAN},
+               {"port": "tap0100i0", "filter": CLEAN}]
+    with open(f"{PVE}/qemu-server/100.conf") as file:
+        conf100 = file.read()
+    with open(path, "w") as file:
+        json.dump(foreign + json.loads(good), file)
+    machine(100, "garbage", conf100.rstrip("\n"))
     result = hook("sync")
-    world.check("a policy file that is broken is said, and made anew", result.status == 1
-                and f"{POLICIES}/proxmox.json:1: " in result.err and entries() == before, result)
+    with open(path) as file:
+        found = json.load(file)
+    world.check(f"entries that are not of its making stay, {when(world)}", result.status == 1
+                and len(result.err.splitlines()) == 1 and "100.conf" in result.err
+                and all(one in found for one in foreign + json.loads(good))
+                and len(found) == len(foreign + json.loads(good)), (result, found))
+    machine(100, conf100.rstrip("\n"))
+    for what, text in (("is no JSON", "[{]" + good), ("has an entry that is none", good.replace(
+            "[", '[{"vm": "web"}, ', 1)), ("has half of itself", good[:len(good) // 2])):
+        with open(path, "w") as file:
+            file.write(text)
+        for words in (["sync"], ["100", "pre-start"]):
+            result = hook(*words)
+            with open(path) as file:
+                found = file.read()
+            world.check(f"a policy file that {what}: nothing is changed, {words[-1]}",
+                        result.status == 1 and len(result.err.splitlines()) == 1
+                        and f"{path}:" in result.err and found == text, (result, found))
+    os.unlink(path)
     result = hook("sync")
-    world.check("    and all is well then", result.status == 0, result)
+    with open(path) as file:
+        found = file.read()
+    world.check("    and all is well without it", result.status == 0 and found == good,
+                (result, found))
 
 
 def test_proxmox_choices(world):
@@ -540,7 +623,10 @@ def test_pre_start(world):
                 and "tap104i0" not in entries(), result)
     for words, cause in ((["999", "pre-start"], "it has no guest 999"),
                          (["x", "pre-start"], '"x" is not the number of a guest'),
-                         (["0", "pre-start"], '"0" is not the number')):
+                         (["0", "pre-start"], '"0" is not the number'),
+                         (["0x68", "pre-start"], '"0x68" is not the number'),
+                         (["0104", "pre-start"], '"0104" is not the number'),
+                         (["1000000000", "pre-start"], '"1000000000" is not the number')):
         result = hook(*words)
         world.check(f"    {' '.join(words)}", result.status == 1 and cause in result.err, result)
     os.unlink(f"{PVE}/qemu-server/104.conf")
@@ -588,9 +674,12 @@ def test_migration(world):
     result = hook("106", "pre-start", env={"PVE_MIGRATED_FROM": "../nodes/far"})
     world.check("    from a node that is none", result.status == 1
                 and '"../nodes/far" is not a node' in result.err, result)
+    result = hook("sync")
+    world.check("    a sync before its port is there does not take its policy",
+                result.status == 0 and "tap106i0" in entries(), (result, entries()))
     world._plug("tap106i0", Station(M.format(60), "10.0.0.60"), {}, {})
     hook("sync")
-    world.check("    a sync meanwhile does not take its policy", "tap106i0" in entries(), entries())
+    world.check("    nor does one meanwhile", "tap106i0" in entries(), entries())
     enforce(world)
     wrong = not_enforced(world, "tap106i0", set(world.ports) - {"tap106i0"})
     world.check("    which is in force", not wrong, wrong)
@@ -598,6 +687,42 @@ def test_migration(world):
     enforce(world)
     hook("sync")
     world.check("    afterwards it goes", "tap106i0" not in entries(), entries())
+    test_migration_fails(world)
+
+
+def come(world, *words):
+    result = hook("106", "pre-start", *words, env={"PVE_MIGRATED_FROM": "far"})
+    hook("sync")
+    return result
+
+
+def test_migration_fails(world):
+    """A guest that does not come after all is not waited for without end."""
+    note = "/run/openvswitch/.ovs-nwfilter.incoming.106"
+    come(world)
+    with open(note) as file:
+        since = int(file.read())
+    for what, text, stays in (("a minute ago", f"{since - 60}\n", True),
+                              ("ten minutes ago", f"{since - 600}\n", False),
+                              ("later than now", f"{since + 60}\n", False),
+                              ("at no time", "x" * 100, False)):
+        come(world)
+        with open(note, "w") as file:
+            file.write(text)
+        hook("sync")
+        world.check(f"an incoming guest that was expected {what}, {when(world)}",
+                    ("tap106i0" in entries()) == stays == os.path.exists(note), entries())
+    result = come(world, "--filter=nosuch")
+    world.check("    one that is not let in is not waited for", result.status == 1
+                and "tap106i0" not in entries() and not os.path.exists(note), entries())
+    come(world)
+    world._plug("tap106i0", Station(M.format(60), "10.0.0.60"), {}, {})
+    hook("106", "post-start", env={"PVE_MIGRATED_FROM": "far"})
+    world.unplug("tap106i0")
+    hook("sync")
+    world.check("    one whose port has come and gone goes", "tap106i0" not in entries()
+                and not os.path.exists(note), entries())
+    enforce(world)
 
 
 def test_other_phases(world):

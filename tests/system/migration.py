@@ -43,10 +43,10 @@ def bound(filter_name):
 
 
 # Entries of connections do not move with the machine.  Its transfer goes on by what comes first: a
-# segment of the peer's, which as NEW may pass the first time that it is seen at all; and where only
-# the machine may begin, one of its own, be it what TCP sends again or to see that the peer is there.
-# (What, policies, moves, and for how many ms longer than without filters the transfer may stall:
-# TCP's timer doubles.)
+# segment of the peer's, which as NEW may pass the first time that it is seen at all; and where
+# only the machine may begin, one of its own, be it what TCP sends again or to see that the peer is
+# there.  (What, policies, moves, and for how many ms longer than without filters the transfer may
+# stall: TCP's timer doubles.)
 FILTERED = (
     ("clean-traffic", (bound("clean-traffic"), bound("clean-traffic")), 4, 1500),
     ("connections to the machine", (bound("server"), bound("server")), 2, 1500),

@@ -49,7 +49,8 @@ INVISIBLE = {
     r"fixed 99  goto_table": "guests that are heard by their own address only send by no other",
     r"trusted 99 dl_src goto_table": "keeps the host's address from being learned: see addresses.py",
     r"flood 103 (reg1,)?reg11 clone": "of guests that were not heard: see addresses.py",
-    r"classify 102 (reg1,)?reg2 drop": "of an address that a guest has in a VLAN which it has left",
+    r"(classify|trusted) 102 (reg1,)?reg2 goto_table": "what it does is what is done without it, but "
+                                                       "for addresses in VLANs that a port has left",
     r"quarantine 102 reg2 move": "no address of a port without a filter is known",
     r"fixed 0  drop": "concerns ports that sync does not know: see test_unknown_port()",
     r"quarantine 0  (move|set_field)": "likewise, in audit mode",

@@ -94,7 +94,7 @@ def test_asked(world):
     """One connection, and one look at all flows."""
     world.set_tags("vnet0", nwfilter_IP="10.0.0.6")
     _, sent = r.record(world, "sync", "--port=vnet0")
-    stats = [message for message in sent if message.type == r.MULTIPART_REQUEST]
+    stats = [message for message in sent if message.name == "stats"]
     world.check("one connection, and one dump", len(stats) == 1
                 and [message.name for message in sent].count("hello") == 1, sent)
     world.set_tags("vnet0", nwfilter_IP="10.0.0.1")

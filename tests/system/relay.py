@@ -38,6 +38,7 @@ HEADER = struct.Struct("!BBHI")  # version, type, length, xid
 HELLO, ERROR, ECHO_REQUEST, EXPERIMENTER = 0, 1, 2, 4
 GET_CONFIG, SET_CONFIG, FLOW_MOD = 7, 9, 14
 MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER, BUNDLE_CONTROL, BUNDLE_ADD = 18, 19, 20, 33, 34
+METER_CONFIG = b"\0\x0a"  # Of a multipart request.
 BUNDLE_OPEN, BUNDLE_COMMIT, BUNDLE_DISCARD = 0, 4, 6
 ATOMIC, ORDERED = 1, 2
 
@@ -72,6 +73,8 @@ class Message(collections.namedtuple("Message", "version type xid raw")):
         if self.type == BUNDLE_CONTROL:
             return {BUNDLE_OPEN: "bundle-open", BUNDLE_COMMIT: "bundle-commit",
                     BUNDLE_DISCARD: "bundle-discard"}[self.bundle[1]]
+        if self.type == MULTIPART_REQUEST and self.body[:2] == METER_CONFIG:
+            return "meters"
         return names.get(self.type, f"type {self.type}")
 
 

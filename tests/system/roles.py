@@ -194,12 +194,12 @@ def test_two_owners(world):
     nwfilter("sync")
     world.check("    after a restart of the switch it is the same",
                 owners(world, "vnet0", "vnet1") == [True, False], status(world, "vnet1"))
-    world.set_tags("vnet0", nwfilter_MAC="52:54:00:00:00:08")
+    world.set_tags("vnet0", attached_mac="52:54:00:00:00:08")
     nwfilter("sync")
     world.check("    until the first gives it up", owners(world, "vnet0", "vnet1") == [True, True],
                 (status(world, "vnet0"), status(world, "vnet1")))
     # Now the port with the lower number is the newer one.
-    world.set_tags("vnet0", nwfilter_MAC=None)
+    world.set_tags("vnet0", attached_mac=world.mac("vnet0"))
     nwfilter("sync")
     world.check("    and it is not first by its number", owners(world, "vnet0", "vnet1") ==
                 [False, True], (status(world, "vnet0"), status(world, "vnet1")))

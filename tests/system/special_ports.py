@@ -224,9 +224,10 @@ def check_bond(world, when):
         ("vnet0", world.ip("vnet0", "vnet1"), ["vnet1"]),
         ("uplink", world.ip("uplink"), [now] + guests),
         ("uplink", world.ipv6("uplink"), [now]),
-        ("uplink", world.ip("uplink", "52:54:00:00:99:99"), [now] + guests),
+        # Nobody knows where that is, and no guest's filter lets it have such an address.
+        ("uplink", world.ip("uplink", "52:54:00:00:99:99"), [now]),
         ("uplink", world.ipv6("uplink", "52:54:00:00:99:99"), [now]),
-        ("uplink", world.ip("uplink", "lost"), [now] + guests),
+        ("uplink", world.ip("uplink", "lost"), [now]),
         ("lost", world.ip("lost"), [])])
     world.expect_all(f"bond, {when}: what comes in by it", [
         (now, world.ip(now), ["uplink"] + guests), (backup, world.ip(backup), []),

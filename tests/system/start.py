@@ -165,7 +165,7 @@ def test_lost_filters(world):
         rows = [("vnet0", world.ip("vnet0"), []), ("vnet0", world.arp("vnet0"), []),
                 ("vnet0", world.ip("vnet0", "vnet1"), []),
                 ("uplink", world.ip("uplink"), ["vnet1"]),
-                ("uplink", world.ip("uplink", "vnet0"), ["vnet1"]),
+                ("uplink", world.ip("uplink", "vnet0"), []),
                 ("vnet1", world.arp("vnet1"), ["uplink"]),
                 ("vnet1", world.ip("vnet1", "uplink"), ["uplink"])]
         for row in rows:

@@ -113,7 +113,7 @@ class Traffic:
                 self.unsent[stream].add(number)
 
     def _receive(self):
-        for name, sock in self.receivers.items():
+        for name, sock in list(self.receivers.items()):
             while True:
                 try:
                     frame = sock.recv(256)

@@ -125,9 +125,11 @@ class Machines:
         return self.received
 
     def clean(self, first, kind):
-        """Rounds of a kind at the uplink from `first` on that are missing or there twice."""
+        """Rounds of a kind at the uplink from `first` on that are missing or there twice.  (Of the
+        one before, a part may have come in time to be taken for what was there already.)"""
         rounds = sorted(number & 0xffffff for number in map(f.read_stamp, self.received)
-                        if number is not None and number >> 24 == kind)
+                        if number is not None and number >> 24 == kind
+                        and number & 0xffffff >= first)
         wanted = list(range(first, max(rounds, default=first) + 1))
         return None if rounds == wanted else (rounds[:5], len(rounds), len(wanted))
 

@@ -231,6 +231,17 @@ class World:
     def is_tracked(self, name):
         return "nwfilter-ct-zone" in self._known_tags(name)
 
+    def is_isolated(self, name):
+        return self._known_tags(name).get("nwfilter-isolated") == "true"
+
+    def spares_guests(self):
+        """Whether frames for an address that nobody knows are for trusted ports alone."""
+        key = None, CHANGES[0]
+        if key not in self._tags:
+            flows = self.ovs.ofctl("dump-flows", self.bridge, "table=102")
+            self._tags[key] = "load:0x1->NXM_NX_REG11[17]" in flows or "0x20000/0x20000" in flows
+        return self._tags[key]
+
     def is_in_force(self, name):
         """Whether the switch knows the port, and its filter if it is a guest's."""
         return max(self.plugged[name], self.started) < SYNCS[0] and name not in self.unheard and (

@@ -17,6 +17,7 @@
 #include "openflow/nicira-ext.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/poll-loop.h"
@@ -230,6 +231,28 @@ note_port(struct fake_switch *fake, const struct ofp_header *oh)
 }
 
 static void
+note_meter(struct fake_switch *fake, const struct ofp_header *oh)
+{
+    struct ofpbuf bands;
+    struct ofputil_meter_mod mm;
+
+    ofpbuf_init(&bands, 64);
+    assert_int_equal(ofputil_decode_meter_mod(oh, &mm, &bands), 0);
+    ds_put_format(&fake->said, "meter-%s-%x",
+                  mm.command == OFPMC13_ADD      ? "add"
+                  : mm.command == OFPMC13_MODIFY ? "modify"
+                                                 : "delete",
+                  mm.meter.meter_id);
+    if (mm.command != OFPMC13_DELETE) {
+        assert_int_equal(mm.meter.n_bands, 1);
+        assert_int_equal(mm.meter.bands->type, OFPMBT13_DROP);
+        ds_put_format(&fake->said, ":%u", mm.meter.bands->rate);
+    }
+    ds_put_char(&fake->said, ' ');
+    ofpbuf_uninit(&bands);
+}
+
+static void
 note_control(struct fake_switch *fake, const struct ofp_header *oh)
 {
     struct ofputil_bundle_ctrl_msg control;
@@ -258,6 +281,9 @@ note(struct fake_switch *fake, enum ofptype type, const struct ofp_header *oh)
         break;
     case OFPTYPE_SET_CONFIG:
         note_config(fake, oh);
+        break;
+    case OFPTYPE_METER_MOD:
+        note_meter(fake, oh);
         break;
     case OFPTYPE_PORT_MOD:
         note_port(fake, oh);

@@ -95,18 +95,8 @@ static const struct tag_row tag_rows[] = {
     /* Whatever is broken, the port counts as bound. */
     {"an empty filter's name", {{"nwfilter", ""}}, "", false, "", NULL},
     {"an impossible filter's name", {{"nwfilter", "../x\n"}}, "../x\n", false, "", NULL},
-    {"no value",
-     {{"nwfilter", "web"}, {"nwfilter-IP", ""}},
-     "web",
-     false,
-     "",
-     "variable IP has no"},
-    {"only separators",
-     {{"nwfilter", "web"}, {"nwfilter-IP", " , "}},
-     "web",
-     false,
-     "",
-     "IP has no"},
+    {"no value", {{"nwfilter", "web"}, {"nwfilter-IP", ""}}, "web", false, "", NULL},
+    {"only separators", {{"nwfilter", "web"}, {"nwfilter-IP", " , "}}, "web", false, "", NULL},
     {"a value with a semicolon",
      {{"nwfilter", "web"}, {"nwfilter-IP", "10.0.0.5;x"}, {"vm-id", "y"}},
      "web",
@@ -170,6 +160,76 @@ test_tags(void **state)
         } else {
             expect(!r, "%s: %s", row->what, nwf_error_text(&err));
             expect_params(&binding.params, row->params, row->what);
+        }
+    }
+}
+
+/* A value that means nothing isolates rather than not, and says so. */
+static void
+test_isolated(void **state)
+{
+    static const struct {
+        const char *value, *error;
+        bool isolated;
+    } rows[] = {
+        {"true", NULL, true},
+        {"false", NULL, false},
+        {"yes", "nwfilter-isolated: \"yes\" is neither true nor false", true},
+        {"", "nwfilter-isolated: \"\" is neither true nor false", true},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        const struct nwf_tag tags[] = {{NWF_TAG_FILTER, "web"}, {NWF_TAG_ISOLATED, rows[i].value}};
+        struct nwf_binding binding CLEANUP(nwf_binding_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+        int r = nwf_binding_from_tags("vnet0", tags, 2, &(struct nwf_known_filters){is_known, NULL},
+                                      &binding, &err);
+
+        expect(binding.isolated == rows[i].isolated, "\"%s\"", rows[i].value);
+        assert_string_equal(binding.filter, "web");
+        assert_int_equal(binding.params.list.n, 0);
+        if (rows[i].error) {
+            expect_error(r, &err, rows[i].error);
+        } else {
+            expect_ok(r, &err);
+        }
+    }
+}
+
+static void
+test_limits(void **state)
+{
+    static const struct {
+        struct nwf_tag tag;
+        const char *error; /* NULL: good. */
+        uint16_t broadcast, arp;
+    } rows[] = {
+        {{"nwfilter-limit-broadcast", "1"}, NULL, 1, 0},
+        {{"nwfilter-limit-arp", "60000"}, NULL, 0, 60000},
+        {{"nwfilter-limit-arp", "60001"}, "nwfilter-limit-arp: \"60001\" is not a number", 0, 0},
+        {{"nwfilter-limit-arp", "0"}, "nwfilter-limit-arp: \"0\" is not a number from 1", 0, 0},
+        {{"nwfilter-limit-arp", "-5"}, "nwfilter-limit-arp: \"-5\" is not a number", 0, 0},
+        {{"nwfilter-limit-arp", "5 "}, "nwfilter-limit-arp: \"5 \" is not a number", 0, 0},
+        {{"nwfilter-limit-new", "5"}, "nwfilter-limit-new: there is no such limit", 0, 0},
+        {{"nwfilter-limit-", "5"}, "nwfilter-limit-: there is no such limit", 0, 0},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct nwf_binding binding CLEANUP(nwf_binding_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+        int r = nwf_binding_from_tags("vnet0", &rows[i].tag, 1,
+                                      &(struct nwf_known_filters){is_known, NULL}, &binding, &err);
+
+        expect(binding.limits[NWF_LIMIT_BROADCAST] == rows[i].broadcast
+                   && binding.limits[NWF_LIMIT_ARP] == rows[i].arp,
+               "%s=%s", rows[i].tag.key, rows[i].tag.value);
+        assert_int_equal(binding.params.list.n, 0);
+        if (rows[i].error) {
+            expect_error(r, &err, rows[i].error);
+        } else {
+            expect_ok(r, &err);
         }
     }
 }
@@ -396,15 +456,20 @@ static const struct refused_row refused_json[] = {
     {"[{\"filter\": null}]", "b.json: binding 0: filter: not a string"},
     {JSON("\"port\": \"q\""), "b.json:1: duplicate"},
     {JSON("\"colour\": \"blue\""), "binding 0, port p: colour: unknown key"},
+    {JSON("\"limits\": []"), "binding 0, port p: limits: not an object of broadcast and arp"},
+    {JSON("\"limits\": {\"new\": 1}"), "port p: limits: not an object of broadcast and arp"},
+    {JSON("\"limits\": {\"arp\": 0}"), "port p: limits: arp: not a number from 1 to 60000"},
+    {JSON("\"limits\": {\"arp\": 4294967297}"), "port p: limits: arp: not a number from 1 to"},
+    {JSON("\"limits\": {\"arp\": 1.0}"), "port p: limits: arp: not a number from 1 to 60000"},
+    {JSON("\"isolated\": \"true\""), "binding 0, port p: isolated: neither true nor false"},
+    {JSON("\"isolated\": 1"), "binding 0, port p: isolated: neither true nor false"},
     {JSON("\"mac\": [\"2:0:0:0:0:1\"]"), "mac: not a string"},
     {JSON("\"mac\": \"2:0:0:0:0:1,2:0:0:0:0:2\""), "variable MAC: "},
     {JSON("\"parameters\": []"), "parameters: not an object"},
     {JSON("\"parameters\": {\"A\": 1}"), "parameters: A: neither a string nor a list of strings"},
-    {JSON("\"parameters\": {\"A\": []}"), "parameters: A: neither a string nor a list"},
     {JSON("\"parameters\": {\"A\": {}}"), "parameters: A: neither a string nor a list"},
     {JSON("\"parameters\": {\"A\": [\"1\", 2]}"), "parameters: A: value 1 is not a string"},
     {JSON("\"parameters\": {\"A\": [[\"1\"]]}"), "parameters: A: value 0 is not a string"},
-    {JSON("\"parameters\": {\"A\": \"\"}"), "parameters: variable A has no value"},
     {JSON("\"parameters\": {\"A\": \"1;2\"}"), "parameters: variable A: \"1;2\" is not a value"},
     {JSON("\"parameters\": {\"A B\": \"1\"}"), "parameters: \"A B\" is not a variable's name"},
     {JSON("\"parameters\": {\"A\": \"1\", \"A\": \"2\"}"), "b.json:1: duplicate"},
@@ -551,7 +616,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tags),          cmocka_unit_test(test_long_tags),
+        cmocka_unit_test(test_tags),          cmocka_unit_test(test_isolated),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_long_tags),
         cmocka_unit_test(test_many_values),   cmocka_unit_test(test_xml),
         cmocka_unit_test(test_json),          cmocka_unit_test(test_json_many),
         cmocka_unit_test(test_json_too_many), cmocka_unit_test(test_refused_xml),

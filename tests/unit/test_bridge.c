@@ -40,6 +40,8 @@ static const struct text_filter filters[] = {
     {"no-arp", "<filter name='no-arp'><rule action='drop' direction='in'><arp/></rule></filter>"},
     {"own", "<filter name='own'><rule action='drop' direction='out'>"
             "<mac match='no' srcmacaddr='52:54:00:00:00:03'/></rule></filter>"},
+    {"own-4", "<filter name='own-4'><rule action='drop' direction='out'>"
+              "<mac match='no' srcmacaddr='52:54:00:00:00:04'/></rule></filter>"},
     {"long", long_filter},
     {NULL, NULL},
 };
@@ -192,8 +194,9 @@ walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct
     walk_actions(flows, flow->form->ofpacts, flow->form->ofpacts_len, frame, ret);
 }
 
+/* 'owner' is what stands in NWF_REG_OWNER. */
 static struct reached
-flood(const struct built *b, uint16_t vid, uint16_t eth_type)
+flood_of(const struct built *b, uint16_t vid, uint16_t eth_type, uint32_t owner, bool isolated)
 {
     struct reached reached;
     struct match match;
@@ -204,9 +207,17 @@ flood(const struct built *b, uint16_t vid, uint16_t eth_type)
     match_set_dl_type(&match, htons(eth_type));
     match_set_reg(&match, 1, vid ? 0x1000u | vid : 0);
     match_set_default_packet_type(&match);
+    match_set_reg(&match, NWF_REG_OWNER, owner);
+    match_set_reg(&match, NWF_REG_MEMBER, isolated ? NWF_ISOLATED : 0);
     frame = match.flow;
     walk(&b->flows, NWF_TABLE_FLOOD, &frame, &reached);
     return reached;
+}
+
+static struct reached
+flood(const struct built *b, uint16_t vid, uint16_t eth_type)
+{
+    return flood_of(b, vid, eth_type, 0, false);
 }
 
 /* ---- Tests. ---- */
@@ -290,6 +301,200 @@ check_encoding(const struct built *b)
 
     HMAP_FOR_EACH (flow, node, &b->flows.flows) {
         expect(comes_back(flow), "a flow that a switch gets as another one");
+    }
+}
+
+/* Whether the guest's first table drops what another isolated guest sends to it. */
+static bool
+refuses_isolated(const struct built *b, uint16_t port)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_default_packet_type(&match);
+    match_set_reg(&match, NWF_REG_GUEST, port);
+    match_set_reg(&match, NWF_REG_MEMBER, NWF_ISOLATED);
+    const struct nwf_flow *flow = look_up(&b->flows, NWF_TABLE_TO_VM, &match.flow);
+    return flow && !flow->form->ofpacts_len && nwf_cookie_rule(flow->cookie) == NWF_RULE_ISOLATED;
+}
+
+static void
+build_isolated(struct built *b, bool audit, uint16_t n_long)
+{
+    start(b);
+    b->bridge.audit = audit;
+    add_port(b, 1, NWF_TRUSTED, any_vlan, NULL);
+    for (uint16_t port = 3; port <= 8; port++) {
+        bool isolated = port <= 6;
+        compile_port(b,
+                     (struct nwf_port){.ofport = port,
+                                       .role = NWF_GUEST,
+                                       .vlan = port % 2 ? any_vlan : access_vlan(5),
+                                       .is_isolated = isolated},
+                     port == 5 || port == 7 ? "some" : "open");
+    }
+    for (uint16_t port = 0; port < n_long; port++) {
+        compile_port(b,
+                     (struct nwf_port){
+                         .ofport = (uint16_t) (100 + port), .role = NWF_GUEST, .is_isolated = true},
+                     "long");
+    }
+    finish(b);
+}
+
+/* An isolated guest is put nothing out that another one sends, whatever its filter accepts. */
+static void
+test_isolated(void **state)
+{
+    static const struct {
+        uint16_t vid;
+        bool isolated;
+        const char *outputs, *visits;
+    } rows[] = {
+        {0, false, "13", "57"},   {0, true, "1", "357"},  {5, false, "13468", "57"},
+        {5, true, "18", "34567"}, {6, false, "13", "57"}, {6, true, "1", "357"},
+    };
+
+    (void) state;
+    for (int audit = 0; audit < 2; audit++) {
+        struct built b;
+
+        build_isolated(&b, audit, 0);
+        for (char port = '3'; port <= '8'; port++) {
+            expect(refuses_isolated(&b, (uint16_t) (port - '0')) == (port <= '6' && !audit),
+                   "port %c: its first table", port);
+        }
+        for (size_t i = 0; i < N_ROWS(rows); i++) {
+            struct reached reached = flood_of(&b, rows[i].vid, 0x0800, 0, rows[i].isolated);
+            for (char port = '1'; port <= '8'; port++) {
+                expect(reached.outputs[port - '0'] == (strchr(rows[i].outputs, port) != NULL),
+                       "row %zu: port %c is output to %u times", i, port,
+                       reached.outputs[port - '0']);
+                expect(reached.visits[port - '0'] == (strchr(rows[i].visits, port) != NULL),
+                       "row %zu: port %c is visited %u times", i, port, reached.visits[port - '0']);
+            }
+        }
+        check_encoding(&b);
+        built_free(&b);
+    }
+}
+
+/* What an isolated guest sends has room for all of them: it ends in the first table. */
+static void
+test_isolated_room(void **state)
+{
+    struct built b;
+
+    (void) state;
+    build_isolated(&b, false, 75);
+    struct reached others = flood_of(&b, 0, 0x0806, 0, false);
+    struct reached isolated = flood_of(&b, 0, 0x0806, 0, true);
+    size_t n_others = 0, n_isolated = 0;
+    for (uint16_t port = 100; port < 175; port++) {
+        n_others += others.visits[port];
+        n_isolated += isolated.visits[port];
+    }
+    assert_int_equal(n_others, 64);
+    assert_int_equal(n_isolated, 75);
+    built_free(&b);
+}
+
+/* A guest's limits stand between its way in and its filter, and are its own. */
+static void
+test_limits(void **state)
+{
+    static const struct {
+        uint16_t broadcast, arp;
+        bool audit, no_meters;
+        size_t n[3]; /* Flows of tables 0 that lead to table 1, and of 1 and 2. */
+    } rows[] = {
+        {0, 0, false, false, {0, 0, 0}}, {50, 0, false, false, {1, 2, 1}},
+        {0, 9, false, false, {1, 1, 7}}, {50, 9, false, false, {1, 2, 7}},
+        {50, 9, true, false, {0, 0, 0}}, {50, 9, false, true, {0, 0, 0}},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        const struct nwf_flow *flow;
+        size_t n[3] = {0};
+        struct built b;
+
+        start(&b);
+        b.bridge.audit = rows[i].audit;
+        b.bridge.no_meters = rows[i].no_meters;
+        compile_port(&b,
+                     (struct nwf_port){.ofport = 3,
+                                       .role = NWF_GUEST,
+                                       .limits = {rows[i].broadcast, rows[i].arp}},
+                     "open");
+        add_port(&b, 4, NWF_GUEST, any_vlan, "open");
+        finish(&b);
+        HMAP_FOR_EACH (flow, node, &b.flows.flows) {
+            struct match match;
+
+            nwf_flow_expand_match(flow, &match);
+            if (flow->table == NWF_TABLE_CLASSIFY || flow->table == NWF_TABLE_LIMITS
+                || flow->table == NWF_TABLE_LIMITS + 1) {
+                const struct ofpact *last = NULL, *a;
+                OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+                    last = a;
+                }
+                bool counts = flow->table
+                              || (last && last->type == OFPACT_GOTO_TABLE
+                                  && ofpact_get_GOTO_TABLE(last)->table_id == NWF_TABLE_LIMITS);
+                n[flow->table] += counts;
+                expect(!counts || match.flow.in_port.ofp_port == OFP_PORT_C(3), "row %zu: port", i);
+            }
+        }
+        expect(!memcmp(n, rows[i].n, sizeof n), "row %zu: %zu %zu %zu", i, n[0], n[1], n[2]);
+        check_encoding(&b);
+        built_free(&b);
+    }
+}
+
+/* Frames for an address that nobody knows are for trusted ports alone where no guest may have it.
+ */
+static void
+test_unknown(void **state)
+{
+    static const struct {
+        enum nwf_unknown unknown;
+        bool audit;
+        const char *fourth; /* The other guest's filter. */
+        bool spares;
+    } rows[] = {
+        {NWF_UNKNOWN_AUTO, false, "own-4", true},    {NWF_UNKNOWN_AUTO, false, "open", false},
+        {NWF_UNKNOWN_AUTO, true, "own-4", false},    {NWF_UNKNOWN_FLOOD, false, "own-4", false},
+        {NWF_UNKNOWN_TRUSTED, false, "open", true},  {NWF_UNKNOWN_TRUSTED, false, "own-4", true},
+        {NWF_UNKNOWN_TRUSTED, true, "own-4", false},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct built b;
+
+        start(&b);
+        b.bridge.unknown = rows[i].unknown;
+        b.bridge.audit = rows[i].audit;
+        add_port(&b, 1, NWF_TRUSTED, any_vlan, NULL);
+        add_port(&b, 2, NWF_TRUSTED, access_vlan(5), NULL);
+        add_port(&b, 3, NWF_GUEST, any_vlan, "own");
+        add_port(&b, 4, NWF_GUEST, any_vlan, rows[i].fourth);
+        finish(&b);
+        struct match match;
+        match_init_catchall(&match);
+        match_set_default_packet_type(&match);
+        expect((look_up(&b.flows, NWF_TABLE_KNOWN, &match.flow) != NULL) == rows[i].spares,
+               "row %zu: unknown addresses are marked", i);
+        for (uint16_t vid = 0; rows[i].spares && vid < 6; vid += 5) {
+            struct reached reached = flood_of(&b, vid, 0x0800, NWF_NOWHERE, i % 2);
+            expect(reached.outputs[1] == 1 && reached.outputs[2] == (vid == 5),
+                   "row %zu: trusted ports", i);
+            expect(!reached.outputs[3] && !reached.visits[3] && !reached.outputs[4]
+                       && !reached.visits[4],
+                   "row %zu: a guest gets it", i);
+        }
+        built_free(&b);
     }
 }
 
@@ -715,6 +920,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flows_are_a_ports_own),
         cmocka_unit_test(test_flood_reaches),
+        cmocka_unit_test(test_isolated),
+        cmocka_unit_test(test_isolated_room),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_many_guests),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_shared_address),

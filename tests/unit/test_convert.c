@@ -27,6 +27,8 @@
 #define PORT(INDENT, NAME) INDENT "<port " NAME ">\n" INDENT "  " REF "\n" INDENT "</port>\n"
 #define PORT1(INDENT) PORT(INDENT, "mac=\"52:54:00:aa:bb:01\"")
 #define ALL_OF(PORT) "\n  <metadata>\n    " PORTS "\n" PORT "    </ports>\n  </metadata>"
+#define TEXT                                                                                       \
+    "<filterref filter='web'><parameter name='IP' value='10.0.0.5'>x</parameter></filterref>"
 #define AFTER1 ALL_OF(PORT1("      "))
 
 static const struct {
@@ -92,6 +94,9 @@ static const struct {
      "<!--<a>--><?a <b> ' ?>" DOMAIN(AFTER1
                                      "<x a='>\"' b=\"/>'\"/><!-- ' <c ->--><![CDATA[<d/>]]]]><y/>",
                                      NIC(MAC1, "")) "<?e <f>?><!--</g>-->"},
+    {"text that means nothing goes with it", DOMAIN("", NIC(MAC1, TEXT)),
+     DOMAIN(ALL_OF("      <port mac=\"52:54:00:aa:bb:01\">\n        " TEXT "\n      </port>\n"),
+            NIC(MAC1, ""))},
     {"no interface on Open vSwitch", DOMAIN("", "<interface>" MAC1 REF "</interface>"),
      DOMAIN("", "<interface>" MAC1 REF "</interface>")},
     {"not an interface of the domain", DOMAIN("<x>" NIC(MAC1, REF) "</x>", ""),
@@ -161,6 +166,8 @@ static const struct {
                           "</filterref>")),
      "d.xml:2: variable A: \"?\" is not a value"},
     {"text", DOMAIN("", NIC(MAC1, "<filterref filter='a'>b</filterref>")),
+     "d.xml, converted: d.xml:5: there may be no text in <filterref>"},
+    {"an instruction", DOMAIN("", NIC(MAC1, "<filterref filter='a'><?b?></filterref>")),
      "d.xml, converted: d.xml:5: there may be no text in <filterref>"},
     {"a namespace",
      DOMAIN("", NIC(MAC1, "<filterref filter='a'>\n<a:parameter xmlns:a='b' name='A' value='1'/>"

@@ -100,6 +100,12 @@ struct metadata_row {
 
 static const struct metadata_row metadata_rows[] = {
     {OURS ONE "</ports>", NULL, "f ", NULL, false},
+    {OURS "<port mac='52:54:00:aa:bb:01' isolated='yes'><filterref filter='f'/></port></ports>",
+     NULL, "f isolated ", NULL, false},
+    {OURS "<port mac='52:54:00:aa:bb:01' isolated='no'><filterref filter='f'/></port></ports>",
+     NULL, "f ", NULL, false},
+    {OURS "<port mac='52:54:00:aa:bb:01' isolated='true'><filterref filter='f'/></port></ports>",
+     "d.xml:2: isolated: \"true\" is neither yes nor no", NULL, NULL, false},
     {OURS "</ports>", NULL, NULL, NULL, false},
     {"<o:ports xmlns:o='" NWF_DOMAIN_NAMESPACE "'><o:port mac='52:54:0:AA:bb:1'>"
      "<o:filterref filter='f'><o:parameter name='IP' value='1.1.1.1'/>"
@@ -164,6 +170,9 @@ static const struct metadata_row metadata_rows[] = {
     {OURS "<port mac='52:54:00:aa:bb:01'><filterref filter='f'>"
           "<parameter name='status' value='b'/></filterref></port></ports>",
      "d.xml:2: a variable cannot be called status", NULL, NULL, false},
+    {OURS "<port mac='52:54:00:aa:bb:01'><filterref filter='f'>"
+          "<parameter name='isolated' value='true'/></filterref></port></ports>",
+     "d.xml:2: a variable cannot be called isolated", NULL, NULL, false},
     {OURS "<port mac='52:54:00:aa:bb:01'><filterref filter='f'><parameter name='A'/></filterref>"
           "</port></ports>",
      "d.xml:2: <parameter> needs the attribute value", NULL, NULL, false},
@@ -185,7 +194,9 @@ expect_port(const struct nwf_domain *domain, size_t i, const char *expected, con
 {
     const struct nwf_domain_port *port = nwf_domain_find_port(domain, &domain->nics.data[i]);
     char *params CLEANUP_FREE = port ? nwf_params_format(&port->binding.params) : NULL;
-    char *text CLEANUP_FREE = port ? nwf_asprintf("%s %s", port->binding.filter, params) : NULL;
+    char *text CLEANUP_FREE = port ? nwf_asprintf("%s %s%s", port->binding.filter,
+                                                  port->binding.isolated ? "isolated " : "", params)
+                                   : NULL;
 
     expect(!expected == !text && (!text || !strcmp(text, expected)), "%s: interface %zu: %s", what,
            i, text ? text : "no port");

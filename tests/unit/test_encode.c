@@ -189,8 +189,10 @@ test_folding(void **state)
         {"f", "<filter name='f' chain='root'><filterref filter='c'/>"
               "<rule action='drop' direction='out'>"
               "<flow match='icmp6,icmp_type=135,icmp_code=5'/></rule></filter>"},
-        {"c", "<filter name='c' chain='ipv6'><rule action='return' direction='out'>"
-              "<flow match='icmp6,icmp_type=135,nd_target=fe80::1'/></rule></filter>"},
+        {"c",
+         "<filter name='c' chain='ipv6'><rule action='return' direction='out'>"
+         "<flow "
+         "match='icmp6,nw_ttl=255,icmp_type=135,icmp_code=0,nd_target=fe80::1'/></rule></filter>"},
         {NULL, NULL},
     };
     struct nwf_error err = NWF_ERROR_INIT;

@@ -524,19 +524,11 @@ hear_guest(struct world *w)
         return;
     }
     uint16_t number = port->config.ofport;
-    char *text CLEANUP_FREE = nwf_asprintf("table=%d,priority=%d,reg%d=%u/0xffff,"
-                                           "actions=set_field:%u/0xffff->reg%d\n",
-                                           NWF_TABLE_LEARNED, NWF_PRIORITY_PINNED, NWF_REG_OWNER,
-                                           number, number, NWF_REG_KNOWN);
     struct nwf_flow_set set CLEANUP(nwf_flow_set_finish);
-    struct nwf_error err = NWF_ERROR_INIT;
     struct nwf_flow *pin;
 
     nwf_flow_set_init(&set);
-    expect_ok(nwf_flow_set_parse(
-                  &set, "a pin", text,
-                  nwf_pin_cookie(number, &port->facts.macs.data[port->facts.own_mac]), &err),
-              &err);
+    nwf_add_pin(number, &port->facts.macs.data[port->facts.own_mac], &set);
     HMAP_FOR_EACH (pin, node, &set.flows) {
         check(w, nwf_plan_note_sighting(port, pin), "it is not noted");
         nwf_image_put(&w->image, number, copy_flow(pin, pin->cookie));

@@ -229,7 +229,10 @@ test_refused(void **state)
         {"<filter name='f' colour='blue'/>", "f.xml:1: <filter> has no attribute colour"},
         {"<filter name='f'>\n<rules/>\n</filter>", "f.xml:2: unknown element <rules>"},
         {"<filter name='f'>\n<ip/>\n</filter>", "f.xml:2: unknown element <ip>"},
-        {"<filter name='f'>\n<parameter name='A' value='1'/></filter>", "f.xml:2: unknown element"},
+        {"<filter name='f'>\n<parameter name='A' value='1 2'/></filter>", "f.xml:2: variable A: "},
+        {"<filter name='f'>\n<parameter name='A B'/></filter>", "f.xml:2: \"A B\" is not a variab"},
+        {"<filter name='f'>\n<parameter value='1'/></filter>", "needs the attribute name"},
+        {"<filter name='f'>\n<parameter name='A' x='1'/></filter>", "f.xml:2: "},
         {"<!DOCTYPE filter><filter name='f'/>", "f.xml"},
         /* Chains and their priority. */
         {"<filter name='f' chain=''/>", "f.xml:1: no chain can be called \"\""},

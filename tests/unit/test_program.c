@@ -150,6 +150,9 @@ test_order(void **state)
         FILTER("a", "", "<rule action='drop' direction='" DIRECTION "'>" BODY "</rule>\n")         \
     }
 
+#define DEFAULT(NAME, VALUE) "<parameter name='" NAME "' " VALUE "/>\n"
+#define IN_RULE(NAME) "<rule action='drop' direction='in'><ip srcipaddr='$" NAME "'/></rule>\n"
+
 static const struct {
     const char *what;
     struct text_filter filters[N_FILTERS];
@@ -244,6 +247,61 @@ static const struct {
      "",
      "",
      "type=0800 src=01010101; type=0800 src=02020202"},
+    {"a filter's own parameters are defaults",
+     {FILTER("a", "",
+             DEFAULT("A", "value='1.1.1.1'") DEFAULT("A", "value='2.2.2.2'") IN_RULE("A"))},
+     "",
+     "",
+     "type=0800 src=01010101; type=0800 src=02020202"},
+    {"the binding overrides a filter's own parameters",
+     {FILTER("a", "", DEFAULT("A", "value='1.1.1.1'") IN_RULE("A"))},
+     "A=3.3.3.3",
+     "",
+     "type=0800 src=03030303"},
+    {"so does a reference to it",
+     {FILTER("a", "", REF_WITH("b", "A", "4.4.4.4")),
+      FILTER("b", "", DEFAULT("A", "value='1.1.1.1'") IN_RULE("A"))},
+     "",
+     "",
+     "type=0800 src=04040404"},
+    {"they hold below it",
+     {FILTER("a", "", DEFAULT("A", "value='1.1.1.1'") REF("b")), FILTER("b", "", IN_RULE("A"))},
+     "",
+     "",
+     "type=0800 src=01010101"},
+    {"an empty list leaves its rules out, and no others",
+     {FILTER("a", "", DEFAULT("A", "") REF("b") IN_RULE("B")), FILTER("b", "", IN_RULE("A"))},
+     "B=1.1.1.1",
+     "",
+     "type=0800 src=01010101"},
+    {"so does one of several iterators",
+     {FILTER("a", "",
+             DEFAULT("A", "value=''") "<rule action='drop' direction='in'><ip srcipaddr='$A[@1]' "
+                                      "dstipaddr='$B[@2]'/></rule>\n")},
+     "B=1.1.1.1",
+     "",
+     ""},
+    {"a list that may be empty and is not",
+     {FILTER("a", "", DEFAULT("A", "") IN_RULE("A"))},
+     "A=1.1.1.1",
+     "",
+     "type=0800 src=01010101"},
+    {"link-local addresses follow from MAC, in its order",
+     MAC_RULE("out", "<ipv6 srcmacaddr='$MAC' srcipaddr='$IPV6_LL'/>"),
+     "MAC=52:54:00:aa:bb:01,2:0:0:0:0:2",
+     "type=86dd eth_src=525400aabb01 src6=fe80000000000000505400fffeaabb01; "
+     "type=86dd eth_src=020000000002 src6=fe80000000000000000000fffe000002",
+     ""},
+    {"unless they are given", MAC_RULE("out", "<ipv6 srcipaddr='$IPV6_LL'/>"),
+     "MAC=52:54:00:aa:bb:01 IPV6_LL=fe80::/64",
+     "type=86dd src6=fe800000000000000000000000000000/ffffffffffffffff0000000000000000", ""},
+    {"a reference's MAC has its own",
+     {FILTER("a", "", REF_WITH("b", "MAC", "2:0:0:0:0:1") REF_WITH("b", "MAC", "2:0:0:0:0:2")),
+      FILTER("b", "", "<rule action='drop' direction='in'><ipv6 srcipaddr='$IPV6_LL'/></rule>\n")},
+     "",
+     "",
+     "type=86dd src6=fe80000000000000000000fffe000001; "
+     "type=86dd src6=fe80000000000000000000fffe000002"},
 };
 
 static void
@@ -279,6 +337,25 @@ static const struct {
     {OUT_RULE("<ip srcipaddr='$IP'/>"), "", "a.xml:3: unknown variable $IP"},
     {OUT_RULE("<ip srcipaddr='$IP'/>"), "ip=1.1.1.1", "a.xml:3: unknown variable $IP"},
     {OUT_RULE("<ip srcipaddr='$A[1]'/>"), "A=1.1.1.1", "a.xml:3: $A[1]: the list has 1 values"},
+    {OUT_RULE("<ipv6 srcipaddr='$IPV6_LL'/>"), "",
+     "a.xml:3: unknown variable $IPV6_LL: it follows from $MAC, which has no value"},
+    {OUT_RULE("<ipv6 srcipaddr='$IPV6_LL'/>"), "MAC=2:0:0:0:0:1,2:0:0:0:0",
+     "a.xml:3: $IPV6_LL: $MAC: \"2:0:0:0:0\" is not a valid MAC address"},
+    {{FILTER("a", "", DEFAULT("A", "") REF("b")),
+      FILTER("b", "",
+             "<rule action='drop' direction='in'><ip match='no' srcipaddr='$A'/></rule>\n")},
+     "",
+     "b.xml:2: $A has no values, and match='no' is a rule for each of them"},
+    {{FILTER("a", "",
+             DEFAULT("A", "") "<rule action='drop' direction='in'><ip srcipaddr='$A[0]'/>"
+                              "</rule>\n")},
+     "",
+     "a.xml:3: $A[0]: the list has 0 values"},
+    {{FILTER("a", "",
+             DEFAULT("A", "") "<rule action='drop' direction='in'><ip srcipaddr='$A' "
+                              "dstipaddr='$B'/></rule>\n")},
+     "B=1.1.1.1",
+     "a.xml:3: $A has 0 values and $B has 1"},
     {OUT_RULE("<ip srcipaddr='$A'/>"), "A=::1", "a.xml:3: srcipaddr: $A: \"::1\" is not a valid"},
     {OUT_RULE("<ip srcipaddr='$A'/>"), "A=1.1.1.1,x", "a.xml:3: srcipaddr: $A: \"x\" is not"},
     {OUT_RULE("<ip dscp='$A'/>"), "A=64", "a.xml:3: dscp: $A: \"64\" is not a number from 0 to 63"},
@@ -450,6 +527,8 @@ test_stand_ins(void **state)
         {OUT_RULE("<ipv6 srcipaddr='$IPV6' dstipaddr='$A[3]'/>"), "A IPV6"},
         {OUT_RULE("<ipv6 protocol='$P' type='$T'/>"), "P T"},
         {OUT_RULE("<arp opcode='$OP' gratuitous='$G' arpsrcipaddr='$IP'/>"), "G IP OP"},
+        {OUT_RULE("<ipv6 srcipaddr='$IPV6_LL' dstipaddr='$IPV6'/>"), "IPV6 MAC"},
+        {OUT_RULE("<flow match='icmp6,icmp_type=135,nd_sll=$M,ipv6_src=$IPV6_LL'/>"), "M MAC"},
         {OUT_RULE("<vlan vlanid='$VLAN' encap-protocol='$TYPE'/>"), "TYPE VLAN"},
         {{FILTER(
              "a", "",

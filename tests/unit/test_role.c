@@ -85,6 +85,9 @@ static const struct config_row configs[] = {
     {NWF_BRIDGE_TRUSTED, "a,b", NWF_UNMANAGED, false, 0},
     {NWF_BRIDGE_GUESTS, "", NWF_UNMANAGED, false, 0},
     {NWF_BRIDGE_FAIL_MODE, "", NWF_UNMANAGED, false, 0},
+    {NWF_BRIDGE_UNKNOWN, "flood", NWF_UNMANAGED, false, 0},
+    {NWF_BRIDGE_UNKNOWN, "trusted", NWF_UNMANAGED, false, 0},
+    {NWF_BRIDGE_UNKNOWN, "Flood", NWF_UNMANAGED, false, 1},
     {"nwfilter-guard", "eth0", NWF_UNMANAGED, false, 1},
 };
 
@@ -113,6 +116,43 @@ test_config(void **state)
     }
 }
 
+/* In doubt fewer ports get the frames. */
+static void
+test_unknown(void **state)
+{
+    static const struct {
+        const char *value; /* NULL: the tag is absent. */
+        enum nwf_unknown unknown;
+    } rows[] = {
+        {NULL, NWF_UNKNOWN_AUTO},         {"flood", NWF_UNKNOWN_FLOOD},
+        {"trusted", NWF_UNKNOWN_TRUSTED}, {"", NWF_UNKNOWN_TRUSTED},
+        {"floods", NWF_UNKNOWN_TRUSTED},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        const struct nwf_tag tag = {NWF_BRIDGE_UNKNOWN, rows[i].value};
+        struct nwf_bridge_config config;
+
+        nwf_bridge_config_read(&tag, rows[i].value ? 1 : 0, &config);
+        expect(config.unknown == rows[i].unknown, "%s", rows[i].value ? rows[i].value : "(absent)");
+    }
+}
+
+/* A port that was to be isolated is no trusted one for want of a filter. */
+static void
+test_isolated(void **state)
+{
+    struct nwf_binding binding = {.port = nwf_strdup("eth0"), .isolated = true};
+    struct nwf_bridge_config config;
+
+    (void) state;
+    nwf_bridge_config_read(NULL, 0, &config);
+    const char *reason = nwf_guest_reason(&config, &binding);
+    expect(reason && strstr(reason, NWF_TAG_ISOLATED), "isolated alone: %s", reason);
+    nwf_binding_clear(&binding);
+}
+
 static void
 test_trusted(void **state)
 {
@@ -133,10 +173,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_config),
-        cmocka_unit_test(test_trusted),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_config),   cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_isolated), cmocka_unit_test(test_trusted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

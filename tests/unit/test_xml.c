@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <libxml/xmlIO.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "nwf/text.h"
 #include "nwf/xml.h"
@@ -204,6 +206,91 @@ test_size(void **state)
     expect_error(parse(text, SIZE_MAX, &doc, &err), &err, "web.xml: larger than 1048576");
 }
 
+/* 'unit' so many times, its "%zu" the number, between 'head' and 'tail'. */
+static char *
+repeat(const char *head, const char *unit, size_t n, const char *tail)
+{
+    const char *number = strstr(unit, "%zu");
+    size_t size = strlen(head) + n * (strlen(unit) + 8) + strlen(tail) + 1;
+    char *text = nwf_zalloc(size), *end = stpcpy(text, head);
+
+    for (size_t i = 0; i < n; i++) {
+        end += number ? sprintf(end, "%.*s%zu%s", (int) (number - unit), unit, i, number + 3)
+                      : sprintf(end, "%s", unit);
+    }
+    stpcpy(end, tail);
+    return text;
+}
+
+static void
+expect_bound(const char *head, const char *unit, size_t max, const char *tail, const char *error)
+{
+    char *good CLEANUP_FREE = repeat(head, unit, max, tail);
+    char *bad CLEANUP_FREE = repeat(head, unit, max + 1, tail);
+    xmlDoc *doc CLEANUP(nwf_xml_cleanup) = NULL;
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    expect_ok(parse(good, strlen(good), &doc, &err), &err);
+    xmlFreeDoc(TAKE_PTR(doc));
+    expect_error(parse(bad, strlen(bad), &doc, &err), &err, error);
+}
+
+/* What libxml2 takes too long for, or too much memory. */
+static void
+test_numbers(void **state)
+{
+    (void) state;
+    expect_bound("<a>\n<b ", "a%zu='1' ", 256, "/></a>",
+                 "web.xml:2: more than 256 attributes of one element");
+    expect_bound("<a>\n<b ", "a%zu =\t\"=='>\" ", 256, "></b></a>",
+                 "web.xml:2: more than 256 attributes of one element");
+    expect_bound("<a>", "<b xmlns:x='urn:%zu'/>", 1024, "</a>",
+                 "web.xml:1: more than 1024 prefixes of namespaces");
+    expect_bound("<a>\n", "<b/>", 199998, "</a>",
+                 "web.xml:2: more than 200000 tags, attributes and comments");
+    expect_bound("<a>", "<b c=''/>", 99999, "</a>", "web.xml:1: more than 200000 tags");
+}
+
+/* Nothing is a tag for libxml2 that has not been one for the bounds. */
+static void
+test_hidden_attributes(void **state)
+{
+    static const struct {
+        const char *head, *tail;
+    } rows[] = {
+        {"<?x '?><a '><b ", "/></a>"}, {"<a>'<? <b ", "/>?></a>"},
+        {"<a/><![CDATA[<b ", "/>]]>"}, {"<a><!DOCTYPE a><b ", "/></a>"},
+        {"<a><b c='<d ", "/>'/></a>"}, {"<a><!-- -- <b ", "/>--></a>"},
+        {"<a><b c=d'><b ", "/></a>"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        char *text CLEANUP_FREE = repeat(rows[i].head, "a%zu='' ", 60000, rows[i].tail);
+        xmlDoc *doc CLEANUP(nwf_xml_cleanup) = NULL;
+        struct nwf_error err = NWF_ERROR_INIT;
+        clock_t start = clock();
+        expect_error(parse(text, strlen(text), &doc, &err), &err, "web.xml:1: ");
+        expect(clock() - start < CLOCKS_PER_SEC, "%zu takes too long", i);
+    }
+}
+
+static void
+test_encodings(void **state)
+{
+    static const char *const rows[] = {"UTF-7", "IBM037", "ISO-2022-JP", "GB18030", "UTF-7//x"};
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        char *text CLEANUP_FREE =
+            nwf_asprintf("<?xml version='1.0' encoding='%s'?><a b='1'/>", rows[i]);
+        xmlDoc *doc CLEANUP(nwf_xml_cleanup) = NULL;
+        struct nwf_error err = NWF_ERROR_INIT;
+        expect_error(parse(text, strlen(text), &doc, &err), &err, "web.xml:");
+        assert_null(doc);
+    }
+}
+
 /* Lines past 65535, where libxml2's own counter ends. */
 static void
 test_lines(void **state)
@@ -256,6 +343,8 @@ main(void)
         cmocka_unit_test(test_malformed), cmocka_unit_test(test_nul),
         cmocka_unit_test(test_nesting),   cmocka_unit_test(test_size),
         cmocka_unit_test(test_lines),     cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_hidden_attributes),
+        cmocka_unit_test(test_encodings),
     };
 
     return cmocka_run_group_tests(tests, set_trap, NULL);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Limits of what a guest sends: meters before its filter. */
+#ifndef NWF_COMPILE_METERING_H
+#define NWF_COMPILE_METERING_H
+
+#include "nwf/compile.h"
+
+/* Where a guest's frames go first: to its limits, if it has any and they can be had. */
+uint8_t nwf_first_table(const struct nwf_bridge *bridge, const struct nwf_port *port);
+
+/* Adds the guest's flows of the tables of limits. */
+void nwf_add_limits(const struct nwf_bridge *bridge, const struct nwf_port *port,
+                    struct nwf_flow_set *flows);
+
+#endif
