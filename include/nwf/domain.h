@@ -52,7 +52,8 @@ int nwf_domain_parse(const char *file, const char *data, size_t size, struct nwf
 
 /* The two halves of that: reads, whatever the entries are for, as where an interface may have been
  * unplugged since; and checks that each entry is the only one for some interface.  Where the
- * metadata alone is broken, *ret has the rest in spite of the error, and is to be cleared. */
+ * metadata alone is broken, *ret has the rest in spite of the error, entries that are in order
+ * included, and is to be cleared. */
 int nwf_domain_read(const char *file, const char *data, size_t size, struct nwf_domain *ret,
                     struct nwf_error *err);
 int nwf_domain_check(const char *file, const struct nwf_domain *domain, struct nwf_error *err);

@@ -256,10 +256,32 @@ read_port(const char *file, const xmlNode *node, struct nwf_domain_port *port,
                : nwf_error_set(err, -EINVAL, "%s:%u: <port> has no <filterref>", file, port->line);
 }
 
+/* One that is broken is not added, and does not keep others from being read; the first error is
+ * the result. */
+static int
+add_port(const char *file, const xmlNode *node, struct nwf_domain_port *port,
+         struct nwf_domain *domain, int broken, struct nwf_error *err)
+{
+    struct nwf_error one = NWF_ERROR_INIT;
+    int r = read_port(file, node, port, &one);
+
+    if (!r) {
+        nwf_vec_push(&domain->ports, *port);
+        return broken;
+    }
+    port_clear(port);
+    if (broken || !err) {
+        nwf_error_clear(&one);
+        return broken ? broken : r;
+    }
+    *err = one;
+    return r;
+}
+
 static int
 read_ports(const char *file, const xmlNode *node, struct nwf_domain *domain, struct nwf_error *err)
 {
-    int r;
+    int r, broken = 0;
 
     if ((r = nwf_xml_only_attrs(file, node, "", err))
         || (r = check_children(file, node, "port", err))) {
@@ -278,13 +300,9 @@ read_ports(const char *file, const xmlNode *node, struct nwf_domain *domain, str
             return nwf_error_set(err, -E2BIG, "%s:%u: more than %d ports", file, port.line,
                                  NWF_DOMAIN_NICS_MAX);
         }
-        r = read_port(file, child, &port, err);
-        nwf_vec_push(&domain->ports, port);
-        if (r) {
-            return r;
-        }
+        broken = add_port(file, child, &port, domain, broken, err);
     }
-    return 0;
+    return broken;
 }
 
 /* Elements of others' namespaces are theirs, with all that is in them. */
@@ -369,7 +387,7 @@ is_for(const struct nwf_domain_port *port, const struct nwf_domain_nic *nic)
     if (port->has_mac) {
         return nic->has_mac && !memcmp(&port->mac, &nic->mac, sizeof port->mac);
     }
-    return nic->alias && !strcmp(port->alias, nic->alias);
+    return port->alias && nic->alias && !strcmp(port->alias, nic->alias);
 }
 
 const struct nwf_domain_port *

@@ -384,6 +384,38 @@ def test_reconnect(world):
     clear_tags(world, "vnet0", "vnet1")
 
 
+def test_broken_since(world):
+    """The metadata of a domain that runs has been edited, and has mistakes: that is said, and what
+    is in order counts."""
+    good = domain(nic(1), nic(2), entries=entry(1, IP="10.0.0.1") + entry(2, IP="10.0.0.2"))
+    for what, broken in (
+            ("no address", "<port mac='zz'><filterref filter='allow-arp'/></port>"),
+            ("no selector", "<port><filterref filter='allow-arp'/></port>"),
+            ("an unknown attribute", entry(1, "allow-arp").replace(" mac=", " MAC=")),
+            ("a bad alias", "<port alias='a b'><filterref filter='allow-arp'/></port>"),
+            ("two filters", entry(1, "allow-arp").replace(
+                "</port>", "<filterref filter='allow-ipv4'/></port>")),
+            ("no filter", "<port mac='52:54:00:00:00:01'/>"),
+            ("a variable's name that is taken", entry(1, status="1"))):
+        hook(good)
+        for name in ("vnet0", "vnet1"):
+            world.set_tags(name, nwfilter=None, nwfilter_IP=None)
+        bad = domain(nic(1), nic(2), entries=broken + entry(2, IP="10.0.0.2"))
+        result = hook(bad, "reconnect")
+        world.check(f"reconnect: {what}: is said, and is no failure", result.status == 0
+                    and not result.out and re.match(r"ovs-nwfilter: domain web:\d: ", result.err),
+                    result)
+        world.check("    the other port has its filter back, this one has none",
+                    own_tags(world, "vnet1").get("nwfilter") == CLEAN
+                    and "nwfilter" not in own_tags(world, "vnet0"), world.tags("vnet0"))
+        for words, tag in ((("stopped", "end"), "(stopped)"), (("release", "end"), None)):
+            result = hook(bad, *words)
+            left = [own_tags(world, name).get("nwfilter") for name in ("vnet0", "vnet1")]
+            world.check(f"    {words[0]} cleans up both", result.status == 0 and not result.out
+                        and left == [tag, tag], (result, left))
+    clear_tags(world, "vnet0", "vnet1")
+
+
 def test_stopped(world):
     document = domain(nic(1), nic(2), entries=entry(1, IP="10.0.0.1") + entry(2, IP="10.0.0.2"))
     hook(document)
@@ -499,7 +531,7 @@ def test_daemon_ends(world):
 
 
 PARTS = [test_start, test_one_transaction, test_places, test_not_ours, test_refused, test_no_number,
-         test_trusted, test_disagree, test_silent, test_reconnect, test_stopped, test_lost,
+         test_trusted, test_disagree, test_silent, test_reconnect, test_broken_since, test_stopped, test_lost,
          test_no_switch]
 
 

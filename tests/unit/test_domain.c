@@ -243,6 +243,36 @@ test_broken_metadata(void **state)
     assert_string_equal(domain.uuid, "u");
 }
 
+/* Entries that are broken are left out, and the others are there: nothing half-read is. */
+static void
+test_half_broken(void **state)
+{
+    static const char *const broken[] = {
+        "<port mac='zz'><filterref filter='g'/></port>",
+        "<port><filterref filter='g'/></port>",
+        "<port MAC='52:54:00:aa:bb:01'><filterref filter='g'/></port>",
+        "<port alias='a b'><filterref filter='g'/></port>",
+        "<port mac='52:54:00:aa:bb:01'/>",
+        "<port mac='52:54:00:aa:bb:01'><filterref filter='g'/><filterref filter='h'/></port>",
+        "<port mac='52:54:00:aa:bb:01'><filterref filter='g'><parameter name='status' value='x'/>"
+        "</filterref></port>",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(broken); i++) {
+        char *metadata CLEANUP_FREE = nwf_asprintf(
+            OURS "%s<port alias='ua-two'><filterref filter='f'/></port></ports>", broken[i]);
+        char *text CLEANUP_FREE = domain_of(metadata);
+        struct nwf_domain domain CLEANUP(nwf_domain_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+
+        expect_error(nwf_domain_read("d.xml", text, strlen(text), &domain, &err), &err, "d.xml:2");
+        expect(domain.nics.n == 2 && domain.ports.n == 1, "%s: %zu", broken[i], domain.ports.n);
+        expect_port(&domain, 0, NULL, broken[i]);
+        expect_port(&domain, 1, "f ", broken[i]);
+    }
+}
+
 /* ---- The schema. ---- */
 
 /* The schema refuses what the parser refuses, and nothing else. */
@@ -334,8 +364,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interfaces),      cmocka_unit_test(test_little),
         cmocka_unit_test(test_metadata),        cmocka_unit_test(test_unplugged),
-        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_schema),
-        cmocka_unit_test(test_broken),          cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_half_broken),
+        cmocka_unit_test(test_schema),          cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
