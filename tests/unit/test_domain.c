@@ -174,6 +174,15 @@ static const struct metadata_row metadata_rows[] = {
     {OURS ONE "\n<port alias='net0'><filterref filter='f'/></port></ports>",
      "d.xml:3: this <port> and that of line 2 are for one interface, that of line 5", NULL, NULL,
      true},
+    {OURS
+     "\n<port mac='52:54:00:aa:bb:01'><filterref filter='f'/></port></ports></metadata><devices>"
+     "<interface><mac address='52:54:00:aa:bb:01'/></interface></devices><metadata>",
+     "d.xml:3: this <port> is for two interfaces, of lines 3 and 5; give each an alias", NULL, NULL,
+     true},
+    {OURS ONE "</ports></metadata><devices><interface><target dev='vnet0'/></interface></devices>"
+              "<metadata>",
+     "d.xml:4: a second interface has <target dev='vnet0'>, which is that of line 2", NULL, NULL,
+     true},
     {OURS "\n<port mac='52:54:00:aa:bb:03'><filterref filter='f'/></port></ports>",
      "d.xml:3: this <port> is for none of the domain's interfaces", NULL, NULL, true},
     {OURS "\n<port alias='net7'><filterref filter='f'/></port></ports>",
@@ -226,6 +235,28 @@ test_unplugged(void **state)
     expect_ok(nwf_domain_read("d.xml", text, strlen(text), &domain, &err), &err);
     expect_port(&domain, 0, "f ", "unplugged");
     expect_error(nwf_domain_check("d.xml", &domain, &err), &err, "is for none of");
+}
+
+/* What is for two, or one of two, is for nobody until that is mended. */
+static void
+test_ambiguous(void **state)
+{
+    static const char *const texts[] = {
+        OURS ONE "<port alias='net0'><filterref filter='g'/></port></ports>",
+        OURS ONE "</ports></metadata><devices><interface><mac address='52:54:00:aa:bb:01'/>"
+                 "</interface></devices><metadata>",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(texts); i++) {
+        char *text CLEANUP_FREE = domain_of(texts[i]);
+        struct nwf_domain domain CLEANUP(nwf_domain_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+
+        expect_ok(nwf_domain_read("d.xml", text, strlen(text), &domain, &err), &err);
+        expect_port(&domain, 0, NULL, texts[i]);
+        expect_port(&domain, 1, NULL, texts[i]);
+    }
 }
 
 /* Ports are cleaned up behind a domain whose metadata nobody can read any more. */
@@ -364,9 +395,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interfaces),      cmocka_unit_test(test_little),
         cmocka_unit_test(test_metadata),        cmocka_unit_test(test_unplugged),
-        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_half_broken),
-        cmocka_unit_test(test_schema),          cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_half_broken),     cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_broken),          cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
