@@ -438,6 +438,27 @@ def test_undone(world):
     clear_tags(world, "vnet0")
 
 
+def test_shared_address(world):
+    """A machine that comes with an address that others share puts none of them out of force."""
+    shared = "00:00:5e:00:01:07"
+    pair = "".join(entry(n, IP=f"10.0.0.{n}").replace(
+        "<parameter", f"<parameter name='MAC' value='52:54:00:00:00:{n:02x}'/>"
+        f"<parameter name='MAC' value='{shared}'/><parameter", 1) for n in (1, 2))
+    hook(domain(nic(1), nic(2), entries=pair))
+    world.guest("vnet4", 4)
+    world.set_tags("vnet4", vm_id=OTHER, attached_mac=shared)
+    document = domain(nic(4, "vnet4"), entries=entry(4, IP="10.0.0.4"), uuid=OTHER)
+    result = hook(document.replace("52:54:00:00:00:04", shared))
+    catch_up(world)
+    world.check("a new machine with others' shared address is refused", result.status == 1
+                and re.fullmatch(f"ovs-nwfilter: vnet4: address {shared} is that of vnet[01], .*\n",
+                                 result.err), result)
+    status = [world.status(name) for name in ("vnet0", "vnet1")]
+    world.check("    and they run on", status == ["active"] * 2, status)
+    world.unplug("vnet4")
+    clear_tags(world, "vnet0", "vnet1")
+
+
 def test_stale(world):
     """Rows that have outlived their machine, as after a power loss."""
     old = {"nwfilter": "allow-arp", "nwfilter_OLD": "1", "vm_name": "old", "nwfilter_vm": OTHER,
@@ -452,7 +473,8 @@ def test_stale(world):
     world.set_tags("vnet0", port_profile="allow-arp")
     result = hook(domain(nic(1)))
     world.check("only a profileid of an older machine: refused", result.status == 1
-                and re.fullmatch("ovs-nwfilter: vnet0: no filter: .* has no profileid.*\n", result.err)
+                and re.fullmatch("ovs-nwfilter: vnet0: no filter: .* has no profileid.*\n",
+                                 result.err)
                 and not own_tags(world, "vnet0"), (result, world.tags("vnet0")))
     world.set_tags("vnet0", **old | {"nwfilter": CLEAN, "nwfilter_IP": "10.0.0.1"})
     catch_up(world)
@@ -479,8 +501,8 @@ def test_elsewhere(world):
         write_policies(*([policy("10.0.0.9", **selector)] if selector else []))
         result = hook(document)
         world.check(f"{what}: refused", result.status == 1 and not own_tags(world, "vnet8")
-                    and re.fullmatch(f"ovs-nwfilter: vnet8: {place} names a filter for it, {ours}\n",
-                                     result.err), (result, world.tags("vnet8")))
+                    and re.fullmatch(f"ovs-nwfilter: vnet8: {place} names a filter for it, "
+                                     f"{ours}\n", result.err), (result, world.tags("vnet8")))
     write_policies()
     result = hook(plain)
     world.check("no policy: not looked at", result == (0, "", ""), result)
@@ -768,9 +790,10 @@ def test_daemon_ends(world):
 
 
 PARTS = [test_start, test_one_transaction, test_places, test_not_ours, test_refused, test_no_number,
-         test_trusted, test_disagree, test_whose, test_taken, test_address, test_undone, test_stale,
-         test_elsewhere, test_other_name, test_names, test_silent, test_reconnect,
-         test_broken_since, test_stopped, test_lost, test_cleared_meanwhile, test_no_switch]
+         test_trusted, test_disagree, test_whose, test_taken, test_address, test_undone,
+         test_shared_address, test_stale, test_elsewhere, test_other_name, test_names, test_silent,
+         test_reconnect, test_broken_since, test_stopped, test_lost, test_cleared_meanwhile,
+         test_no_switch]
 
 
 if __name__ == "__main__":
