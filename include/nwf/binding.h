@@ -68,6 +68,9 @@ bool nwf_tag_is_policy(const char *key);
 /* Whether the tag is one that we write. */
 bool nwf_tag_is_note(const char *key);
 
+/* The UUID of the virtual machine whose port it is, by who has plugged it; NULL: nobody says. */
+const char *nwf_tags_machine(const struct nwf_tag *tags, size_t n_tags);
+
 /* Whether the tags' policy was written for a virtual machine that is not the port's any more: a row
  * may outlive its machine, and libvirt gives it to the next one as it is. */
 bool nwf_tags_are_stale(const struct nwf_tag *tags, size_t n_tags);

@@ -84,7 +84,7 @@ int
 nwf_cli_add_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *port,
                     const struct nwf_binding *binding, struct nwf_error *err)
 {
-    const char *owner = nwf_tag_find(port->tags.data, port->tags.n, NWF_TAG_VM_ID);
+    const char *owner = nwf_tags_machine(port->tags.data, port->tags.n);
 
     nwf_cli_change_tag(changes, port, NWF_TAG_FILTER, binding->filter);
     if (owner) {

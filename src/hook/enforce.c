@@ -81,7 +81,7 @@ read_answer(char *answer, const struct nwf_hook_target *target, enum nwf_hook_ma
 
 /* How long to wait for the daemon, seconds: libvirt waits for us, and where nothing hangs on it
  * others than its machine need not. */
-#define SHORT_S 10
+#define SHORT_S 8 /* The call for it takes up to 2 more. */
 
 static unsigned int
 patience_s(const struct nwf_cli *cli, enum nwf_hook_manner manner)

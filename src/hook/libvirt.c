@@ -230,6 +230,10 @@ bind_again(struct nwf_hook_session *session, const struct nwf_hook_port *port,
     bool has_filter = nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_FILTER);
     int r;
 
+    if (port->entry && nwf_hook_is_managed(port)
+        && nwf_hook_find_owner(&session->domain, port, err) == NWF_HOOK_OTHERS) {
+        return say(port, err);
+    }
     if (!nwf_hook_acts_on(session, port) || nwf_tags_are_stale(row->tags.data, row->tags.n)
         || (has_filter && nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_VM_NAME))) {
         return 0;

@@ -54,11 +54,23 @@ nwf_tag_is_note(const char *key)
     return false;
 }
 
+const char *
+nwf_tags_machine(const struct nwf_tag *tags, size_t n_tags)
+{
+    static const char *const keys[] = {NWF_TAG_VM_ID, "vm-uuid", "xs-vm-uuid"};
+    const char *vm = NULL;
+
+    for (size_t i = 0; !vm && i < sizeof keys / sizeof keys[0]; i++) {
+        vm = nwf_tag_find(tags, n_tags, keys[i]);
+    }
+    return vm;
+}
+
 bool
 nwf_tags_are_stale(const struct nwf_tag *tags, size_t n_tags)
 {
     const char *for_whom = nwf_tag_find(tags, n_tags, NWF_TAG_VM);
-    const char *owner = nwf_tag_find(tags, n_tags, NWF_TAG_VM_ID);
+    const char *owner = nwf_tags_machine(tags, n_tags);
 
     return for_whom && owner && strcasecmp(for_whom, owner);
 }
