@@ -54,6 +54,11 @@ void nwf_bindings_clear(struct nwf_bindings *bindings);
 #define NWF_TAG_ZONE "nwfilter-ct-zone"
 #define NWF_TAG_NO_FLOOD "nwfilter-no-flood"
 #define NWF_TAG_INSTALLED "nwfilter-installed-ts"
+/* Written by us: the UUID of the virtual machine that the policy is for, whoever has the row next;
+ * and which tags a hook has added that tell whose the port is. */
+#define NWF_TAG_VM "nwfilter-vm"
+#define NWF_TAG_ADDED "nwfilter-added"
+#define NWF_TAG_VM_ID "vm-id"
 #define NWF_TAG_PROFILE "port-profile"
 #define NWF_TAG_MAC "attached-mac"
 /* Written by the hook that starts a virtual machine: its name, by which a policy file may know it.
@@ -85,6 +90,13 @@ bool nwf_tag_is_note(const char *key);
 
 /* Whether the tag is a variable, or means to be one. */
 bool nwf_tag_is_variable(const char *key);
+
+/* The UUID of the virtual machine whose port it is, by who has plugged it; NULL: nobody says. */
+const char *nwf_tags_machine(const struct nwf_tag *tags, size_t n_tags);
+
+/* Whether the tags' policy was written for a virtual machine that is not the port's any more: a row
+ * may outlive its machine, and libvirt gives it to the next one as it is. */
+bool nwf_tags_are_stale(const struct nwf_tag *tags, size_t n_tags);
 
 /* Tells whether a filter of this name is there. */
 struct nwf_known_filters {

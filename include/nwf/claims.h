@@ -3,7 +3,8 @@
  * Whose an Ethernet address is, where several ports claim it.
  *
  * A guest's own address is pinned to its port, and nobody else's in any VLAN that both are in.
- * Further addresses may be shared, as VRRP's are, by guests of which none has it as its own. */
+ * Further addresses may be shared, as VRRP's are, by guests of which none has it as its own; a
+ * guest that comes, and has for its own what guests share that are in force, is refused. */
 #ifndef NWF_CLAIMS_H
 #define NWF_CLAIMS_H
 

@@ -25,6 +25,10 @@ struct nwf_domain_nic {
     char *bridge;  /* <source bridge=>: also of a network, in the XML that a hook gets. */
     char *profile; /* <virtualport><parameters profileid=>. */
     bool is_ovs;   /* <virtualport type='openvswitch'>. */
+    /* <virtualport><parameters interfaceid=>. */
+    char *interface_id;
+    bool is_tap;     /* type='ethernet' or 'vhostuser': whose port somebody else may make. */
+    bool is_network; /* type='network': of which nothing is known that has been released. */
 };
 
 /* A <port> of the metadata. */
@@ -46,18 +50,19 @@ void nwf_domain_clear(struct nwf_domain *domain);
 
 /* Reads a <domain> document; 'file' stands for it in errors.  Metadata of our namespace that the
  * schema does not know is an error with line and element; so are two entries for one interface,
- * and an entry for none. */
+ * an entry for none or for two, and two interfaces of one name. */
 int nwf_domain_parse(const char *file, const char *data, size_t size, struct nwf_domain *ret,
                      struct nwf_error *err);
 
 /* The two halves of that: reads, whatever the entries are for, as where an interface may have been
  * unplugged since; and checks that each entry is the only one for some interface.  Where the
- * metadata alone is broken, *ret has the rest in spite of the error, and is to be cleared. */
+ * metadata alone is broken, *ret has the rest in spite of the error, entries that are in order
+ * included, and is to be cleared. */
 int nwf_domain_read(const char *file, const char *data, size_t size, struct nwf_domain *ret,
                     struct nwf_error *err);
 int nwf_domain_check(const char *file, const struct nwf_domain *domain, struct nwf_error *err);
 
-/* The metadata's entry for an interface, or NULL. */
+/* The metadata's entry for an interface; NULL: there is none, or two, or it is for two. */
 const struct nwf_domain_port *nwf_domain_find_port(const struct nwf_domain *domain,
                                                    const struct nwf_domain_nic *nic);
 

@@ -90,8 +90,9 @@ unsigned int nwf_ovsdb_seqno(const struct nwf_ovsdb *db);
 int nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_ms,
                    struct nwf_ovsdb **ret, struct nwf_error *err);
 
-/* The same with all bridges, but of ports only those of these names, whatever their number: not for
- * what looks at a bridge as a whole.  Members of bonds are not found. */
+/* The same with all bridges, but of ports only those of the Interfaces of these names, whatever the
+ * number of others, unless a Port is called otherwise: not for what looks at a bridge as a whole.
+ */
 struct nwf_ovsdb_names {
     const char **data;
     size_t n, allocated;

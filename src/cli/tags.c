@@ -39,7 +39,8 @@ nwf_cli_change_tag(struct nwf_cli_changes *changes, const struct nwf_ovs_port *p
 bool
 nwf_cli_is_of_binding(const char *key)
 {
-    return nwf_tag_is_policy(key) && strcmp(key, NWF_TAG_MAC) && strcmp(key, NWF_TAG_PROFILE);
+    return (nwf_tag_is_policy(key) && strcmp(key, NWF_TAG_MAC) && strcmp(key, NWF_TAG_PROFILE))
+           || !strcmp(key, NWF_TAG_VM);
 }
 
 void
@@ -49,6 +50,10 @@ nwf_cli_remove_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_por
         if (nwf_cli_is_of_binding(tag->key)) {
             nwf_cli_change_tag(changes, port, tag->key, NULL);
         }
+    }
+    if (nwf_tags_are_stale(port->tags.data, port->tags.n)
+        && nwf_tag_find(port->tags.data, port->tags.n, NWF_TAG_VM_NAME)) {
+        nwf_cli_change_tag(changes, port, NWF_TAG_VM_NAME, NULL);
     }
 }
 
@@ -79,6 +84,8 @@ int
 nwf_cli_add_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *port,
                     const struct nwf_binding *binding, struct nwf_error *err)
 {
+    const char *owner = nwf_tags_machine(port->tags.data, port->tags.n);
+
     nwf_cli_change_tag(changes, port, NWF_TAG_FILTER, binding->filter);
     if (binding->isolated) {
         nwf_cli_change_tag(changes, port, NWF_TAG_ISOLATED, "true");
@@ -88,6 +95,9 @@ nwf_cli_add_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *
             add_change(changes, port, nwf_limit_tag((enum nwf_limit) limit),
                        nwf_asprintf("%u", binding->limits[limit]));
         }
+    }
+    if (owner) {
+        nwf_cli_change_tag(changes, port, NWF_TAG_VM, owner);
     }
     nwf_vec_foreach (param, &binding->params.list) {
         char *key CLEANUP_FREE = nwf_asprintf("%s%s", NWF_TAG_VARIABLE, param->name);

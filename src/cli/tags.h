@@ -25,7 +25,8 @@ bool nwf_cli_is_of_binding(const char *key);
  * is not ours. */
 void nwf_cli_remove_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *port);
 
-/* Adds those of the binding; what sync would refuse to read is an error. */
+/* Adds those of the binding, and for which machine they are if the port says whose it is; what sync
+ * would refuse to read is an error. */
 int nwf_cli_add_binding(struct nwf_cli_changes *changes, const struct nwf_ovs_port *port,
                         const struct nwf_binding *binding, struct nwf_error *err);
 

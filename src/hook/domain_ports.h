@@ -7,6 +7,7 @@
 #include "../cli/tags.h"
 #include "hook.h"
 #include "nwf/domain.h"
+#include "places.h"
 
 /* An interface and its port.  Strings are the domain's and the database's. */
 struct nwf_hook_port {
@@ -35,18 +36,29 @@ void nwf_hook_name_interfaces(struct nwf_domain *domain, const struct nwf_ovs_br
 /* Whether the port is on a managed bridge. */
 bool nwf_hook_is_managed(const struct nwf_hook_port *port);
 
-/* Whether the port says that it is another virtual machine's. */
-bool nwf_hook_is_others(const struct nwf_domain *domain, const struct nwf_hook_port *port);
+/* Where the policy of a port stands; places that do not agree are an error. */
+int nwf_hook_look_up(const struct nwf_cli *cli, const struct nwf_domain *domain,
+                     const struct nwf_hook_port *port, struct nwf_hook_places *places,
+                     struct nwf_error *err);
 
 /* Looks where the policy of a port on a managed bridge stands, and adds the changes of its tags
- * that put it in force.  None at all is an error, and so are two that do not agree.  'file' stands
- * for the domain's document. */
+ * that put it in force.  None at all is an error, and so are two that do not agree, and a port that
+ * is another's.  'file' stands for the domain's document. */
 int nwf_hook_add_policy(const struct nwf_cli *cli, const char *file,
                         const struct nwf_domain *domain, const struct nwf_hook_port *port,
                         struct nwf_cli_changes *changes, struct nwf_error *err);
 
-/* An entry whose port is on no managed bridge: an error that says what to do. */
-int nwf_hook_refuse_unmanaged(const char *file, const struct nwf_hook_port *port,
-                              struct nwf_error *err);
+/* Adds the changes that tell which machine the tags are for. */
+void nwf_hook_name_machine(const struct nwf_domain *domain, const struct nwf_hook_port *port,
+                           struct nwf_cli_changes *changes);
+
+/* Adds those that take away what nwf_hook_add_policy() has added to tell whose the port is. */
+void nwf_hook_remove_identity(const struct nwf_hook_port *port, struct nwf_cli_changes *changes);
+
+/* A policy, wherever it stands, whose port is on no managed bridge: an error that says what to
+ * do. */
+int nwf_hook_check_unmanaged(const struct nwf_cli *cli, const char *file,
+                             const struct nwf_domain *domain, const struct nwf_hook_port *port,
+                             struct nwf_error *err);
 
 #endif

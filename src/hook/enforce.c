@@ -14,6 +14,8 @@
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 
+#include "lib/timeval.h"
+
 void
 nwf_hook_targets_clear(struct nwf_hook_targets *targets)
 {
@@ -77,14 +79,35 @@ read_answer(char *answer, const struct nwf_hook_target *target, enum nwf_hook_ma
     return 0;
 }
 
+/* How long to wait for the daemon, seconds: libvirt waits for us, and where nothing hangs on it
+ * others than its machine need not. */
+#define SHORT_S 8 /* The call for it takes up to 2 more. */
+
+static unsigned int
+patience_s(const struct nwf_cli *cli, enum nwf_hook_manner manner)
+{
+    unsigned int seconds = nwf_cli_patience_s(cli);
+
+    return manner == NWF_HOOK_STRICT || seconds < SHORT_S ? seconds : SHORT_S;
+}
+
+/* What is left until then, and a second at least. */
+static unsigned int
+left_s(long long int deadline)
+{
+    long long int left_ms = deadline - time_msec();
+
+    return left_ms > 1000 ? (unsigned int) (left_ms / 1000) : 1;
+}
+
 /* The first request waits for everything that there is to do; the others find it done. */
 static int
-hand_over(const struct nwf_cli *cli, const struct nwf_hook_target *target,
+hand_over(const struct nwf_hook_target *target, unsigned int patience_s,
           enum nwf_hook_manner manner, struct nwf_error *err)
 {
     char *answer CLEANUP_FREE = NULL;
-    int r = nwf_cli_ask_to_settle(target->port ? NULL : target->bridge, target->port,
-                                  nwf_cli_patience_s(cli), &answer, err);
+    int r = nwf_cli_ask_to_settle(target->port ? NULL : target->bridge, target->port, patience_s,
+                                  &answer, err);
 
     if (r) {
         return r;
@@ -104,7 +127,9 @@ settle(const struct nwf_cli *cli, struct nwf_ovsdb *db, const char *bridge, stru
         .once = true,
     };
 
-    nwf_cli_start_alarm(cli, 1);
+    if (!cli->never_fails) { /* Else the alarm of the whole run holds. */
+        nwf_cli_start_alarm(cli, 1);
+    }
     int r = nwf_cli_settle(cli, db, bridge, &options, ret, err);
     if (r == -EIDRM && nwf_record_exists(bridge) && !nwf_cli_restore_bridges(db)) {
         nwf_error_clear(err);
@@ -179,6 +204,7 @@ nwf_hook_enforce(const struct nwf_cli *cli, struct nwf_ovsdb *db,
                  const struct nwf_hook_targets *targets, enum nwf_hook_manner manner,
                  struct nwf_error *err)
 {
+    long long int deadline = time_msec() + 1000LL * patience_s(cli, manner);
     int first = 0;
 
     nwf_vec_foreach (target, targets) {
@@ -186,12 +212,13 @@ nwf_hook_enforce(const struct nwf_cli *cli, struct nwf_ovsdb *db,
         int r = 0;
 
         if (cli->has_daemon) {
-            r = hand_over(cli, target, manner, &one);
+            r = hand_over(target, left_s(deadline), manner, &one);
         } else if (is_first(targets, target)) {
             r = settle_bridge(cli, db, targets, target->bridge, manner, &one);
         }
         first = keep_error(r, &one, first, err);
-        if (first && (manner == NWF_HOOK_STRICT || first == NWF_NO_DAEMON)) {
+        /* What is late for one is late for the others. */
+        if (first && (manner == NWF_HOOK_STRICT || first == NWF_NO_DAEMON || first == -ETIMEDOUT)) {
             break;
         }
     }

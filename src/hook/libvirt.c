@@ -11,12 +11,14 @@
 
 #include "hook.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "../cli/sync.h"
 #include "nwf/policy_files.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
+#include "owner.h"
 #include "session.h"
 
 /* What a stopped machine's ports have for a filter until they are gone.  No filter can be called
@@ -29,7 +31,7 @@ static bool
 has_port(const struct nwf_domain *domain)
 {
     nwf_vec_foreach (nic, &domain->nics) {
-        if (nic->dev) {
+        if (nic->dev && nwf_hook_may_have_port(nic)) {
             return true;
         }
     }
@@ -48,6 +50,13 @@ needs_switch(const struct nwf_domain *domain)
     return needs;
 }
 
+/* A bridge that is not managed, and was not given back: some tool has cleared it. */
+static bool
+is_lost(const struct nwf_hook_port *port)
+{
+    return port->bridge && !nwf_hook_is_managed(port) && nwf_record_exists(port->bridge->name);
+}
+
 /* Ports on managed bridges, or on bridges that have lost their tags, and those with an entry. */
 static bool
 is_concerned(struct nwf_hook_session *session, bool *ret_lost)
@@ -60,14 +69,34 @@ is_concerned(struct nwf_hook_session *session, bool *ret_lost)
     nwf_ovsdb_bare_bridges(session->db, &bridges);
     nwf_hook_find_ports(&session->domain, &bridges, &ports);
     nwf_vec_foreach (port, &ports) {
-        bool managed = nwf_hook_is_managed(port);
-        *ret_lost |= port->bridge && !managed && nwf_record_exists(port->bridge->name);
-        concerned |= managed || port->entry;
+        bool lost = is_lost(port);
+        *ret_lost |= lost;
+        concerned |= lost || nwf_hook_is_managed(port) || port->entry;
+        session->n_expected += nwf_hook_acts_on(session, port);
     }
-    return concerned || *ret_lost;
+    return concerned;
 }
 
 /* ---- start: the policy is in force, or the domain does not start. ---- */
+
+/* On bridges that nobody manages there may be no policy. */
+static int
+check_unmanaged(struct nwf_hook_session *session, struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_hook_ports ports CLEANUP(nwf_hook_ports_clear) = {.data = NULL};
+    int r = 0;
+
+    nwf_ovsdb_bare_bridges(session->db, &bridges);
+    nwf_hook_find_ports(&session->domain, &bridges, &ports);
+    nwf_vec_foreach (port, &ports) {
+        if ((r = nwf_hook_check_unmanaged(session->cli, session->file, &session->domain, port,
+                                          err))) {
+            break;
+        }
+    }
+    return r;
+}
 
 static int
 bind_port(struct nwf_hook_session *session, const struct nwf_hook_port *port,
@@ -77,14 +106,46 @@ bind_port(struct nwf_hook_session *session, const struct nwf_hook_port *port,
         return nwf_hook_add_policy(session->cli, session->file, &session->domain, port, changes,
                                    err);
     }
-    return port->entry ? nwf_hook_refuse_unmanaged(session->file, port, err) : 0;
+    if (is_lost(port)) {
+        return nwf_error_set(err, -EIDRM,
+                             "%s: bridge %s has lost its tags, and they cannot be restored; see "
+                             "its record, or run \"ovs-nwfilter manage %s\"",
+                             port->nic->dev, port->bridge->name, port->bridge->name);
+    }
+    return nwf_hook_check_unmanaged(session->cli, session->file, &session->domain, port, err);
 }
+
+static int
+try_to_bind(struct nwf_hook_session *session, struct nwf_error *err)
+{
+    int r = nwf_hook_write_tags(session, bind_port, err);
+
+    if (r) {
+        return r;
+    }
+    return session->targets.n < session->n_expected
+               ? nwf_error_set(err, -EIDRM,
+                               "%s: a port has gone meanwhile, or its bridge is not "
+                               "managed any more",
+                               session->file)
+               : 0;
+}
+
+/* Tools of the host clear bridges at any moment; more than once they rarely do. */
+#define RESTORATIONS_MAX 3
 
 static int
 bind_ports(struct nwf_hook_session *session, struct nwf_error *err)
 {
-    int r = nwf_hook_write_tags(session, bind_port, err);
+    int r = try_to_bind(session, err);
 
+    for (int i = 0; r == -EIDRM && i < RESTORATIONS_MAX; i++) {
+        if (nwf_cli_restore_bridges(session->db)) {
+            return r;
+        }
+        nwf_error_clear(err);
+        r = try_to_bind(session, err);
+    }
     if (r) {
         return r;
     }
@@ -92,26 +153,24 @@ bind_ports(struct nwf_hook_session *session, struct nwf_error *err)
 }
 
 static int
-unbind_port(struct nwf_hook_session *session, const struct nwf_hook_port *port,
-            struct nwf_cli_changes *changes, struct nwf_error *err)
+undo_port(struct nwf_hook_session *session, const struct nwf_hook_port *port,
+          struct nwf_cli_changes *changes, struct nwf_error *err)
 {
     (void) err;
-    if (nwf_hook_is_managed(port) && !nwf_hook_is_others(&session->domain, port)) {
-        nwf_cli_remove_binding(changes, &port->row);
-        if (nwf_tag_find(port->row.tags.data, port->row.tags.n, NWF_TAG_VM_NAME)) {
-            nwf_cli_change_tag(changes, &port->row, NWF_TAG_VM_NAME, NULL);
-        }
+    if (port->bridge) {
+        nwf_hook_undo_changes(&session->undo, &port->row, changes);
     }
     return 0;
 }
 
-/* Nothing is left behind of a start that fails; its error is what is to be told. */
+/* A start that fails leaves the tags as they were; its error is what is to be told. */
 static void
 take_back(struct nwf_hook_session *session)
 {
     struct nwf_error err = NWF_ERROR_INIT;
 
-    if (session->written && !nwf_hook_write_tags(session, unbind_port, &err)
+    session->claims = false;
+    if (session->undo.n && !nwf_hook_write_tags(session, undo_port, &err)
         && !session->cli->has_daemon) {
         (void) nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_QUIET, &err);
     }
@@ -134,13 +193,14 @@ start(struct nwf_hook_session *session, struct nwf_error *err)
         }
         return r;
     }
+    session->claims = true;
+    nwf_policies_load(&session->cli->policies);
     if (!is_concerned(session, &lost)) {
-        return 0;
+        return check_unmanaged(session, err);
     }
     if (lost) {
-        (void) nwf_cli_restore_bridges(session->db);
+        (void) nwf_cli_restore_bridges(session->db); /* Whether they are is seen to below. */
     }
-    nwf_policies_load(&session->cli->policies);
     if ((r = nwf_hook_run_step(session, bind_ports, err))) {
         take_back(session);
     }
@@ -149,27 +209,45 @@ start(struct nwf_hook_session *session, struct nwf_error *err)
 
 /* ---- reconnect, attach: a domain that runs. ---- */
 
-/* What somebody has bound since the start stays. */
+/* What became of it if it is not as it should be, for the log. */
+static int
+say(const struct nwf_hook_port *port, struct nwf_error *err)
+{
+    nwf_cli_complain_of(port->nic->dev, nwf_error_text(err));
+    nwf_error_clear(err);
+    return 0;
+}
+
+/* What was lost comes back; what somebody has bound since the start stays. */
 static int
 bind_again(struct nwf_hook_session *session, const struct nwf_hook_port *port,
            struct nwf_cli_changes *changes, struct nwf_error *err)
 {
     const struct nwf_ovs_port *row = &port->row;
-    const char *name = nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_VM_NAME);
+    char *entry_place CLEANUP_FREE =
+        port->entry ? nwf_asprintf("%s:%u", session->file, port->entry->line) : NULL;
+    struct nwf_hook_places at = {.entry_place = entry_place};
+    bool has_filter = nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_FILTER);
+    int r;
 
-    if (!nwf_hook_is_managed(port) || nwf_hook_is_others(&session->domain, port)) {
+    if (port->entry && nwf_hook_is_managed(port)
+        && nwf_hook_find_owner(&session->domain, port, err) == NWF_HOOK_OTHERS) {
+        return say(port, err);
+    }
+    if (!nwf_hook_acts_on(session, port) || nwf_tags_are_stale(row->tags.data, row->tags.n)
+        || (has_filter && nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_VM_NAME))) {
         return 0;
     }
-    if (port->entry && !nwf_tag_find(row->tags.data, row->tags.n, NWF_TAG_FILTER)) {
+    if (!has_filter && nwf_hook_look_up(session->cli, &session->domain, port, &at, err)) {
+        return say(port, err);
+    }
+    if (!has_filter && port->entry) {
         nwf_cli_remove_binding(changes, row);
-        int r = nwf_cli_add_binding(changes, row, &port->entry->binding, err);
-        if (r) {
+        if ((r = nwf_cli_add_binding(changes, row, &port->entry->binding, err))) {
             return r;
         }
     }
-    if (!name && session->domain.name && strlen(session->domain.name) <= NWF_TAG_MAX) {
-        nwf_cli_change_tag(changes, row, NWF_TAG_VM_NAME, session->domain.name);
-    }
+    nwf_hook_name_machine(&session->domain, port, changes);
     return 0;
 }
 
@@ -227,8 +305,12 @@ static int
 stop_port(struct nwf_hook_session *session, const struct nwf_hook_port *port,
           struct nwf_cli_changes *changes, struct nwf_error *err)
 {
-    (void) unbind_port(session, port, changes, err);
-    if (nwf_hook_is_managed(port) && !nwf_hook_is_others(&session->domain, port)) {
+    (void) err;
+    if (nwf_hook_acts_on(session, port)) {
+        nwf_cli_remove_binding(changes, &port->row);
+        if (nwf_tag_find(port->row.tags.data, port->row.tags.n, NWF_TAG_VM_NAME)) {
+            nwf_cli_change_tag(changes, &port->row, NWF_TAG_VM_NAME, NULL);
+        }
         nwf_cli_change_tag(changes, &port->row, NWF_TAG_FILTER, STOPPED);
     }
     return 0;
@@ -253,9 +335,9 @@ release_port(struct nwf_hook_session *session, const struct nwf_hook_port *port,
     const char *filter = nwf_tag_find(port->row.tags.data, port->row.tags.n, NWF_TAG_FILTER);
 
     (void) err;
-    if (nwf_hook_is_managed(port) && !nwf_hook_is_others(&session->domain, port) && filter
-        && !strcmp(filter, STOPPED)) {
+    if (nwf_hook_acts_on(session, port) && filter && !strcmp(filter, STOPPED)) {
         nwf_cli_change_tag(changes, &port->row, NWF_TAG_FILTER, NULL);
+        nwf_hook_remove_identity(port, changes);
     }
     return 0;
 }
@@ -271,8 +353,17 @@ find_bridge(const struct nwf_ovs_bridges *bridges, const char *name)
     return NULL;
 }
 
+static void
+add_managed(struct nwf_hook_session *session, const struct nwf_ovs_bridge *bridge)
+{
+    if (bridge->config.managed != NWF_UNMANAGED) {
+        nwf_hook_targets_add(&session->targets, bridge->name, NULL);
+    }
+}
+
 /* The managed bridges that the domain's ports were on.  Where the document does not say, as of
- * networks that have been released and of VLANs' fake bridges, these are all. */
+ * networks that have been released and of VLANs' fake bridges, any may be: a daemon knows that
+ * better, and does it without being asked. */
 static void
 find_bridges(struct nwf_hook_session *session)
 {
@@ -282,14 +373,14 @@ find_bridges(struct nwf_hook_session *session)
     nwf_ovsdb_bare_bridges(session->db, &bridges);
     nwf_vec_foreach (nic, &session->domain.nics) {
         const struct nwf_ovs_bridge *bridge = find_bridge(&bridges, nic->bridge);
-        all |= !bridge;
-        if (bridge && bridge->config.managed != NWF_UNMANAGED) {
-            nwf_hook_targets_add(&session->targets, bridge->name, NULL);
+        all |= !bridge && (nic->is_ovs || nic->is_network);
+        if (bridge) {
+            add_managed(session, bridge);
         }
     }
     nwf_vec_foreach (bridge, &bridges) {
-        if (all && bridge->config.managed != NWF_UNMANAGED) {
-            nwf_hook_targets_add(&session->targets, bridge->name, NULL);
+        if (all && !session->cli->has_daemon) {
+            add_managed(session, bridge);
         }
     }
 }
@@ -302,7 +393,6 @@ release_ports(struct nwf_hook_session *session, struct nwf_error *err)
     if (r) {
         return r;
     }
-    nwf_hook_targets_clear(&session->targets);
     find_bridges(session);
     return nwf_hook_enforce(session->cli, session->db, &session->targets, NWF_HOOK_QUIET, err);
 }
@@ -312,7 +402,7 @@ static bool
 has_unnamed(const struct nwf_domain *domain)
 {
     nwf_vec_foreach (nic, &domain->nics) {
-        if (!nic->dev) {
+        if (!nic->dev && nwf_hook_may_have_port(nic)) {
             return true;
         }
     }
@@ -328,6 +418,18 @@ name_interfaces(struct nwf_hook_session *session)
     nwf_hook_name_interfaces(&session->domain, &bridges);
 }
 
+/* Whether the document is there, and has no interface that the switch may have. */
+static bool
+is_elsewhere(const struct nwf_domain *domain)
+{
+    nwf_vec_foreach (nic, &domain->nics) {
+        if (nwf_hook_may_have_port(nic)) {
+            return false;
+        }
+    }
+    return domain->nics.n || domain->name;
+}
+
 /* A host's domains may have nothing to do with the switch, which then need not be there. */
 static int
 clean_up(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_error *err)
@@ -336,6 +438,9 @@ clean_up(struct nwf_hook_session *session, nwf_hook_step_fn *step, struct nwf_er
     int r;
 
     (void) read_domain(session);
+    if (is_elsewhere(&session->domain)) {
+        return 0;
+    }
     unnamed = has_unnamed(&session->domain);
     if ((r = nwf_hook_open_database(session, unnamed || !session->cli->has_daemon, err))) {
         if (!needs_switch(&session->domain)) {

@@ -12,6 +12,7 @@
 #include "../cli/handover.h"
 #include "nwf/file.h"
 #include "nwf/text.h"
+#include "owner.h"
 
 /* What is read of a document that is too large. */
 #define DRAINED_MAX (64 * 1024 * 1024)
@@ -23,6 +24,7 @@ nwf_hook_session_finish(struct nwf_hook_session *session)
         nwf_ovsdb_close(session->db);
     }
     nwf_hook_targets_clear(&session->targets);
+    nwf_hook_undo_clear(&session->undo);
     nwf_domain_clear(&session->domain);
     free(session->data);
     free(session->file);
@@ -96,7 +98,16 @@ nwf_hook_read_document(struct nwf_hook_session *session, struct nwf_error *err)
 
 /* ---- Writing tags. ---- */
 
-/* Adds what 'change' has for each port; ports on managed bridges become targets. */
+bool
+nwf_hook_acts_on(const struct nwf_hook_session *session, const struct nwf_hook_port *port)
+{
+    enum nwf_hook_owner least = session->claims ? NWF_HOOK_BARE : NWF_HOOK_OWN;
+
+    return nwf_hook_is_managed(port) && !nwf_hook_is_hosts(port)
+           && nwf_hook_find_owner(&session->domain, port, NULL) >= least;
+}
+
+/* Adds what 'change' has for each port; those that are acted on become targets. */
 static int
 collect(struct nwf_hook_session *session, nwf_hook_change_fn *change,
         const struct nwf_hook_ports *ports, struct nwf_cli_changes *changes, struct nwf_error *err)
@@ -108,9 +119,28 @@ collect(struct nwf_hook_session *session, nwf_hook_change_fn *change,
         if ((r = change(session, port, changes, err))) {
             break;
         }
-        if (nwf_hook_is_managed(port) && !nwf_hook_is_others(&session->domain, port)) {
+        if (nwf_hook_acts_on(session, port)) {
             nwf_hook_targets_add(&session->targets, port->bridge->name, port->nic->dev);
         }
+    }
+    return r;
+}
+
+/* At a start it is noted what was there before, while the rows are. */
+static int
+write_changes(struct nwf_hook_session *session, const struct nwf_hook_ports *ports,
+              const struct nwf_cli_changes *changes, struct nwf_error *err)
+{
+    bool is_first = session->claims && !session->undo.n;
+
+    nwf_vec_foreach (port, ports) {
+        if (session->claims && nwf_hook_acts_on(session, port)) {
+            nwf_hook_undo_add(&session->undo, &port->row, changes);
+        }
+    }
+    int r = nwf_ovsdb_write_tags(session->db, changes->data, changes->n, err);
+    if (r == -ESTALE && is_first) {
+        nwf_hook_undo_clear(&session->undo); /* Nothing was written. */
     }
     return r;
 }
@@ -131,8 +161,7 @@ try_to_write(struct nwf_hook_session *session, nwf_hook_change_fn *change, struc
     if ((r = collect(session, change, &ports, &changes, err))) {
         return r;
     }
-    session->written |= changes.n > 0;
-    return nwf_ovsdb_write_tags(session->db, changes.data, changes.n, err);
+    return write_changes(session, &ports, &changes, err);
 }
 
 /* Attempts to write while others write. */

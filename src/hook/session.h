@@ -6,6 +6,7 @@
 
 #include "domain_ports.h"
 #include "enforce.h"
+#include "undo.h"
 
 struct nwf_hook_session {
     struct nwf_cli *cli;
@@ -16,7 +17,9 @@ struct nwf_hook_session {
     struct nwf_ovsdb *db;
     bool is_whole; /* 'db' has more than the domain's ports. */
     struct nwf_hook_targets targets;
-    bool written; /* Tags of the targets. */
+    bool claims;               /* The domain starts, and takes ports whose rows do not say whose. */
+    size_t n_expected;         /* Ports that have to become targets. */
+    struct nwf_hook_undo undo; /* What was written. */
 };
 
 void nwf_hook_session_finish(struct nwf_hook_session *session);
@@ -32,8 +35,11 @@ int nwf_hook_open_database(struct nwf_hook_session *session, bool whole, struct 
 typedef int nwf_hook_change_fn(struct nwf_hook_session *session, const struct nwf_hook_port *port,
                                struct nwf_cli_changes *changes, struct nwf_error *err);
 
-/* Changes the tags of all of the domain's ports at once, or none; those on managed bridges become
- * the session's targets. */
+/* Whether tags of the port are to be changed: it is the domain's, and on a managed bridge. */
+bool nwf_hook_acts_on(const struct nwf_hook_session *session, const struct nwf_hook_port *port);
+
+/* Changes the tags of all of the domain's ports at once, or none; those that it acts on become the
+ * session's targets. */
 int nwf_hook_write_tags(struct nwf_hook_session *session, nwf_hook_change_fn *change,
                         struct nwf_error *err);
 

@@ -9,6 +9,25 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
+/* Whether the claim is that of a guest's own address, and the guest has yet to get it. */
+static bool
+is_new(const struct nwf_claim *claim)
+{
+    return claim->pinned && !claim->holds && !claim->active;
+}
+
+static int
+rank(const struct nwf_claim *claim)
+{
+    if (claim->fixed) {
+        return 0;
+    }
+    if (claim->pinned) {
+        return is_new(claim) ? 3 : 1;
+    }
+    return claim->active ? 2 : 4;
+}
+
 /* What comes first in an address's claims is refused last. */
 static int
 compare(const void *a_, const void *b_)
@@ -19,11 +38,8 @@ compare(const void *a_, const void *b_)
     if (order) {
         return order;
     }
-    if (a->fixed != b->fixed) {
-        return b->fixed - a->fixed;
-    }
-    if (a->pinned != b->pinned) {
-        return b->pinned - a->pinned;
+    if (rank(a) != rank(b)) {
+        return rank(a) - rank(b);
     }
     if (a->holds != b->holds) {
         return b->holds - a->holds;
@@ -59,7 +75,8 @@ find_owner(const struct nwf_claims *claims, const struct nwf_claim *claim, const
         if (memcmp(&other->mac, &claim->mac, sizeof other->mac)) {
             return NULL;
         }
-        if (other->port != claim->port && !refused[other->port] && (other->fixed || other->pinned)
+        if (other->port != claim->port && !refused[other->port]
+            && (other->fixed || other->pinned || is_new(claim))
             && share_vlan(other->vlan, claim->vlan)) {
             return other;
         }

@@ -101,7 +101,7 @@ restrict_interfaces(struct ovsdb_idl *idl, const char *const *names, size_t n)
     ovsdb_idl_condition_destroy(&condition);
 }
 
-/* And their Ports, which have the same names unless they are bonds. */
+/* And their Ports, as far as they have the same names. */
 static void
 restrict_ports(struct ovsdb_idl *idl, const char *const *names, size_t n)
 {
@@ -205,6 +205,35 @@ nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_m
     return finish_open(nwf_ovsdb_new(remote, interface, false), timeout_ms, ret, err);
 }
 
+static bool
+has_port(const struct nwf_ovsdb *db, const struct ovsrec_interface *interface)
+{
+    const struct ovsrec_port *port;
+
+    OVSREC_PORT_FOR_EACH (port, db->idl) {
+        for (size_t i = 0; i < port->n_interfaces; i++) {
+            if (port->interfaces[i] == interface) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Members of bonds are in Ports of other names, and so may others be. */
+static bool
+has_all_ports(const struct nwf_ovsdb *db)
+{
+    const struct ovsrec_interface *interface;
+
+    OVSREC_INTERFACE_FOR_EACH (interface, db->idl) {
+        if (!has_port(db, interface)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int
 nwf_ovsdb_open_ports(const char *remote, const struct nwf_ovsdb_names *ports,
                      unsigned int timeout_ms, struct nwf_ovsdb **ret, struct nwf_error *err)
@@ -213,5 +242,10 @@ nwf_ovsdb_open_ports(const char *remote, const struct nwf_ovsdb_names *ports,
 
     leave_out(db->idl, &ovsrec_table_mirror);
     restrict_ports(db->idl, ports->data, ports->n);
-    return finish_open(db, timeout_ms, ret, err);
+    int r = finish_open(db, timeout_ms, ret, err);
+    if (r || has_all_ports(*ret)) {
+        return r;
+    }
+    nwf_ovsdb_close(TAKE_PTR(*ret));
+    return nwf_ovsdb_open(remote, NULL, timeout_ms, ret, err);
 }

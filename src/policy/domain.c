@@ -25,6 +25,7 @@ nic_clear(struct nwf_domain_nic *nic)
     free(nic->dev);
     free(nic->bridge);
     free(nic->profile);
+    free(nic->interface_id);
 }
 
 static void
@@ -88,6 +89,7 @@ read_virtualport(const xmlNode *node, struct nwf_domain_nic *nic)
     for (const xmlNode *child = node->children; child; child = child->next) {
         if (is_plain(child, "parameters")) {
             take_attr(child, "profileid", &nic->profile);
+            take_attr(child, "interfaceid", &nic->interface_id);
         }
     }
 }
@@ -100,6 +102,15 @@ read_mac(const xmlNode *node, struct nwf_domain_nic *nic)
     if (text && !nic->has_mac) {
         nic->has_mac = !nwf_mac_parse(text, &nic->mac, NULL);
     }
+}
+
+static void
+read_type(const xmlNode *node, struct nwf_domain_nic *nic)
+{
+    char *type CLEANUP_FREE = nwf_xml_attr(node, "type");
+
+    nic->is_tap = type && (!strcmp(type, "ethernet") || !strcmp(type, "vhostuser"));
+    nic->is_network = type && !strcmp(type, "network");
 }
 
 static void
@@ -132,6 +143,7 @@ read_devices(const char *file, const xmlNode *node, struct nwf_domain *domain,
             return nwf_error_set(err, -E2BIG, "%s:%u: more than %d interfaces", file, nic.line,
                                  NWF_DOMAIN_NICS_MAX);
         }
+        read_type(child, &nic);
         for (const xmlNode *of = child->children; of; of = of->next) {
             read_nic_child(of, &nic);
         }
@@ -269,10 +281,32 @@ read_port(const char *file, const xmlNode *node, struct nwf_domain_port *port,
                : nwf_error_set(err, -EINVAL, "%s:%u: <port> has no <filterref>", file, port->line);
 }
 
+/* One that is broken is not added, and does not keep others from being read; the first error is
+ * the result. */
+static int
+add_port(const char *file, const xmlNode *node, struct nwf_domain_port *port,
+         struct nwf_domain *domain, int broken, struct nwf_error *err)
+{
+    struct nwf_error one = NWF_ERROR_INIT;
+    int r = read_port(file, node, port, &one);
+
+    if (!r) {
+        nwf_vec_push(&domain->ports, *port);
+        return broken;
+    }
+    port_clear(port);
+    if (broken || !err) {
+        nwf_error_clear(&one);
+        return broken ? broken : r;
+    }
+    *err = one;
+    return r;
+}
+
 static int
 read_ports(const char *file, const xmlNode *node, struct nwf_domain *domain, struct nwf_error *err)
 {
-    int r;
+    int r, broken = 0;
 
     if ((r = nwf_xml_only_attrs(file, node, "", err))
         || (r = check_children(file, node, "port", err))) {
@@ -291,13 +325,9 @@ read_ports(const char *file, const xmlNode *node, struct nwf_domain *domain, str
             return nwf_error_set(err, -E2BIG, "%s:%u: more than %d ports", file, port.line,
                                  NWF_DOMAIN_NICS_MAX);
         }
-        r = read_port(file, child, &port, err);
-        nwf_vec_push(&domain->ports, port);
-        if (r) {
-            return r;
-        }
+        broken = add_port(file, child, &port, domain, broken, err);
     }
-    return 0;
+    return broken;
 }
 
 /* Elements of others' namespaces are theirs, with all that is in them. */
@@ -382,11 +412,11 @@ is_for(const struct nwf_domain_port *port, const struct nwf_domain_nic *nic)
     if (port->has_mac) {
         return nic->has_mac && !memcmp(&port->mac, &nic->mac, sizeof port->mac);
     }
-    return nic->alias && !strcmp(port->alias, nic->alias);
+    return port->alias && nic->alias && !strcmp(port->alias, nic->alias);
 }
 
-const struct nwf_domain_port *
-nwf_domain_find_port(const struct nwf_domain *domain, const struct nwf_domain_nic *nic)
+static const struct nwf_domain_port *
+find_first(const struct nwf_domain *domain, const struct nwf_domain_nic *nic)
 {
     nwf_vec_foreach (port, &domain->ports) {
         if (is_for(port, nic)) {
@@ -396,14 +426,53 @@ nwf_domain_find_port(const struct nwf_domain *domain, const struct nwf_domain_ni
     return NULL;
 }
 
-/* Notes which entries are for the interface, of which there may be one. */
-static int
-check_nic(const char *file, const struct nwf_domain *domain, const struct nwf_domain_nic *nic,
-          bool *used, struct nwf_error *err)
+const struct nwf_domain_port *
+nwf_domain_find_port(const struct nwf_domain *domain, const struct nwf_domain_nic *nic)
 {
-    const struct nwf_domain_port *first = nwf_domain_find_port(domain, nic);
+    const struct nwf_domain_port *first = find_first(domain, nic);
 
     nwf_vec_foreach (port, &domain->ports) {
+        if (port != first && is_for(port, nic)) {
+            return NULL;
+        }
+    }
+    nwf_vec_foreach (other, &domain->nics) {
+        if (first && other != nic && is_for(first, other)) {
+            return NULL;
+        }
+    }
+    return first;
+}
+
+/* An interface before this one that has the same name. */
+static const struct nwf_domain_nic *
+find_twin(const struct nwf_domain *domain, const struct nwf_domain_nic *nic)
+{
+    for (const struct nwf_domain_nic *other = domain->nics.data; other < nic; other++) {
+        if (other->dev && nic->dev && !strcmp(other->dev, nic->dev)) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* Notes which interface each entry is for, of which there may be one, as there may be one entry for
+ * each. */
+static int
+check_nic(const char *file, const struct nwf_domain *domain, const struct nwf_domain_nic *nic,
+          const struct nwf_domain_nic **used, struct nwf_error *err)
+{
+    const struct nwf_domain_port *first = find_first(domain, nic);
+    const struct nwf_domain_nic *twin = find_twin(domain, nic);
+
+    if (twin) {
+        return nwf_error_set(err, -EEXIST,
+                             "%s:%u: a second interface has <target dev='%.80s'>, which is that of "
+                             "line %u",
+                             file, nic->line, nic->dev, twin->line);
+    }
+    nwf_vec_foreach (port, &domain->ports) {
+        const struct nwf_domain_nic **of = &used[port - domain->ports.data];
         if (!is_for(port, nic)) {
             continue;
         }
@@ -413,7 +482,13 @@ check_nic(const char *file, const struct nwf_domain *domain, const struct nwf_do
                                  "that of line %u",
                                  file, port->line, first->line, nic->line);
         }
-        used[port - domain->ports.data] = true;
+        if (*of) {
+            return nwf_error_set(err, -EEXIST,
+                                 "%s:%u: this <port> is for two interfaces, of lines %u and %u; "
+                                 "give each an alias of your own, and name that",
+                                 file, port->line, (*of)->line, nic->line);
+        }
+        *of = nic;
     }
     return 0;
 }
@@ -421,7 +496,7 @@ check_nic(const char *file, const struct nwf_domain *domain, const struct nwf_do
 int
 nwf_domain_check(const char *file, const struct nwf_domain *domain, struct nwf_error *err)
 {
-    bool used[NWF_DOMAIN_NICS_MAX] = {false};
+    const struct nwf_domain_nic *used[NWF_DOMAIN_NICS_MAX] = {NULL};
     int r;
 
     nwf_vec_foreach (nic, &domain->nics) {

@@ -232,24 +232,12 @@ meet_all(struct search *search, struct nwf_policy *const *list, size_t n,
     return 0;
 }
 
-static const char *
-machine_of(const struct nwf_tag *tags, size_t n_tags)
-{
-    static const char *const keys[] = {"vm-id", "vm-uuid", "xs-vm-uuid"};
-    const char *vm = NULL;
-
-    for (size_t i = 0; !vm && i < sizeof keys / sizeof keys[0]; i++) {
-        vm = nwf_tag_find(tags, n_tags, keys[i]);
-    }
-    return vm;
-}
-
 /* UUIDs may be written in any case, names in one. */
 static int
 meet_machine(struct search *search, const struct nwf_policies *policies, const struct nwf_tag *tags,
              size_t n_tags)
 {
-    const char *uuid = machine_of(tags, n_tags);
+    const char *uuid = nwf_tags_machine(tags, n_tags);
     const char *name = nwf_tag_find(tags, n_tags, NWF_TAG_VM_NAME);
     const struct nwf_policy by_uuid = {.vm = (char *) uuid}, by_name = {.vm = (char *) name};
     int r = 0;

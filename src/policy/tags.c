@@ -3,6 +3,7 @@
  * Bindings out of an Interface's external_ids. */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "nwf/binding.h"
 #include "nwf/cleanup.h"
@@ -41,10 +42,8 @@ bool
 nwf_tag_is_note(const char *key)
 {
     static const char *const keys[] = {
-        NWF_TAG_STATUS,
-        NWF_TAG_ZONE,
-        NWF_TAG_NO_FLOOD,
-        NWF_TAG_INSTALLED,
+        NWF_TAG_STATUS,    NWF_TAG_ZONE, NWF_TAG_NO_FLOOD,
+        NWF_TAG_INSTALLED, NWF_TAG_VM,   NWF_TAG_ADDED,
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -53,6 +52,27 @@ nwf_tag_is_note(const char *key)
         }
     }
     return false;
+}
+
+const char *
+nwf_tags_machine(const struct nwf_tag *tags, size_t n_tags)
+{
+    static const char *const keys[] = {NWF_TAG_VM_ID, "vm-uuid", "xs-vm-uuid"};
+    const char *vm = NULL;
+
+    for (size_t i = 0; !vm && i < sizeof keys / sizeof keys[0]; i++) {
+        vm = nwf_tag_find(tags, n_tags, keys[i]);
+    }
+    return vm;
+}
+
+bool
+nwf_tags_are_stale(const struct nwf_tag *tags, size_t n_tags)
+{
+    const char *for_whom = nwf_tag_find(tags, n_tags, NWF_TAG_VM);
+    const char *owner = nwf_tags_machine(tags, n_tags);
+
+    return for_whom && owner && strcasecmp(for_whom, owner);
 }
 
 bool
@@ -163,9 +183,15 @@ nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n_tag
         .has_identity = has_identity(tags, n_tags),
         .own_mac = mac ? nwf_strndup(mac, NWF_TAG_MAX + 1) : NULL,
     };
-    int r = read_isolated(tags, n_tags, ret, err);
-    if (!r) {
-        r = read_limits(tags, n_tags, ret, err);
+    if (nwf_tags_are_stale(tags, n_tags)) {
+        return nwf_error_set(err, -ESTALE,
+                             "its tags are those of another virtual machine, %.80s, that had the "
+                             "port before; run \"ovs-nwfilter bind\" or \"ovs-nwfilter unbind\"",
+                             nwf_tag_find(tags, n_tags, NWF_TAG_VM));
     }
-    return r ? r : add_variables(tags, n_tags, ret, err);
+    int r;
+    if ((r = read_isolated(tags, n_tags, ret, err)) || (r = read_limits(tags, n_tags, ret, err))) {
+        return r;
+    }
+    return add_variables(tags, n_tags, ret, err);
 }

@@ -30,6 +30,24 @@ check_ports(struct nwf_domain *domain)
     }
 }
 
+/* What hooks do with a domain that runs, whose document may have been broken since. */
+static void
+check_rest(const char *text, size_t size)
+{
+    struct nwf_domain domain CLEANUP(nwf_domain_clear);
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    (void) fuzz_is_ok(nwf_domain_read("input.xml", text, size, &domain, &err), &err);
+    nwf_vec_foreach (nic, &domain.nics) {
+        const struct nwf_domain_port *port = nwf_domain_find_port(&domain, nic);
+        FUZZ_CHECK(!port || port->has_mac || !strcmp(port->alias, nic->alias));
+    }
+    nwf_vec_foreach (port, &domain.ports) {
+        FUZZ_CHECK(port->has_mac == !port->alias && port->binding.filter);
+    }
+    (void) fuzz_is_ok(nwf_domain_check("input.xml", &domain, &err), &err);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -42,5 +60,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         FUZZ_CHECK(!domain.nics.n && !domain.ports.n && !domain.name && !domain.uuid);
     }
+    check_rest(text, size);
     return 0;
 }

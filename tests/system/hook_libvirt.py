@@ -24,6 +24,8 @@ POLICIES = "/etc/ovs-nwfilter/policy.d"
 UUID = "3b5f8a0e-7d0f-4c54-8a8b-6d1d2f3c4b5a"
 OTHER = "c605bcf9-3648-57e3-8d84-5060ded851e8"
 NOTES = {"nwfilter-status", "nwfilter-installed-ts", "nwfilter-ct-zone", "nwfilter-no-flood"}
+# What each port of a domain that runs has.
+MACHINE = {"vm-name": "web", "nwfilter-vm": UUID}
 # Who hears a guest's broadcast, beside other guests that are enforced.
 UPLINK = ["uplink"]
 
@@ -99,7 +101,7 @@ def check_good(world, what, result, **wanted):
     world.check(what, (result.status, result.out, result.err) == (0, "", ""), result)
     for name, (tags, address) in wanted.items():
         expected = {f"nwfilter-{key}" if key.isupper() else key.replace("_", "-"): value
-                    for key, value in tags.items()} | {"vm-name": "web"}
+                    for key, value in tags.items()} | MACHINE
         world.check(f"    {name} has the tags, and is active", own_tags(world, name) == expected
                     and world.status(name) == "active", world.tags(name))
         others = UPLINK + sorted(set(wanted) - {name})
@@ -264,7 +266,7 @@ def test_refused(world):
          domain("<interface type='user'><mac address='52:54:00:00:00:07'/></interface>",
                 entries=entry(7)), "domain web:6: this <port> .* has no <target dev>.*"),
         ("another machine's port", domain(nic(1), entries=entry(1, IP="10.0.0.1"), uuid=OTHER),
-         "vnet0: its vm-id is that of another virtual machine"),
+         f"vnet0: its vm-id is that of another virtual machine, {UUID}"),
     ]
     define("broken", "<filter name='broken'><rule/></filter>")
     define("needs", "<rule action='drop' direction='out'><ip srcipaddr='$WHO'/></rule>")
@@ -303,11 +305,12 @@ def test_trusted(world):
 def test_disagree(world):
     define("other", "<rule action='drop'><all/></rule>")
     world.set_tags("vnet0", port_profile="other")
-    check_refused(world, "metadata and profileid", hook(domain(nic(1), entries=entry(1))),
+    other = nic(1, profile="other")
+    check_refused(world, "metadata and profileid", hook(domain(other, entries=entry(1))),
                   r"vnet0: domain web:6 \(filter clean-traffic\) and profileid \(filter other\) "
                   "do not agree")
     write_policies(policy("10.0.0.6", vm="web"))
-    check_refused(world, "profileid and policy.d", hook(domain(nic(1))),
+    check_refused(world, "profileid and policy.d", hook(domain(other)),
                   rf"vnet0: profileid \(filter other\) and {POLICIES}/policy.json: entry 0 "
                   r"\(filter clean-traffic\) do not agree")
     world.set_tags("vnet0", port_profile="nosuch")
@@ -333,6 +336,210 @@ def test_disagree(world):
                   rf"vnet0: no filter is known for it: {POLICIES}/broken.json.*")
     os.unlink(f"{POLICIES}/broken.json")
     catch_up(world)
+
+
+def tap(number, dev, kind="ethernet", inside=""):
+    """An interface that is no port of libvirt's making."""
+    return (f"<interface type='{kind}'><mac address='52:54:00:00:00:{number:02x}'/>{inside}"
+            f"<target dev='{dev}'/></interface>\n")
+
+
+def check_untouched(world, what, name, before, document, operation, phase):
+    result = hook(document, operation, phase)
+    good = result.status == (operation == "start") and not result.out
+    world.check(f"{what}: {operation} leaves it as it is", good and world.tags(name) == before,
+                (result, before, world.tags(name)))
+
+
+def test_whose(world):
+    """A name in a document makes no port its machine's."""
+    world.guest("tap7", 7, CLEAN, IP="10.0.0.7")
+    catch_up(world)
+    linux = "<source bridge='virbr9'/>"
+    for what, tags in (("no identity but iface-id", {}), ("os-vif", {"vm_uuid": OTHER}),
+                       ("XenServer", {"xs_vm_uuid": OTHER}), ("libvirt", {"vm_id": OTHER})):
+        world.set_tags("tap7", **tags)
+        catch_up(world)
+        before = world.tags("tap7")
+        for kind in (tap(7, "tap7", "bridge", linux), nic(7, "tap7"), tap(7, "tap7")):
+            for words in (("start", "begin"), ("reconnect", "begin"), ("stopped", "end"),
+                          ("release", "end")):
+                check_untouched(world, f"another's port, {what}", "tap7", before,
+                                domain(kind, entries=entry(7, "allow-arp")), *words)
+        world.set_tags("tap7", **dict.fromkeys(tags))
+    world.unplug("tap7")
+    for name in ("uplink", "br0"):
+        before = world.tags(name)
+        for words in (("start", "begin"), ("stopped", "end"), ("release", "end")):
+            check_untouched(world, f"the host's port {name}", name, before,
+                            domain(tap(7, name), entries=entry(7)), *words)
+    result = hook(domain(tap(7, "uplink", "bridge", linux)))
+    world.check("a Linux bridge's interface has such a name", result == (0, "", ""), result)
+
+
+def test_taken(world):
+    """A tap that somebody else has made, without a word of whose it is."""
+    world.guest("tap8", 8)
+    bare = {"attached_mac": None, "iface_id": None}
+    world.set_tags("tap8", **bare)
+    document = domain(tap(8, "tap8"), entries=entry(8, IP="10.0.0.8"))
+    check_good(world, "a tap without any tags", hook(document), tap8=(
+        {"nwfilter": CLEAN, "IP": "10.0.0.8", "nwfilter-added": "vm-id,attached-mac"},
+        "10.0.0.8"))
+    world.check("    it is the machine's", world.tags("tap8")["vm-id"] == UUID
+                and world.tags("tap8")["attached-mac"] == world.mac("tap8"), world.tags("tap8"))
+    result = hook(document, "stopped", "end")
+    world.check("    stopped finds it", result == (0, "", "")
+                and own_tags(world, "tap8").get("nwfilter") == "(stopped)", world.tags("tap8"))
+    result = hook(document, "release", "end")
+    left = {key for key in world.tags("tap8") if not key.startswith("nwfilter-")}
+    world.check("    release makes it nobody's", result == (0, "", "") and not left
+                and not own_tags(world, "tap8"), world.tags("tap8"))
+    result = hook(domain(tap(8, "tap8"), entries=entry(8, "nosuch")))
+    world.check("    a start that fails too", result.status == 1 and not own_tags(world, "tap8")
+                and "vm-id" not in world.tags("tap8"), (result, world.tags("tap8")))
+    world.set_tags("tap8", attached_mac="52:54:00:00:00:66")
+    check_refused(world, "another address", hook(document),
+                  "tap8: its attached-mac, 52:54:00:00:00:66, is not this interface's", ["tap8"])
+    world.set_tags("tap8", attached_mac="52:54:00:00:00:08", nwfilter="allow-arp")
+    result = hook(document)
+    world.check("    somebody else's filter", result.status == 1
+                and own_tags(world, "tap8") == {"nwfilter": "allow-arp"} and re.fullmatch(
+                    "ovs-nwfilter: tap8: somebody else has bound filter allow-arp to it; .*\n",
+                    result.err), (result, world.tags("tap8")))
+    world.unplug("tap8")
+
+
+def test_address(world):
+    """The address in force is the document's."""
+    document = domain(nic(1), entries=entry(1, IP="10.0.0.1"))
+    world.set_tags("vnet0", attached_mac=None)
+    check_good(world, "no attached-mac", hook(document), vnet0=(
+        {"nwfilter": CLEAN, "IP": "10.0.0.1", "nwfilter-added": "attached-mac"}, "10.0.0.1"))
+    clear_tags(world, "vnet0")
+    world.set_tags("vnet0", attached_mac="52:54:00:00:00:66")
+    check_refused(world, "another attached-mac", hook(document),
+                  "vnet0: its attached-mac, 52:54:00:00:00:66, is not the interface's address, "
+                  "52:54:00:00:00:01")
+    world.set_tags("vnet0", attached_mac="52:54:00:00:00:01")
+
+
+def test_undone(world):
+    """A start that fails leaves what was bound before."""
+    nwfilter("bind", "vnet0", CLEAN, "IP=10.0.0.1")
+    catch_up(world)
+    before = own_tags(world, "vnet0")
+    result = hook(domain(nic(1), entries=entry(1, "nosuch")))
+    catch_up(world)
+    world.check("a start that fails: what was bound before is bound again", result.status == 1
+                and own_tags(world, "vnet0") == before == {
+                    "nwfilter": CLEAN, "nwfilter-IP": "10.0.0.1", "nwfilter-vm": UUID}
+                and world.status("vnet0") == "active", (result, before, own_tags(world, "vnet0")))
+    clear_tags(world, "vnet0")
+
+
+def test_shared_address(world):
+    """A machine that comes with an address that others share puts none of them out of force."""
+    shared = "00:00:5e:00:01:07"
+    pair = "".join(entry(n, IP=f"10.0.0.{n}").replace(
+        "<parameter", f"<parameter name='MAC' value='52:54:00:00:00:{n:02x}'/>"
+        f"<parameter name='MAC' value='{shared}'/><parameter", 1) for n in (1, 2))
+    hook(domain(nic(1), nic(2), entries=pair))
+    world.guest("vnet4", 4)
+    world.set_tags("vnet4", vm_id=OTHER, attached_mac=shared)
+    document = domain(nic(4, "vnet4"), entries=entry(4, IP="10.0.0.4"), uuid=OTHER)
+    result = hook(document.replace("52:54:00:00:00:04", shared))
+    catch_up(world)
+    world.check("a new machine with others' shared address is refused", result.status == 1
+                and re.fullmatch(f"ovs-nwfilter: vnet4: address {shared} is that of vnet[01], .*\n",
+                                 result.err), result)
+    status = [world.status(name) for name in ("vnet0", "vnet1")]
+    world.check("    and they run on", status == ["active"] * 2, status)
+    world.unplug("vnet4")
+    clear_tags(world, "vnet0", "vnet1")
+
+
+def test_stale(world):
+    """Rows that have outlived their machine, as after a power loss."""
+    old = {"nwfilter": "allow-arp", "nwfilter_OLD": "1", "vm_name": "old", "nwfilter_vm": OTHER,
+           "port_profile": "allow-arp"}
+    world.set_tags("vnet0", **old)
+    check_good(world, "start: nothing of an older machine counts", hook(
+        domain(nic(1), entries=entry(1, IP="10.0.0.1"))),
+        vnet0=({"nwfilter": CLEAN, "IP": "10.0.0.1"}, "10.0.0.1"))
+    world.check("    its profileid neither", "port-profile" not in world.tags("vnet0"),
+                world.tags("vnet0"))
+    clear_tags(world, "vnet0")
+    world.set_tags("vnet0", port_profile="allow-arp")
+    result = hook(domain(nic(1)))
+    world.check("only a profileid of an older machine: refused", result.status == 1
+                and re.fullmatch("ovs-nwfilter: vnet0: no filter: .* has no profileid.*\n",
+                                 result.err)
+                and not own_tags(world, "vnet0"), (result, world.tags("vnet0")))
+    world.set_tags("vnet0", **old | {"nwfilter": CLEAN, "nwfilter_IP": "10.0.0.1"})
+    catch_up(world)
+    world.check("plugged later, when no hook runs: quarantined", world.status("vnet0").startswith(
+        f"error: its tags are those of another virtual machine, {OTHER}, "), world.tags("vnet0"))
+    check_shut(world, "    nothing passes", "vnet0")
+    result = nwfilter("bind", "vnet0", CLEAN, "IP=10.0.0.1")
+    catch_up(world)
+    world.check("    until somebody binds it", result.status == 0 and "vm-name" not in
+                world.tags("vnet0") and world.status("vnet0") == "active", world.tags("vnet0"))
+    world.set_tags("vnet0", port_profile=None)
+    clear_tags(world, "vnet0")
+
+
+def test_elsewhere(world):
+    """A policy that is not in the metadata, of a port on a bridge that nobody manages."""
+    world.set_tags("vnet8", vm_id=UUID, attached_mac="52:54:00:00:00:09", port_profile=CLEAN)
+    ours = r'and bridge plain is not managed; run "ovs-nwfilter manage plain"'
+    plain = domain(nic(9, bridge="plain"))
+    check = [("profileid", domain(nic(9, bridge="plain", profile=CLEAN)), "profileid", {})]
+    check += [(f"policy.d by {key}", plain, f"{POLICIES}/policy.json: entry 0", {key: value})
+              for key, value in (("vm", "web"), ("mac", "52:54:00:00:00:09"), ("port", "vnet8"))]
+    for what, document, place, selector in check:
+        write_policies(*([policy("10.0.0.9", **selector)] if selector else []))
+        result = hook(document)
+        world.check(f"{what}: refused", result.status == 1 and not own_tags(world, "vnet8")
+                    and re.fullmatch(f"ovs-nwfilter: vnet8: {place} names a filter for it, "
+                                     f"{ours}\n", result.err), (result, world.tags("vnet8")))
+    write_policies()
+    result = hook(plain)
+    world.check("no policy: not looked at", result == (0, "", ""), result)
+    world.set_tags("vnet8", vm_id=None, attached_mac=None, port_profile=None)
+
+
+def test_other_name(world):
+    """A Port that is not called like its Interface."""
+    world.ovs.vsctl("--", "--id=@i", "create", "Interface", "name=vnet6", "type=internal",
+                    f"external_ids:vm-id={UUID}", "--", "--id=@p", "create", "Port", "name=pf",
+                    "interfaces=@i", "--", "add", "Bridge", "br0", "ports", "@p")
+    world.ovs.ofport("vnet6")
+    result = hook(domain(nic(7, "vnet6")))
+    world.check("a Port of another name: no policy is refused", result.status == 1
+                and result.err.startswith("ovs-nwfilter: vnet6: no filter: "), result)
+    result = hook(domain(nic(7, "vnet6"), entries=entry(7, IP="10.0.0.7")))
+    world.check("    with one it is in force", result == (0, "", "")
+                and world.status("vnet6") == "active", (result, world.tags("vnet6")))
+    world.ovs.vsctl("del-port", "pf")
+    catch_up(world)
+
+
+def test_names(world):
+    """A name that is too long for a tag leaves none of a machine before."""
+    world.set_tags("vnet0", vm_name="old")
+    long = "w" * 70000
+    result = hook(domain(nic(1), entries=entry(1, IP="10.0.0.1"), name=long), name="long")
+    world.check("a name that is no tag's: the old one goes", result == (0, "", "")
+                and "vm-name" not in world.tags("vnet0"), (result, world.tags("vnet0")))
+    clear_tags(world, "vnet0")
+    one = entry(1, IP="10.0.0.1")
+    for what, document, pattern in (
+            ("one entry for two interfaces", domain(nic(1), nic(1, "vnet1"), entries=one),
+             r"domain web:6: this <port> is for two interfaces, of lines \d+ and \d+; .*"),
+            ("two interfaces of one name", domain(nic(1), nic(2, "vnet0"), entries=one),
+             r"domain web:\d+: a second interface has <target dev='vnet0'>, .*")):
+        check_refused(world, what, hook(document), pattern)
 
 
 def test_silent(world):
@@ -377,10 +584,52 @@ def test_reconnect(world):
                 result.status == 0 and not result.out and "is for none of" in result.err
                 and own_tags(world, "vnet0")["nwfilter"] == CLEAN
                 and world.status("vnet0") == "active", result)
+    clear_tags(world, "vnet0")
+    other = domain(nic(1), entries=entry(1, "allow-arp"))
+    write_policies(policy("10.0.0.1", vm="web"))
+    hook(domain(nic(1)))
+    result = hook(other, "reconnect")
+    world.check("metadata that is not what is in force: is said, and changes nothing",
+                result.status == 0 and "do not agree" in result.err
+                and own_tags(world, "vnet0") == MACHINE and world.status("vnet0") == "active",
+                (result, own_tags(world, "vnet0")))
+    write_policies()
     world.set_tags("vnet0", nwfilter="nosuch")
     result = hook(document, "reconnect")
     world.check("a filter that fails is said, and is no failure", result.status == 0
                 and re.fullmatch("ovs-nwfilter: vnet0: .*nosuch.*\n", result.err), result)
+    clear_tags(world, "vnet0", "vnet1")
+
+
+def test_broken_since(world):
+    """The metadata of a domain that runs has been edited, and has mistakes: that is said, and what
+    is in order counts."""
+    good = domain(nic(1), nic(2), entries=entry(1, IP="10.0.0.1") + entry(2, IP="10.0.0.2"))
+    for what, broken in (
+            ("no address", "<port mac='zz'><filterref filter='allow-arp'/></port>"),
+            ("no selector", "<port><filterref filter='allow-arp'/></port>"),
+            ("an unknown attribute", entry(1, "allow-arp").replace(" mac=", " MAC=")),
+            ("a bad alias", "<port alias='a b'><filterref filter='allow-arp'/></port>"),
+            ("two filters", entry(1, "allow-arp").replace(
+                "</port>", "<filterref filter='allow-ipv4'/></port>")),
+            ("no filter", "<port mac='52:54:00:00:00:01'/>"),
+            ("a variable's name that is taken", entry(1, status="1"))):
+        hook(good)
+        for name in ("vnet0", "vnet1"):
+            world.set_tags(name, nwfilter=None, nwfilter_IP=None)
+        bad = domain(nic(1), nic(2), entries=broken + entry(2, IP="10.0.0.2"))
+        result = hook(bad, "reconnect")
+        world.check(f"reconnect: {what}: is said, and is no failure", result.status == 0
+                    and not result.out and re.match(r"ovs-nwfilter: domain web:\d: ", result.err),
+                    result)
+        world.check("    the other port has its filter back, this one has none",
+                    own_tags(world, "vnet1").get("nwfilter") == CLEAN
+                    and "nwfilter" not in own_tags(world, "vnet0"), world.tags("vnet0"))
+        for words, tag in ((("stopped", "end"), "(stopped)"), (("release", "end"), None)):
+            result = hook(bad, *words)
+            left = [own_tags(world, name).get("nwfilter") for name in ("vnet0", "vnet1")]
+            world.check(f"    {words[0]} cleans up both", result.status == 0 and not result.out
+                        and left == [tag, tag], (result, left))
     clear_tags(world, "vnet0", "vnet1")
 
 
@@ -421,6 +670,39 @@ def test_lost(world):
                 and not result.out and world.status("vnet0") == "active", result)
     world.expect_all("    and the port is enforced", [
         ("vnet0", world.ip("vnet0"), UPLINK), ("vnet0", world.ip("vnet0", src="10.0.0.77"), [])])
+    clear_tags(world, "vnet0")
+    write_policies(policy("10.0.0.1", vm="web"))
+    record = "/etc/ovs-nwfilter/bridges.d/br0.json"
+    with open(record) as file:
+        text = file.read()
+    with open(record, "w") as file:
+        file.write("{")
+    world.ovs.vsctl("clear", "Bridge", "br0", "external_ids", "fail_mode")
+    result = hook(domain(nic(1)))
+    world.check("    if its record cannot be read: refused", result.status == 1
+                and "bridge br0 has lost its tags" in result.err
+                and not own_tags(world, "vnet0"), (result, world.tags("vnet0")))
+    with open(record, "w") as file:
+        file.write(text)
+    write_policies()
+    catch_up(world)
+    clear_tags(world, "vnet0")
+
+
+def test_cleared_meanwhile(world):
+    """A tool of the host clears the bridge at any moment."""
+    command = "ovs-vsctl clear Bridge br0 external_ids fail_mode; sleep 0.02; "
+    tool = subprocess.Popen(("sh", "-c", command * 40), stdout=subprocess.DEVNULL)
+    results = []
+    while tool.poll() is None:
+        result = hook(domain(nic(1), entries=entry(1, IP="10.0.0.1")))
+        results.append((result.status, own_tags(world, "vnet0").get("nwfilter")))
+        for key in own_tags(world, "vnet0"):
+            world.set_tags("vnet0", **{key: None})
+    wrong = [each for each in results if each[0] == 0 and each[1] != CLEAN]
+    world.check(f"of {len(results)} starts beside a tool that clears the bridge no port is left "
+                "without its tags", not wrong, wrong)
+    catch_up(world)
     clear_tags(world, "vnet0")
 
 
@@ -468,6 +750,15 @@ def test_slow_daemon(world):
     world.check("a daemon that hangs: refused with one line", result.status == 1
                 and result.err == "ovs-nwfilter: vnet0: not enforced in time\n", result)
     world.check("    no tag is left", not own_tags(world, "vnet0"), world.tags("vnet0"))
+    both = domain(nic(1), nic(2))
+    linux = domain(tap(9, "vnet9", "bridge", "<source bridge='virbr0'/>"))
+    for what, document, most in (("two ports", both, 11), ("none", linux, 1)):
+        for words in (("reconnect", "begin"), ("stopped", "end"), ("release", "end")):
+            began = time.monotonic()
+            result = hook(document, *words, options=("--timeout=1",))
+            took = time.monotonic() - began
+            world.check(f"    {words[0]} of a domain with {what} ({took:.1f} s)",
+                        result.status == 0 and took < most, (result, took))
     world.daemon.thaw()
     world.daemon.settle()
     check_shut(world, "    nothing passes", "vnet0")
@@ -499,7 +790,9 @@ def test_daemon_ends(world):
 
 
 PARTS = [test_start, test_one_transaction, test_places, test_not_ours, test_refused, test_no_number,
-         test_trusted, test_disagree, test_silent, test_reconnect, test_stopped, test_lost,
+         test_trusted, test_disagree, test_whose, test_taken, test_address, test_undone,
+         test_shared_address, test_stale, test_elsewhere, test_other_name, test_names, test_silent,
+         test_reconnect, test_broken_since, test_stopped, test_lost, test_cleared_meanwhile,
          test_no_switch]
 
 

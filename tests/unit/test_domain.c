@@ -183,6 +183,15 @@ static const struct metadata_row metadata_rows[] = {
     {OURS ONE "\n<port alias='net0'><filterref filter='f'/></port></ports>",
      "d.xml:3: this <port> and that of line 2 are for one interface, that of line 5", NULL, NULL,
      true},
+    {OURS
+     "\n<port mac='52:54:00:aa:bb:01'><filterref filter='f'/></port></ports></metadata><devices>"
+     "<interface><mac address='52:54:00:aa:bb:01'/></interface></devices><metadata>",
+     "d.xml:3: this <port> is for two interfaces, of lines 3 and 5; give each an alias", NULL, NULL,
+     true},
+    {OURS ONE "</ports></metadata><devices><interface><target dev='vnet0'/></interface></devices>"
+              "<metadata>",
+     "d.xml:4: a second interface has <target dev='vnet0'>, which is that of line 2", NULL, NULL,
+     true},
     {OURS "\n<port mac='52:54:00:aa:bb:03'><filterref filter='f'/></port></ports>",
      "d.xml:3: this <port> is for none of the domain's interfaces", NULL, NULL, true},
     {OURS "\n<port alias='net7'><filterref filter='f'/></port></ports>",
@@ -239,6 +248,28 @@ test_unplugged(void **state)
     expect_error(nwf_domain_check("d.xml", &domain, &err), &err, "is for none of");
 }
 
+/* What is for two, or one of two, is for nobody until that is mended. */
+static void
+test_ambiguous(void **state)
+{
+    static const char *const texts[] = {
+        OURS ONE "<port alias='net0'><filterref filter='g'/></port></ports>",
+        OURS ONE "</ports></metadata><devices><interface><mac address='52:54:00:aa:bb:01'/>"
+                 "</interface></devices><metadata>",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(texts); i++) {
+        char *text CLEANUP_FREE = domain_of(texts[i]);
+        struct nwf_domain domain CLEANUP(nwf_domain_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+
+        expect_ok(nwf_domain_read("d.xml", text, strlen(text), &domain, &err), &err);
+        expect_port(&domain, 0, NULL, texts[i]);
+        expect_port(&domain, 1, NULL, texts[i]);
+    }
+}
+
 /* Ports are cleaned up behind a domain whose metadata nobody can read any more. */
 static void
 test_broken_metadata(void **state)
@@ -252,6 +283,36 @@ test_broken_metadata(void **state)
     assert_int_equal(domain.nics.n, 2);
     assert_string_equal(domain.nics.data->dev, "vnet0");
     assert_string_equal(domain.uuid, "u");
+}
+
+/* Entries that are broken are left out, and the others are there: nothing half-read is. */
+static void
+test_half_broken(void **state)
+{
+    static const char *const broken[] = {
+        "<port mac='zz'><filterref filter='g'/></port>",
+        "<port><filterref filter='g'/></port>",
+        "<port MAC='52:54:00:aa:bb:01'><filterref filter='g'/></port>",
+        "<port alias='a b'><filterref filter='g'/></port>",
+        "<port mac='52:54:00:aa:bb:01'/>",
+        "<port mac='52:54:00:aa:bb:01'><filterref filter='g'/><filterref filter='h'/></port>",
+        "<port mac='52:54:00:aa:bb:01'><filterref filter='g'><parameter name='status' value='x'/>"
+        "</filterref></port>",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(broken); i++) {
+        char *metadata CLEANUP_FREE = nwf_asprintf(
+            OURS "%s<port alias='ua-two'><filterref filter='f'/></port></ports>", broken[i]);
+        char *text CLEANUP_FREE = domain_of(metadata);
+        struct nwf_domain domain CLEANUP(nwf_domain_clear);
+        struct nwf_error err = NWF_ERROR_INIT;
+
+        expect_error(nwf_domain_read("d.xml", text, strlen(text), &domain, &err), &err, "d.xml:2");
+        expect(domain.nics.n == 2 && domain.ports.n == 1, "%s: %zu", broken[i], domain.ports.n);
+        expect_port(&domain, 0, NULL, broken[i]);
+        expect_port(&domain, 1, "f ", broken[i]);
+    }
 }
 
 /* ---- The schema. ---- */
@@ -345,7 +406,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interfaces),      cmocka_unit_test(test_little),
         cmocka_unit_test(test_metadata),        cmocka_unit_test(test_unplugged),
-        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_broken_metadata), cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_half_broken),     cmocka_unit_test(test_schema),
         cmocka_unit_test(test_broken),          cmocka_unit_test(test_limits),
     };
 
