@@ -366,9 +366,13 @@ nwf_hook_add_policy(const struct nwf_cli *cli, const char *file, const struct nw
 {
     int r;
 
-    if (nwf_hook_is_hosts(port) || is_elsewhere(domain, port)) {
-        return port->entry ? nwf_error_set(err, -EINVAL, "%s: " NWF_NOT_FILTERED, port->nic->dev)
-                           : 0;
+    if (is_elsewhere(domain, port)) {
+        return 0;
+    }
+    if (nwf_hook_is_hosts(port)) {
+        return port->entry || !nwf_is_named_trusted(&port->bridge->config, port->nic->dev)
+                   ? nwf_error_set(err, -EINVAL, "%s: " NWF_NOT_FILTERED, port->nic->dev)
+                   : 0;
     }
     if ((r = check_managed(cli, file, domain, port, err))) {
         nwf_error_wrap(err, "%s", port->nic->dev);

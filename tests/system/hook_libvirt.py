@@ -373,6 +373,10 @@ def test_whose(world):
         for words in (("start", "begin"), ("stopped", "end"), ("release", "end")):
             check_untouched(world, f"the host's port {name}", name, before,
                             domain(tap(7, name), entries=entry(7)), *words)
+    result = hook(domain(tap(7, "br0")))
+    world.check("the bridge's own port is refused without an entry, too", result.status == 1
+                and re.fullmatch("ovs-nwfilter: br0: .*the bridge's own.* not filtered\n",
+                                 result.err), result)
     result = hook(domain(tap(7, "uplink", "bridge", linux)))
     world.check("a Linux bridge's interface has such a name", result == (0, "", ""), result)
 
