@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import time
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -42,6 +43,10 @@ VLANS = {"open-i1": {"tag": 5}, "choosy-i2": {"tag": 5}, "choosy-g1": {"tag": 5}
          "open-i2": {"tag": 5, "vlan_mode": "native-untagged"}, "choosy-i1": {"trunks": "5,6"},
          "eth1": {"tag": 5}}
 
+
+# Seconds in which RSTP makes NORMAL forget its addresses again and again, and flood what teaches
+# them anew (IEEE 802.1D, 17.13: tcWhile is no longer than twice the hello time, and a second more).
+TOPOLOGY_CHANGE = 5
 
 def test(world):
     for name, text in TEXTS.items():
@@ -294,6 +299,7 @@ def test_normal(world):
     nwfilter("sync")
     frame = world.ip("uplink", "eth1")
     wait_for(lambda: not world.verdict("uplink", frame, ["eth1"]), "RSTP", 40)
+    time.sleep(TOPOLOGY_CHANGE)
     test_pairs(world, "RSTP")
     world.ovs.vsctl("set", "Bridge", "br0", "rstp_enable=false")
     nwfilter("sync")
