@@ -20,7 +20,8 @@ class StatefulOvsSide(OvsSide):
                              "outside": ovs.add_guest("obr", "oout"),
                              "host": SwitchHost("obr")}, self.flush)
         self.setup_complaint = (self.write("open", OPEN)
-                                or self.nwfilter("manage", "obr", "--trusted=oout")
+                                or self.nwfilter("manage", "obr", "--trusted=oout",
+                                                 "--unknown-unicast=flood")
                                 or self.nwfilter("bind", "opeer", "open"))
         self.settle(OUTSIDE.mac, ovs.ofport("oout"))
         self.settle(HOST.mac, LOCAL)

@@ -87,7 +87,8 @@ class OvsSide:
         self.trio = Trio(ovs.add_guest("obr", "oguest", mac=GUEST.mac),
                          ovs.add_guest("obr", "opeer"), ovs.add_guest("obr", "oout"),
                          self.forget)
-        self.setup_complaint = self.nwfilter("manage", "obr", "--trusted=opeer,oout")
+        self.setup_complaint = self.nwfilter("manage", "obr", "--trusted=opeer,oout",
+                                             "--unknown-unicast=flood")
         for port, host in (("opeer", PEER), ("oout", OUTSIDE)):
             self.settle(host.mac, ovs.ofport(port))
 

@@ -296,8 +296,8 @@ test_half_broken(void **state)
         "<port alias='a b'><filterref filter='g'/></port>",
         "<port mac='52:54:00:aa:bb:01'/>",
         "<port mac='52:54:00:aa:bb:01'><filterref filter='g'/><filterref filter='h'/></port>",
-        "<port mac='52:54:00:aa:bb:01'><filterref filter='g'><parameter name='status' value='x'/>"
-        "</filterref></port>",
+        ("<port mac='52:54:00:aa:bb:01'><filterref filter='g'><parameter name='status' value='x'/>"
+         "</filterref></port>"),
     };
 
     (void) state;
