@@ -78,8 +78,7 @@ name_one(struct nwf_domain *domain, const struct nwf_ovs_bridge *bridge,
     if (nic) {
         nic->dev = nwf_strdup(nwf_ovs_ref_name(ref));
     }
-    nwf_vec_clear(&row.tags);
-    nwf_vec_clear(&row.bond);
+    nwf_ovs_port_clear(&row);
 }
 
 void
@@ -100,8 +99,7 @@ void
 nwf_hook_ports_clear(struct nwf_hook_ports *ports)
 {
     nwf_vec_foreach (port, ports) {
-        nwf_vec_clear(&port->row.tags);
-        nwf_vec_clear(&port->row.bond);
+        nwf_ovs_port_clear(&port->row);
     }
     nwf_vec_clear(ports);
 }

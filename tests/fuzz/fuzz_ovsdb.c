@@ -88,8 +88,7 @@ check_refs(const struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge)
         nwf_ovs_read_port(bridge, ref, &port);
         FUZZ_CHECK(!strcmp(nwf_ovs_ref_name(ref), port.name));
         FUZZ_CHECK(nwf_ovsdb_port_seqno(db, &port.uuid, &port.port_uuid) == ref->seqno);
-        nwf_vec_clear(&port.tags);
-        nwf_vec_clear(&port.bond);
+        nwf_ovs_port_clear(&port);
     }
     nwf_vec_clear(&refs);
 }
