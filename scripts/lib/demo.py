@@ -31,6 +31,7 @@ BRIDGE = "br0"
 
 FLOW = re.compile(r"cookie=0x([0-9a-f]+), .*table=(\d+), n_packets=(\d+), .*?(priority=.*)")
 FROM_VM, TO_VM = range(10, 99), range(110, 199)  # tables, see include/nwf/pipeline.h
+NO_RULE = 0xfffe  # in a cookie: a table's end, or a comparison
 PLACES = range(99, 104)  # where an address is
 DROP = " actions=drop"
 
@@ -51,6 +52,7 @@ def deciding_flows(before, after):
     receivers'; else the last one passed."""
     hit = [flow for flow in after if after[flow] > before.get(flow, 0)]
     for wanted in (lambda flow: flow[2].endswith(DROP) and flow[1] not in PLACES,
+                   lambda flow: flow[1] in FROM_VM and flow[0] & 0xffff != NO_RULE,
                    lambda flow: flow[1] in FROM_VM,
                    lambda flow: flow[1] in TO_VM):
         chosen = sorted((flow for flow in hit if wanted(flow)), key=lambda flow: flow[0])
@@ -67,7 +69,7 @@ def show_flow(flow, names):
     whose = ""
     if table in FROM_VM or table in TO_VM:
         direction = "from" if table in FROM_VM else "to"
-        whose = f"{direction} {port}, {'no rule' if rule == 0xfffe else f'rule {rule}'}: "
+        whose = f"{direction} {port}, {'no rule' if rule == NO_RULE else f'rule {rule}'}: "
     return f"{verdict}  table {table}: {whose}{match}"
 
 
@@ -234,7 +236,7 @@ def demo(lab):
     print("\nvnet2 is plugged but not filtered yet: nothing passes, either way.")
     early = [("vnet2", "ARP request", arp("vnet2"), NONE),
              ("vnet0", "IPv4 to vnet2", ip("vnet0", "vnet2", dst=IP["vnet2"]),
-              ("vnet1", "uplink")),
+              ("uplink",)),
              ("uplink", "ARP request", arp("uplink"), ("vnet0", "vnet1"))]
     good = show_cases(ovs, wire, names, early)
     print()
