@@ -24,13 +24,15 @@ def test(world):
     world.guest("trunk", 2, "clean-traffic", IP="10.0.0.5")
     world.guest("access", 3, "clean-traffic", {"tag": 5}, IP="10.0.0.5")
     world.guest("lists", 4, "clean-traffic", IP="10.0.0.5,10.0.0.77,10.0.8.0/28")
+    world.guest("strict", 5, "clean-traffic-strict", IP="10.0.0.5", IPV6="2001:db8::5")
     # NORMAL's behaviour: frames to the bridge's own groups are told from others.
     world.ovs.vsctl("remove", "Bridge", "br0", "other_config", "forward-bpdu")
     world.manage()
-    world.hear("trunk", "access", "lists")
-    for name in ("trunk", "access", "lists"):
+    world.hear("trunk", "access", "lists", "strict")
+    for name in ("trunk", "access", "lists", "strict"):
         for kind in flood.KINDS:
-            check_flood(world, name, kind)
+            if name == "strict" or kind not in flood.IPV6_KINDS:
+                check_flood(world, name, kind)
     check_neighbours(world)
 
 
