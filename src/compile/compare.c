@@ -284,15 +284,31 @@ nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand, str
 
 /* ---- Comparing. ---- */
 
+/* Bits that the word has not need not be told from others. */
+static uint32_t
+whole_mask(enum nwf_compared field, unsigned int word, uint32_t mask)
+{
+    uint32_t all = (uint32_t) ((UINT64_C(1) << fields[field].n_bits[word]) - 1);
+
+    return mask == all ? UINT32_MAX : mask;
+}
+
 void
 nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nwf_operand *operand,
                 unsigned int bit)
 {
+    uint32_t last = 0;
+
     nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, 1);
     for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
+        uint32_t mask = whole_mask(field, i, operand->mask[i]);
+
         nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND, operand->value[i]);
-        nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND_MASK, operand->mask[i]);
+        if (!i || mask != last) {
+            nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND_MASK, mask);
+        }
         nwf_put_resubmit(actions, (uint8_t) (fields[field].table + i));
+        last = mask;
     }
     nwf_put_text(actions, "move:NXM_NX_REG%d[0]->NXM_NX_REG%d[%u]", NWF_REG_EQUAL, NWF_REG_COMPARED,
                  bit);
