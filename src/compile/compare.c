@@ -94,10 +94,10 @@ nwf_compared_n_bits(enum nwf_compared field, unsigned int word)
 /* ovs-ofctl(8), and what saves flows with it for a restart, does not read the mask of an IPv6
  * address that begins with a digit: it takes it for the length of a prefix.  So the masks of
  * the first half of an address have its first two bits, and begin with a letter; those of the
- * second half begin with a colon. */
+ * second half begin with a colon.  Addresses that there are begin with 00 or 11 (RFC 4291, 2.4).
+ *
+ * Bits of IPv6 addresses are looked at in pairs, so that there are half as many masks. */
 #define IPV6_TOP UINT32_C(0xc0000000)
-#define IPV6_TOP_SHIFT 30
-#define IPV6_TOPS 4
 
 static bool
 is_ipv6(enum nwf_compared field)
@@ -109,7 +109,10 @@ is_ipv6(enum nwf_compared field)
 bool
 nwf_compared_takes(enum nwf_compared field, const struct nwf_operand *operand)
 {
-    return !is_ipv6(field) || (operand->mask[0] & IPV6_TOP) == IPV6_TOP;
+    uint32_t top = operand->value[0] & IPV6_TOP;
+
+    return !is_ipv6(field)
+           || ((operand->mask[0] & IPV6_TOP) == IPV6_TOP && (!top || top == IPV6_TOP));
 }
 
 /* ---- Frames that have the field. ---- */
@@ -322,12 +325,12 @@ add(uint8_t table, uint16_t priority, const struct match *match, const struct of
                      match, actions ? actions->data : NULL, actions ? actions->size : 0);
 }
 
-/* What a row of flows asks of a frame and of the registers for there to be a difference. */
+/* A bit that differs from the operand's, and what is looked at with it. */
 struct difference {
-    uint32_t seen, wanted; /* Values of the word, where they differ, */
-    uint32_t mask;         /* and the bits where they do. */
-    uint32_t top;          /* The first bits of an IPv6 address, if 'has_top'. */
-    bool has_top;
+    uint32_t bit;
+    bool is_set;            /* In the frame. */
+    uint32_t seen, mask;    /* Other bits of the word. */
+    uint32_t top, top_mask; /* Other bits of the first word. */
 };
 
 static void
@@ -339,67 +342,51 @@ add_difference(enum nwf_compared field, unsigned int word, const struct differen
     struct match match;
 
     memset(&seen, 0, sizeof seen);
-    if (d->has_top) {
-        seen.value[0] = d->top;
-        seen.mask[0] = IPV6_TOP;
-    }
-    seen.value[word] |= d->seen;
-    seen.mask[word] |= d->mask;
+    seen.value[0] = d->top;
+    seen.mask[0] = d->top_mask;
+    seen.value[word] |= d->seen | (d->is_set ? d->bit : 0);
+    seen.mask[word] |= d->mask | d->bit;
     match_init_catchall(&match);
     nwf_compared_require(field, &match);
     nwf_compared_set(field, &seen, &match);
-    match_set_reg_masked(&match, NWF_REG_OPERAND_MASK, d->mask, d->mask);
-    match_set_reg_masked(&match, NWF_REG_OPERAND, d->wanted, d->mask);
+    match_set_reg_masked(&match, NWF_REG_OPERAND_MASK, d->bit, d->bit);
+    match_set_reg_masked(&match, NWF_REG_OPERAND, d->is_set ? 0 : d->bit, d->bit);
     nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, 0);
     add((uint8_t) (fields[field].table + word),
-        (uint16_t) (PRIORITY_FIRST_BIT - __builtin_clz(d->mask)), &match, &actions, flows);
+        (uint16_t) (PRIORITY_FIRST_BIT - __builtin_clz(d->bit)), &match, &actions, flows);
 }
 
-/* The first bits of an IPv6 address, which are compared together. */
+/* With both values of the other bit of its pair, and of the first bits behind which it stands. */
 static void
-add_tops(enum nwf_compared field, struct nwf_flow_set *flows)
+add_ipv6_bit(enum nwf_compared field, unsigned int word, struct difference d,
+             struct nwf_flow_set *flows)
 {
-    for (uint32_t seen = 0; seen < IPV6_TOPS; seen++) {
-        for (uint32_t wanted = 0; wanted < IPV6_TOPS; wanted++) {
-            if (seen != wanted) {
-                add_difference(field, 0,
-                               &(const struct difference){.seen = seen << IPV6_TOP_SHIFT,
-                                                          .wanted = wanted << IPV6_TOP_SHIFT,
-                                                          .mask = IPV6_TOP},
-                               flows);
-            }
-        }
-    }
-}
+    bool is_top = !word && d.bit & IPV6_TOP;
 
-/* A frame of which the bit is set differs from an operand of which it is not, and the other way
- * round. */
-static void
-add_bit(enum nwf_compared field, unsigned int word, unsigned int bit, struct nwf_flow_set *flows)
-{
-    struct difference d = {.mask = UINT32_C(1) << bit, .has_top = is_ipv6(field) && word < 2};
-
-    for (uint32_t top = 0; top < (d.has_top ? IPV6_TOPS : 1); top++) {
-        d.top = top << IPV6_TOP_SHIFT;
-        for (uint32_t set = 0; set < 2; set++) {
-            d.seen = set << bit;
-            d.wanted = !set << bit;
+    d.mask = d.bit & UINT32_C(0x55555555) ? d.bit << 1 : d.bit >> 1;
+    d.top_mask = word < 2 && !is_top ? IPV6_TOP : 0;
+    for (int other = 0; other < 2; other++) {
+        d.seen = other ? d.mask : 0;
+        d.top = 0;
+        add_difference(field, word, &d, flows);
+        if (d.top_mask) {
+            d.top = IPV6_TOP;
             add_difference(field, word, &d, flows);
         }
     }
 }
 
 static void
-add_word(enum nwf_compared field, unsigned int word, struct nwf_flow_set *flows)
+add_bit(enum nwf_compared field, unsigned int word, unsigned int bit, struct nwf_flow_set *flows)
 {
-    bool has_tops = is_ipv6(field) && !word;
-    unsigned int n_bits = fields[field].n_bits[word] - (has_tops ? 32 - IPV6_TOP_SHIFT : 0);
+    for (int set = 0; set < 2; set++) {
+        const struct difference d = {.bit = UINT32_C(1) << bit, .is_set = set};
 
-    if (has_tops) {
-        add_tops(field, flows);
-    }
-    for (unsigned int bit = 0; bit < n_bits; bit++) {
-        add_bit(field, word, bit, flows);
+        if (is_ipv6(field)) {
+            add_ipv6_bit(field, word, d, flows);
+        } else {
+            add_difference(field, word, &d, flows);
+        }
     }
 }
 
@@ -422,7 +409,9 @@ nwf_compile_comparisons(uint32_t wanted, struct nwf_flow_set *flows)
         enum nwf_compared field = (enum nwf_compared) f;
 
         for (unsigned int i = 0; wanted & 1u << f && i < nwf_compared_n_words(field); i++) {
-            add_word(field, i, flows);
+            for (unsigned int bit = 0; bit < fields[field].n_bits[i]; bit++) {
+                add_bit(field, i, bit, flows);
+            }
             add_ends((uint8_t) (fields[field].table + i), flows);
         }
     }

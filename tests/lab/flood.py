@@ -130,6 +130,11 @@ def flip(mac, bit):
     return ":".join(f"{byte:02x}" for byte in changed.to_bytes(6, "big"))
 
 
+def flip6(address, bit):
+    """The same of an IPv6 address."""
+    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) ^ 1 << bit))
+
+
 def send(port, frames, meanwhile=lambda: None):
     """Send the frames, none faster than the switch reads; 'meanwhile' is called between lots."""
     for start in range(0, len(frames), LOT):

@@ -82,13 +82,21 @@ set_all_bits(enum nwf_compared field, uint32_t words[NWF_OPERAND_WORDS])
     }
 }
 
-/* The first bits of an IPv6 address are looked at together. */
-static uint32_t
-first_bits(enum nwf_compared field, unsigned int word)
+static bool
+is_ipv6(enum nwf_compared field)
 {
-    return nwf_compared_n_bits(field, 3) && nwf_compared_n_bits(field, 0) == 32 && !word
-               ? 0xc0000000
-               : 0;
+    return nwf_compared_n_words(field) == 4 && nwf_compared_n_bits(field, 0) == 32;
+}
+
+/* Of addresses that there are the first two bits are equal. */
+static void
+make_real(enum nwf_compared field, struct nwf_operand *operand)
+{
+    if (is_ipv6(field)) {
+        operand->value[0] &= operand->value[0] & 0x80000000 ? UINT32_MAX : 0x3fffffff;
+        operand->value[0] |= operand->value[0] & 0x80000000 ? 0xc0000000 : 0;
+        operand->mask[0] |= 0xc0000000;
+    }
 }
 
 /* What a frame has, and a value that is the same down to some bit, or at all; all or the first of
@@ -110,12 +118,16 @@ make_operands(enum nwf_compared field, struct dice *dice, struct nwf_operand *se
         seen->value[i] = (uint32_t) random_value(dice, n_bits);
         operand->value[i] =
             (uint32_t) (i < differs ? seen->value[i] : near(dice, seen->value[i], n_bits));
-        operand->mask[i] &= (i < ends ? UINT32_MAX : i == ends ? counts : 0) | first_bits(field, i);
+        operand->mask[i] &= i < ends ? UINT32_MAX : i == ends ? counts : 0;
+        if (!i) {
+            make_real(field, operand);
+        }
         operand->value[i] &= operand->mask[i];
     }
 }
 
-/* Which bits of the word are to be looked at: those that count, down to the first that differs. */
+/* Which bits of the word are to be looked at: those that count, down to the first that differs;
+ * of IPv6 addresses in pairs. */
 static uint32_t
 bits_to_difference(enum nwf_compared field, const struct nwf_operand *seen,
                    const struct nwf_operand *operand, unsigned int word)
@@ -125,7 +137,7 @@ bits_to_difference(enum nwf_compared field, const struct nwf_operand *seen,
                            ? ~((UINT32_C(1) << (31 - (unsigned int) __builtin_clz(difference))) - 1)
                            : UINT32_MAX;
 
-    return seen->mask[word] & (down_to | first_bits(field, word));
+    return seen->mask[word] & (is_ipv6(field) ? down_to | (down_to & 0xaaaaaaaa) >> 1 : down_to);
 }
 
 /* Whether the flows of a row of tables say of each word what they should, and no bit is looked at
