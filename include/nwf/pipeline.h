@@ -10,7 +10,7 @@
 
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
-    NWF_TABLE_LIMITS = 1,   /* First of NWF_N_LIMITS. */
+    NWF_TABLE_LIMITS = 1,   /* First of NWF_N_TABLE_LIMITS. */
     NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_SENDER = 99,
     NWF_TABLE_FORWARD = 100,
@@ -42,6 +42,9 @@ enum nwf_table {
     NWF_TABLE_COMPARE_LAST = 253,
     NWF_TABLE_END, /* Behind the last. */
 };
+
+/* Limits of what a guest sends, whatever its filter says of it: a table each. */
+#define NWF_N_TABLE_LIMITS 2
 
 /* Tables of one direction's stages. */
 #define NWF_MAX_STAGES 89

@@ -95,6 +95,9 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_ct(actions, port, mark);
         break;
     case NWF_V_COMMIT:
+        if (direction == NWF_OUT) {
+            nwf_put_new_limit(bridge, port, actions);
+        }
         put_ct(actions, port, row->mark.mask ? mark : join);
         break;
     case NWF_V_JOIN:

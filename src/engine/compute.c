@@ -85,6 +85,10 @@ compile_program(struct computation *c, struct nwf_plan_port *port,
         return r;
     }
     port->facts.zone = port->zone;
+    if (!port->zone && port->facts.limits[NWF_LIMIT_NEW]) {
+        char *tag CLEANUP_FREE = nwf_limit_tag(NWF_LIMIT_NEW);
+        return nwf_error_set(err, -EINVAL, "%s: the filter looks at no connections", tag);
+    }
     return nwf_compile_guest(&c->plan->bridge, &port->facts, program, &port->size, flows, err);
 }
 
