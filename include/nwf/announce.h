@@ -9,8 +9,8 @@
 
 #define NWF_ANNOUNCE_MAX 86
 
-/* "The address is at 'mac'", for everybody: a gratuitous ARP request, which all kinds of stacks take
- * a new place from, or an unsolicited neighbour advertisement that overrides what was known.
+/* "The address is at 'mac'", for everybody: a gratuitous ARP request, which all kinds of stacks
+ * take a new place from, or an unsolicited neighbour advertisement that overrides what was known.
  * Returns the frame's length. */
 size_t nwf_announce_frame(const struct nwf_mac *mac, const struct nwf_address *address,
                           uint8_t frame[NWF_ANNOUNCE_MAX]);

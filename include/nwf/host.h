@@ -161,7 +161,7 @@ const struct nwf_address *nwf_host_main_address(const struct nwf_host *host, con
 
 /* A default route, of IPv6. */
 struct nwf_host_default {
-    int index; /* Of its device; 0: of several. */
+    int index;  /* Of its device; 0: of several. */
     bool by_ra; /* Out of a router's advertisement. */
     bool has_gateway;
     struct nwf_address gateway;

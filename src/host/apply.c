@@ -58,8 +58,8 @@ is_of_bridge(const struct nwf_host *host, const struct nwf_host_entry *entry)
     if (!strcmp(entry->item.device, host->bridge)) {
         return true;
     }
-    if (entry->item.kind != NWF_HOST_PROXY || !host->uplink
-        || strcmp(entry->item.device, host->uplink)) {
+    bool is_uplink = host->uplink && !strcmp(entry->item.device, host->uplink);
+    if (entry->item.kind != NWF_HOST_PROXY || (!is_uplink && !entry->is_withdrawn)) {
         return false;
     }
     route.kind = NWF_HOST_ROUTE;
@@ -77,7 +77,7 @@ is_known_to_go(const struct nwf_host *host, const struct nwf_host_entry *entry)
 static int
 remove_orphan(struct nwf_host *host, struct nwf_host_entry *entry, struct nwf_error *err)
 {
-    bool is_ours = entry->have && (entry->is_withdrawn || is_of_bridge(host, entry));
+    bool is_ours = entry->have && is_of_bridge(host, entry);
     int r = is_ours ? unmake(host, entry, err) : 0;
 
     /* Whatever the kernel says of it: it is not asked twice. */
@@ -167,6 +167,19 @@ is_in_the_way(const struct nwf_host *host, const struct nwf_host_entry *entry,
     return !found->ours || !device || strcmp(device->name, entry->item.device);
 }
 
+/* Whether it is what we are about to make. */
+static bool
+is_same(const struct nwf_host *host, const struct nwf_host_entry *entry,
+        const struct nwf_host_news *found)
+{
+    const struct nwf_host_device *device = nwf_host_device_by_index(host, found->index);
+
+    return found->ours && device && !strcmp(device->name, entry->item.device)
+           && nwf_address_equals(&found->item.address, &entry->item.address)
+           && found->item.kind == entry->item.kind
+           && nwf_host_item_same_value(&found->item, &entry->item);
+}
+
 static int
 check_place(struct nwf_host *host, struct nwf_host_entry *entry, int index, struct nwf_error *err)
 {
@@ -179,6 +192,10 @@ check_place(struct nwf_host *host, struct nwf_host_entry *entry, int index, stru
         return 0; /* Nothing is there; or what is comes out when the item is made. */
     }
     entry->foreign = is_in_the_way(host, entry, &found);
+    if (!entry->foreign && is_same(host, entry, &found)) {
+        entry->have = true;
+        entry->wrong = false;
+    }
     return entry->foreign ? nwf_error_set(err, -EEXIST, "there is one of somebody else's") : 0;
 }
 
@@ -189,11 +206,10 @@ make_at(struct nwf_host *host, struct nwf_host_entry *entry, int index, struct n
     char buffer[NWF_NETLINK_REQUEST];
     int r;
 
-    if (entry->wrong && entry->item.kind == NWF_HOST_ROUTE
-        && (r = unmake(host, entry, err))) {
+    if (entry->wrong && entry->item.kind == NWF_HOST_ROUTE && (r = unmake(host, entry, err))) {
         return r;
     }
-    if ((r = check_place(host, entry, index, err))) {
+    if ((r = check_place(host, entry, index, err)) || nwf_entry_is_right(host, entry)) {
         return r;
     }
     r = nwf_netlink_ask(&host->requests, nwf_item_make(buffer, &entry->item, index), NULL, NULL,

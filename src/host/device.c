@@ -60,8 +60,7 @@ nwf_host_device(const struct nwf_host *host, const char *name)
     const struct nwf_host_node *node;
 
     HMAP_FOR_EACH_WITH_HASH (node, by_name, hash_string(name, 0), &host->by_name) {
-        if (!strcmp(node->device.name, name)
-            && (!found || node->device.index > found->index)) {
+        if (!strcmp(node->device.name, name) && (!found || node->device.index > found->index)) {
             found = &node->device;
         }
     }

@@ -59,8 +59,7 @@ nwf_host_default_routes(struct nwf_host *host)
     header->rtm_family = AF_INET6;
     header->rtm_table = RT_TABLE_MAIN;
     host->defaults.n = 0;
-    host->defaults_known =
-        !nwf_netlink_dump(&host->requests, request, take_route, host, NULL);
+    host->defaults_known = !nwf_netlink_dump(&host->requests, request, take_route, host, NULL);
     return &host->defaults;
 }
 

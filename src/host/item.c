@@ -13,8 +13,8 @@
 #include "lib/hash.h"
 
 static const char *const kind_names[NWF_N_HOST_KINDS] = {
-    [NWF_HOST_UP] = "device up",         [NWF_HOST_ADDRESS] = "address",
-    [NWF_HOST_NEIGHBOUR] = "neighbour",  [NWF_HOST_ROUTE] = "route",
+    [NWF_HOST_UP] = "device up",          [NWF_HOST_ADDRESS] = "address",
+    [NWF_HOST_NEIGHBOUR] = "neighbour",   [NWF_HOST_ROUTE] = "route",
     [NWF_HOST_PROXY] = "neighbour proxy",
 };
 
@@ -97,7 +97,7 @@ void
 nwf_link_local(const struct nwf_mac *mac, uint8_t ret[16])
 {
     const uint8_t *m = mac->octets;
-    const uint8_t address[16] = {0xfe, 0x80, 0,    0,    0,    0,    0,    0,
+    const uint8_t address[16] = {0xfe,     0x80, 0,    0,    0,    0,    0,    0,
                                  m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
 
     memcpy(ret, address, sizeof address);

@@ -364,8 +364,8 @@ nwf_address_read(const struct nlmsghdr *message, struct nwf_host_address *ret, b
         || !is_ip(header->ifa_family)) {
         return false;
     }
-    const struct nlattr *own = attributes[IFA_LOCAL] ? attributes[IFA_LOCAL]
-                                                     : attributes[IFA_ADDRESS];
+    const struct nlattr *own =
+        attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
     const uint32_t *flags = nwf_netlink_data(attributes[IFA_FLAGS], sizeof *flags);
     const uint8_t *protocol = nwf_netlink_data(attributes[IFA_PROTO], sizeof *protocol);
 

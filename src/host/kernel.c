@@ -53,11 +53,22 @@ take_device(struct nwf_host *host, const struct nwf_host_device *device, bool go
 /* ---- Items. ---- */
 
 static bool
-is_name_of(const struct nwf_host *host, const struct nwf_host_news *news, const char *name)
+is_index_of(const struct nwf_host *host, int index, const char *name)
 {
-    const struct nwf_host_device *device = nwf_host_device_by_index(host, news->index);
+    const struct nwf_host_device *device = nwf_host_device_by_index(host, index);
 
     return device && !strcmp(device->name, name);
+}
+
+/* An owner that has not got what it wants is tried again when something goes that was in its way,
+ * or later: what it has had for a moment comes and goes with each try. */
+static void
+touch(struct nwf_host *host, const struct nwf_host_entry *entry, bool has_room)
+{
+    if (entry->owner && !nwf_entry_is_right(host, entry)
+        && (has_room || !entry->owner->error.text)) {
+        nwf_owner_touch(host, entry->owner);
+    }
 }
 
 static void
@@ -66,10 +77,9 @@ lose(struct nwf_host *host, struct nwf_host_entry *entry, bool ours, bool foreig
     if (ours) {
         entry->have = entry->wrong = entry->elsewhere = false;
     }
+    bool has_room = foreign && entry->foreign;
     entry->foreign &= !foreign;
-    if (entry->owner && !nwf_entry_is_right(host, entry)) {
-        nwf_owner_touch(host, entry->owner);
-    }
+    touch(host, entry, has_room);
     nwf_entry_drop(host, entry);
 }
 
@@ -79,7 +89,8 @@ have(struct nwf_host *host, struct nwf_host_entry *entry, const struct nwf_host_
 {
     const char *device = entry->owner ? entry->item.device : host->bridge;
 
-    entry->elsewhere = entry->item.kind == NWF_HOST_ROUTE && !is_name_of(host, news, device);
+    entry->elsewhere =
+        entry->item.kind == NWF_HOST_ROUTE && !is_index_of(host, news->index, device);
     entry->have = !entry->elsewhere;
     if (!entry->owner) {
         entry->item = news->item;
@@ -87,9 +98,8 @@ have(struct nwf_host *host, struct nwf_host_entry *entry, const struct nwf_host_
     } else {
         entry->wrong = entry->have && !nwf_host_item_same_value(&entry->item, &news->item);
     }
-    if (entry->owner && !nwf_entry_is_right(host, entry)) {
-        nwf_owner_touch(host, entry->owner);
-    } else if (entry->have && !entry->owner && ovs_list_is_empty(&entry->orphaned)) {
+    touch(host, entry, false);
+    if (entry->have && !entry->owner && ovs_list_is_empty(&entry->orphaned)) {
         ovs_list_push_back(&host->orphans, &entry->orphaned);
     }
 }
@@ -134,6 +144,7 @@ take_address_item(struct nwf_host *host, const struct nwf_host_address *address,
     nwf_host_take_item(host, &news);
 }
 
+/* With the last address the kernel removes all routes of the device, without a word. */
 static void
 take_address(struct nwf_host *host, const struct nwf_host_address *address, bool gone)
 {
@@ -150,6 +161,7 @@ take_address(struct nwf_host *host, const struct nwf_host_address *address, bool
         nwf_vec_push(&host->addresses, *address);
     }
     host->seqno += !address->ours && address->global;
+    host->needs_dump |= gone && is_index_of(host, address->index, host->bridge);
     take_address_item(host, address, gone);
 }
 
@@ -159,8 +171,8 @@ is_default_route(const struct nlmsghdr *message)
     const struct rtmsg *header = mnl_nlmsg_get_payload(message);
 
     return (message->nlmsg_type == RTM_NEWROUTE || message->nlmsg_type == RTM_DELROUTE)
-           && mnl_nlmsg_get_payload_len(message) >= sizeof *header
-           && header->rtm_family == AF_INET6 && !header->rtm_dst_len;
+           && mnl_nlmsg_get_payload_len(message) >= sizeof *header && header->rtm_family == AF_INET6
+           && !header->rtm_dst_len;
 }
 
 int
@@ -264,14 +276,12 @@ forget_devices(struct nwf_host *host)
 
 /* What a dump has not shown is to be made again. */
 static void
-settle_items(struct nwf_host *host)
+settle_items(struct nwf_host *host, bool has_room)
 {
     struct nwf_host_entry *entry, *next;
 
     HMAP_FOR_EACH_SAFE (entry, next, node, &host->entries) {
-        if (entry->owner && !nwf_entry_is_right(host, entry)) {
-            nwf_owner_touch(host, entry->owner);
-        }
+        touch(host, entry, has_room);
         nwf_entry_drop(host, entry);
     }
 }
@@ -281,7 +291,7 @@ nwf_host_dump_proxies(struct nwf_host *host, struct nwf_error *err)
 {
     forget_items(host, true);
     int r = dump_neighbours(host, NTF_PROXY, err);
-    settle_items(host);
+    settle_items(host, false);
     return r;
 }
 
@@ -304,7 +314,7 @@ nwf_host_dump(struct nwf_host *host, struct nwf_error *err)
     forget_items(host, false);
     forget_devices(host);
     int r = dump_all(host, err);
-    settle_items(host);
+    settle_items(host, true);
     host->seqno++;
     if (r) {
         nwf_error_wrap(err, "what the kernel has");

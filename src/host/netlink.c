@@ -33,8 +33,8 @@
 /* Longest wait for an answer: the kernel owes it at once. */
 #define TIMEOUT_S 5
 
-/* Notifications that are taken in at a time. */
-#define NOTIFICATIONS_MAX 4096
+/* Datagrams that are taken in at a time: whoever makes more is faster than we are. */
+#define NOTIFICATIONS_MAX (1 << 20)
 
 /* ---- Sockets. ---- */
 
@@ -267,17 +267,23 @@ nwf_netlink_dump(struct nwf_netlink *nl, struct nlmsghdr *request, nwf_netlink_f
 
 /* ---- Notifications. ---- */
 
+/* The kernel says once that some are lost, and loses more until all that it has kept are read. */
 int
 nwf_netlink_listen(struct nwf_netlink *nl, nwf_netlink_fn *each, void *aux)
 {
     char *buffer CLEANUP_FREE = nwf_zalloc(DATAGRAM_MAX);
+    int lost = 0;
 
     for (int i = 0; i < NOTIFICATIONS_MAX; i++) {
         ssize_t n = mnl_socket_recvfrom(nl->socket, buffer, DATAGRAM_MAX);
         int left = (int) n;
 
+        if (n < 0 && errno == ENOBUFS) {
+            lost = -ENOBUFS;
+            continue;
+        }
         if (n <= 0) {
-            return n && errno != EAGAIN && errno != EINTR ? -errno : 0;
+            return n && errno != EAGAIN && errno != EINTR ? -errno : lost;
         }
         for (const struct nlmsghdr *message = (const struct nlmsghdr *) buffer;
              mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
@@ -286,7 +292,7 @@ nwf_netlink_listen(struct nwf_netlink *nl, nwf_netlink_fn *each, void *aux)
             }
         }
     }
-    return 0;
+    return -ENOBUFS;
 }
 
 /* ---- Messages. ---- */

@@ -24,17 +24,17 @@ struct nwf_host_owner {
 /* An item that somebody wants, or that the kernel has and that bears our number. */
 struct nwf_host_entry {
     struct hmap_node node;
-    struct nwf_host_item item;     /* As it is wanted; as the kernel has it, if nobody does. */
-    struct nwf_host_owner *owner;  /* NULL: nobody wants it. */
-    struct ovs_list owned;         /* In owner->entries. */
-    struct ovs_list orphaned;      /* In host->orphans, or empty: to be removed. */
-    bool have;                     /* The kernel has it. */
-    bool wrong;                    /* But not as it is wanted. */
-    bool foreign;                  /* Somebody else's is in the way, */
-    bool elsewhere;                /* or that of another bridge of ours. */
-    bool was_made;                 /* By us, and nobody has wanted it to go. */
-    bool is_withdrawn;             /* Somebody wanted it before. */
-    bool is_kept;                  /* Of nwf_host_withdraw(). */
+    struct nwf_host_item item;    /* As it is wanted; as the kernel has it, if nobody does. */
+    struct nwf_host_owner *owner; /* NULL: nobody wants it. */
+    struct ovs_list owned;        /* In owner->entries. */
+    struct ovs_list orphaned;     /* In host->orphans, or empty: to be removed. */
+    bool have;                    /* The kernel has it. */
+    bool wrong;                   /* But not as it is wanted. */
+    bool foreign;                 /* Somebody else's is in the way, */
+    bool elsewhere;               /* or that of another bridge of ours. */
+    bool was_made;                /* By us, and nobody has wanted it to go. */
+    bool is_withdrawn;            /* Somebody wanted it before. */
+    bool is_kept;                 /* Of nwf_host_withdraw(). */
 };
 
 struct nwf_host_node {
