@@ -119,6 +119,8 @@ struct nwf_plan {
     char *host_note;                 /* What settings of its kernel were before us; or NULL. */
     char *host_advice;               /* What its operator is to look at; NULL: nothing. */
     bool has_lost_ports;             /* Some are there no more since this was last false. */
+    const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
+    struct nwf_error unguarded;      /* Why a guard does not hold. */
     char *status;                    /* What the database says of the bridge; NULL: nothing. */
     char *datapath;                  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
     char *no_limits;                 /* Why zones have no limits; NULL: they have. */

@@ -26,7 +26,9 @@ struct setting {
     const char *value;
 };
 
-/* "all" counts for redirects as well as the device; other devices have their own. */
+/* "all" counts for redirects as well as the device; other devices have their own.  IPv6's redirects
+ * cannot be switched off, and take from what errors may be sent to a guest, as too large packets
+ * and traceroute need them: the limit for all of them together stays. */
 static const struct setting settings[] = {
     {"net/ipv4/conf/", "/forwarding", UPLINK, "1"},
     {"net/ipv4/conf/", "/forwarding", BRIDGE, "1"},
@@ -35,6 +37,7 @@ static const struct setting settings[] = {
     {"net/ipv4/conf/", "/accept_redirects", BRIDGE, "0"},
     {"net/ipv6/conf/", "/accept_redirects", BRIDGE, "0"},
     {"net/ipv6/conf/", "/accept_ra", BRIDGE, "0"},
+    {"net/ipv6/icmp/ratelimit", "", NOBODY, "0"},
     {"net/ipv6/conf/all/forwarding", "", NOBODY, "1"},
     {"net/ipv6/conf/", "/forwarding", UPLINK, "1"},
     {"net/ipv6/conf/", "/forwarding", BRIDGE, "1"},

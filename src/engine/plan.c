@@ -32,7 +32,9 @@ nwf_owner_of(uint64_t cookie)
     case NWF_COOKIE_DELIVER:
     case NWF_COOKIE_TRUSTED:
     case NWF_COOKIE_FLOOD:
+    case NWF_COOKIE_GUARD:
     case NWF_COOKIE_LEARNED:
+    case NWF_COOKIE_OFFENDER:
         break;
     }
     return NWF_OWNER_SHARED;
@@ -57,7 +59,14 @@ nwf_plan_port_error(const struct nwf_plan_port *port)
 const struct nwf_error *
 nwf_plan_error(const struct nwf_plan *plan)
 {
-    return plan->routed.error.text ? &plan->routed.error : &plan->host_error;
+    const struct nwf_error *const errors[] = {&plan->routed.error, &plan->unguarded};
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        if (errors[i]->text) {
+            return errors[i];
+        }
+    }
+    return &plan->host_error;
 }
 
 bool
@@ -70,6 +79,7 @@ static void
 facts_clear(struct nwf_port *facts)
 {
     nwf_vec_clear(&facts->bond);
+    nwf_vec_clear(&facts->nics);
     nwf_vec_clear(&facts->macs);
     nwf_vlan_clear(&facts->vlan);
 }
@@ -265,6 +275,7 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_error_clear(&plan->host_error);
     free(plan->host_advice);
     free(plan->host_note);
+    nwf_error_clear(&plan->unguarded);
     free(plan->settings);
     free(plan->status);
     free(plan->datapath);

@@ -110,6 +110,9 @@ nwf_host_take_item(struct nwf_host *host, const struct nwf_host_news *news)
     const struct nwf_host_device *device = nwf_host_device_by_index(host, news->index);
     struct nwf_host_news named = *news;
 
+    if (news->transient && news->item.kind == NWF_HOST_ROUTE) {
+        return;
+    }
     if (device) {
         strcpy(named.item.device, device->name);
     }
