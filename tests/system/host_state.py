@@ -154,7 +154,7 @@ def test_one_port(world):
 def test_advice(world):
     """What the operator is to mend is said with the commands that do it."""
     command("nft", "-f", "-", stdin="table inet wall { chain forward { type filter hook forward "
-            "priority 0; policy drop; } }")
+            "priority 0; policy drop; }; }")
     result = nwfilter("sync")
     commands = re.findall(r"nft insert rule [^;\n]*", result.err)
     world.check("a firewall that drops what it forwards is told of, with commands that mend it",
