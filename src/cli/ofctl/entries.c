@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two sets of flows side by side; see entries.h.  A table of them is a classifier of the
+ * library's: its order is the order in which differences are shown and made. */
+#include <config.h>
+
+#include "entries.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows_in.h"
+#include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-actions.h"
+
+#include "lib/util.h"
+
+static struct classifier *
+table_of(struct ofctl_entries *entries, uint8_t table)
+{
+    if (!entries->tables[table]) {
+        entries->tables[table] = nwf_zalloc(sizeof *entries->tables[table]);
+        classifier_init(entries->tables[table], NULL);
+    }
+    return entries->tables[table];
+}
+
+/* Takes 'entry', whose data[set] is filled. */
+static void
+add(struct ofctl_entries *entries, uint8_t table, struct ofctl_entry *entry, int set)
+{
+    struct classifier *classifier = table_of(entries, table);
+    const struct cls_rule *rule =
+        classifier_find_rule_exactly(classifier, &entry->rule, OVS_VERSION_MAX);
+
+    if (!rule) {
+        classifier_insert(classifier, &entry->rule, OVS_VERSION_MIN, NULL, 0);
+        return;
+    }
+
+    struct ofctl_entry *there = CONTAINER_OF(CONST_CAST(struct cls_rule *, rule),
+                                             struct ofctl_entry, rule);
+    free(there->data[set]);
+    there->data[set] = entry->data[set];
+    cls_rule_destroy(&entry->rule);
+    free(entry);
+}
+
+static struct ofctl_flow_data *
+new_data(const struct ofpact *actions, size_t actions_len)
+{
+    struct ofctl_flow_data *data = nwf_zalloc(sizeof *data + actions_len);
+
+    data->actions_len = (uint32_t) actions_len;
+    memcpy(data->actions, actions, actions_len);
+    return data;
+}
+
+/* ---- Files. ---- */
+
+static void
+add_mod(struct ofctl_entries *entries, int set, struct ofputil_flow_mod *mod)
+{
+    struct ofctl_entry *entry = nwf_zalloc(sizeof *entry);
+    struct ofctl_flow_data *data = new_data(mod->ofpacts, mod->ofpacts_len);
+
+    data->cookie = mod->new_cookie;
+    data->idle_timeout = mod->idle_timeout;
+    data->hard_timeout = mod->hard_timeout;
+    data->importance = mod->importance;
+    data->send_flow_rem = (mod->flags & OFPUTIL_FF_SEND_FLOW_REM) != 0;
+    entry->data[set] = data;
+    cls_rule_init_from_minimatch(&entry->rule, &mod->match, mod->priority);
+    add(entries, mod->table_id == OFPTT_ALL ? 0 : mod->table_id, entry, set);
+    minimatch_destroy(&mod->match);
+    free(mod->ofpacts);
+}
+
+enum ofputil_protocol
+ofctl_entries_read_file(struct ofctl_entries *entries, int set, const char *file,
+                        const struct ofputil_port_map *ports,
+                        const struct ofputil_table_map *tables)
+{
+    enum ofputil_protocol usable = OFPUTIL_P_ANY;
+    FILE *stream = strcmp(file, "-") ? fopen(file, "r") : stdin;
+    struct ds line = DS_EMPTY_INITIALIZER;
+    int number = 0;
+
+    if (!stream) {
+        ovs_fatal(errno, "%s: open", file);
+    }
+    while (!ds_get_preprocessed_line(&line, stream, &number)) {
+        enum ofputil_protocol line_usable;
+        struct ofputil_flow_mod mod;
+        char *error =
+            parse_ofp_str(&mod, OFPFC_ADD, ds_cstr(&line), ports, tables, &line_usable);
+        if (error) {
+            ovs_fatal(0, "%s:%d: %s", file, number, error);
+        }
+        usable &= line_usable;
+        add_mod(entries, set, &mod);
+    }
+    ds_destroy(&line);
+    if (stream != stdin) {
+        fclose(stream);
+    }
+    return usable;
+}
+
+/* ---- Switches. ---- */
+
+struct taker {
+    struct ofctl_entries *entries;
+    int set;
+};
+
+static void
+add_flow(const struct ofputil_flow_stats *flow, void *taker_)
+{
+    struct taker *taker = taker_;
+    struct ofctl_entry *entry = nwf_zalloc(sizeof *entry);
+    struct ofctl_flow_data *data = new_data(flow->ofpacts, flow->ofpacts_len);
+
+    data->cookie = flow->cookie;
+    data->idle_timeout = flow->idle_timeout;
+    data->hard_timeout = flow->hard_timeout;
+    data->importance = flow->importance;
+    entry->data[taker->set] = data;
+    cls_rule_init(&entry->rule, &flow->match, flow->priority);
+    add(taker->entries, flow->table_id, entry, taker->set);
+}
+
+void
+ofctl_entries_read_switch(struct ofctl_entries *entries, int set, struct vconn *vconn,
+                          enum ofputil_protocol protocol)
+{
+    struct ofputil_flow_stats_request request = {
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    struct taker taker = {entries, set};
+
+    match_init_catchall(&request.match);
+    ofctl_read_flows(vconn, &request, protocol, add_flow, &taker);
+}
+
+/* ---- Looking at them. ---- */
+
+bool
+ofctl_flow_data_equals(const struct ofctl_flow_data *a, const struct ofctl_flow_data *b)
+{
+    return a->cookie == b->cookie && a->idle_timeout == b->idle_timeout &&
+           a->hard_timeout == b->hard_timeout && a->importance == b->importance &&
+           /* Text is what counts; the same bytes have the same, and are compared faster. */
+           (ofpacts_equal(a->actions, a->actions_len, b->actions, b->actions_len) ||
+            ofpacts_equal_stringwise(a->actions, a->actions_len, b->actions, b->actions_len));
+}
+
+void
+ofctl_entries_for_each(const struct ofctl_entries *entries, ofctl_entry_fn *visit, void *aux)
+{
+    for (size_t table = 0; table < ARRAY_SIZE(entries->tables); table++) {
+        struct ofctl_entry *entry;
+        if (entries->tables[table]) {
+            CLS_FOR_EACH (entry, rule, entries->tables[table]) {
+                visit((uint8_t) table, entry, aux);
+            }
+        }
+    }
+}
+
+void
+ofctl_entries_destroy(struct ofctl_entries *entries)
+{
+    for (size_t table = 0; table < ARRAY_SIZE(entries->tables); table++) {
+        struct ofctl_entry *entry;
+        if (!entries->tables[table]) {
+            continue;
+        }
+        classifier_defer(entries->tables[table]);
+        CLS_FOR_EACH (entry, rule, entries->tables[table]) {
+            classifier_remove_assert(entries->tables[table], &entry->rule);
+            free(entry->data[0]);
+            free(entry->data[1]);
+            ovsrcu_postpone(free, entry);
+        }
+        classifier_destroy(entries->tables[table]);
+        free(entries->tables[table]);
+    }
+}
