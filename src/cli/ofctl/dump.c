@@ -3,12 +3,14 @@
  * Dumps of flows: as they come from the switch, or without their counters, or sorted. */
 #include <config.h>
 
+#include "explain_flows.h"
 #include "flows_in.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-flow.h"
 
+#include "lib/byte-order.h"
 #include "lib/util.h"
 
 #include <stdio.h>
@@ -53,6 +55,7 @@ dump_as_it_comes(struct ovs_cmdl_context *ctx, bool aggregate)
 struct printer {
     struct ofctl *ofctl;
     const char *target;
+    struct ofctl_explainer *explainer; /* NULL: nothing is explained. */
     struct ds line;
 };
 
@@ -68,6 +71,10 @@ print_flow(const struct ofputil_flow_stats *flow, void *printer_)
     ds_put_char(&printer->line, ' ');
     ofputil_flow_stats_format(&printer->line, flow, ports, tables, !printer->ofctl->hide_stats);
     ds_put_char(&printer->line, '\n');
+    if (printer->explainer) {
+        ofctl_explain_flow(printer->explainer, flow->table_id, ntohll(flow->cookie),
+                           &printer->line);
+    }
     fwrite(printer->line.string, 1, printer->line.length, stdout);
 }
 
@@ -146,7 +153,12 @@ static void
 dump_one_by_one(struct ovs_cmdl_context *ctx)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
-    struct printer printer = {ofctl, ctx->argv[1], DS_EMPTY_INITIALIZER};
+    struct printer printer = {
+        .ofctl = ofctl,
+        .target = ctx->argv[1],
+        .explainer = ofctl->explain ? ofctl_explainer_new(ctx->argv[1]) : NULL,
+        .line = DS_EMPTY_INITIALIZER,
+    };
     struct ofputil_flow_stats_request request;
     enum ofputil_protocol protocol;
     struct vconn *vconn = begin_dump(ctx, false, &request, &protocol);
@@ -159,6 +171,9 @@ dump_one_by_one(struct ovs_cmdl_context *ctx)
         ofctl_read_flows(vconn, &request, protocol, print_flow, &printer);
     }
     ds_destroy(&printer.line);
+    if (printer.explainer) {
+        ofctl_explainer_free(printer.explainer);
+    }
     vconn_close(vconn);
 }
 
@@ -169,7 +184,7 @@ ofctl_dump_flows(struct ovs_cmdl_context *ctx)
 {
     const struct ofctl *ofctl = ofctl_of(ctx);
 
-    if (ofctl->sort_keys.n || ofctl->hide_stats || ofctl_shows_names(ofctl)) {
+    if (ofctl->sort_keys.n || ofctl->hide_stats || ofctl->explain || ofctl_shows_names(ofctl)) {
         dump_one_by_one(ctx);
     } else {
         dump_as_it_comes(ctx, false);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "link.h"
+#include "protect.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"
 
@@ -48,6 +49,7 @@ ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flo
 {
     enum ofputil_protocol protocol;
 
+    mods = ofctl_protect(ofctl, target, mods, &n, &usable);
     if (ofctl->bundle) {
         usable &= OFPUTIL_P_OF13_UP;
     }
@@ -149,6 +151,7 @@ ofctl_bundle(struct ovs_cmdl_context *ctx)
     size_t n;
 
     ofctl_check(parse_ofp_bundle_file(ctx->argv[2], ports, tables, &messages, &n, &usable));
+    ofctl_protect_bundle(ofctl, target, messages, n);
     ofctl_require_bundles(ofctl);
     struct vconn *vconn =
         ofctl_connect_for_mods(ofctl, target, usable & OFPUTIL_P_OF13_UP, &protocol);

@@ -44,6 +44,8 @@ enum {
     OPT_PCAP,
     OPT_RAW,
     OPT_READ_ONLY,
+    OPT_FORCE,
+    OPT_EXPLAIN,
     DAEMON_OPTION_ENUMS,
     VLOG_OPTION_ENUMS,
     SSL_OPTION_ENUMS,
@@ -72,6 +74,8 @@ const struct option ofctl_long_options[] = {
     {"pcap", no_argument, NULL, OPT_PCAP},
     {"raw", no_argument, NULL, OPT_RAW},
     {"read-only", no_argument, NULL, OPT_READ_ONLY},
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"explain", no_argument, NULL, OPT_EXPLAIN},
     DAEMON_LONG_OPTIONS,
     OFP_VERSION_LONG_OPTIONS,
     VLOG_LONG_OPTIONS,
@@ -223,6 +227,8 @@ take_own_option(struct ofctl *ofctl, int option, struct given *given)
     case OPT_PCAP: ofctl->pcap = true; break;
     case OPT_RAW: ofctl->raw = true; break;
     case OPT_READ_ONLY: ofctl->read_only = true; break;
+    case OPT_FORCE: ofctl->force = true; break;
+    case OPT_EXPLAIN: ofctl->explain = true; break;
     case '?': exit(EXIT_FAILURE);
     default: abort();
     }
@@ -274,6 +280,8 @@ ofctl_usage(void)
            "  --strict                    flows are modified and deleted by exact match\n"
            "  --bundle                    make all changes at once, or none\n"
            "  --read-only                 refuse commands that change something\n"
+           "  --force                     also change flows of network filters\n"
+           "  --explain                   dump-flows: say where flows of network filters come from\n"
            "  --readd                     replace-flows: also add what has not changed\n"
            "  --may-create                mod-group: also create the group\n"
            "  -F, --flow-format=FORMAT    use only these flow formats\n"

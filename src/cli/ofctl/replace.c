@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "entries.h"
+#include "protect.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
 
@@ -22,6 +23,7 @@
 enum { IN_SWITCH, IN_FILE };
 
 struct replacement {
+    const struct ofctl_protection *protection;
     bool readd;
     enum ofputil_protocol protocol;
     struct ovs_list requests;
@@ -51,6 +53,7 @@ add_request(struct replacement *replacement, uint8_t table, const struct ofctl_e
         mod.ofpacts = CONST_CAST(struct ofpact *, data->actions);
         mod.ofpacts_len = data->actions_len;
     }
+    ofctl_protection_check(replacement->protection, &mod);
     struct ofpbuf *request = ofputil_encode_flow_mod(&mod, replacement->protocol);
     minimatch_destroy(&mod.match);
     ovs_list_push_back(&replacement->requests, &request->list_node);
@@ -87,6 +90,8 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect_for_dump(ofctl, target, usable, &replacement.protocol);
     ofctl_entries_read_switch(&entries, IN_SWITCH, vconn, replacement.protocol);
 
+    struct ofctl_protection *protection = ofctl_protection_new(ofctl, target, NULL);
+    replacement.protection = protection;
     ovs_list_init(&replacement.requests);
     ofctl_entries_for_each(&entries, replace_entry, &replacement);
     if (ofctl->bundle) {
@@ -95,6 +100,7 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
         ofctl_transact_list(ofctl, target, vconn, &replacement.requests);
     }
     vconn_close(vconn);
+    ofctl_protection_free(protection);
     ofctl_entries_destroy(&entries);
 }
 
