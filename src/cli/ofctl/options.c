@@ -151,8 +151,7 @@ parse_color(const char *when)
 
 /* ---- Versions. ---- */
 
-#define BUNDLE_VERSIONS                                                                            \
-    ((1u << OFP13_VERSION) | (1u << OFP14_VERSION) | (1u << OFP15_VERSION))
+#define BUNDLE_VERSIONS ((1u << OFP13_VERSION) | (1u << OFP14_VERSION) | (1u << OFP15_VERSION))
 
 void
 ofctl_require_bundles(struct ofctl *ofctl)
@@ -201,30 +200,76 @@ static void
 take_own_option(struct ofctl *ofctl, int option, struct given *given)
 {
     switch (option) {
-    case 't': set_timeout(optarg); break;
-    case 'F': ofctl->allowed = parse_flow_formats(optarg); break;
-    case 'P': ofctl->packet_in_format = parse_packet_in_format(optarg); break;
-    case 'm': ofctl->verbosity++; break;
-    case 'h': ofctl_usage(); exit(EXIT_SUCCESS);
-    case 'o': ovs_cmdl_print_options(ofctl_long_options); exit(EXIT_SUCCESS);
-    case OPT_STRICT: ofctl->strict = true; break;
-    case OPT_READD: ofctl->readd = true; break;
-    case OPT_TIMESTAMP: ofctl->timestamp = true; break;
-    case OPT_SORT: add_sort_key(ofctl, optarg, false); break;
-    case OPT_RSORT: add_sort_key(ofctl, optarg, true); break;
-    case OPT_NAMES: ofctl->names = OFCTL_NAMES_ALWAYS; break;
-    case OPT_NO_NAMES: ofctl->names = OFCTL_NAMES_NEVER; break;
-    case OPT_STATS: ofctl->hide_stats = false; break;
-    case OPT_NO_STATS: ofctl->hide_stats = true; break;
-    case OPT_UNIXCTL: ofctl->unixctl = optarg; break;
-    case OPT_BUNDLE: ofctl->bundle = true; break;
-    case OPT_COLOR: given->color = parse_color(optarg); break;
-    case OPT_MAY_CREATE: ofctl->may_create = true; break;
-    case OPT_PCAP: ofctl->pcap = true; break;
-    case OPT_RAW: ofctl->raw = true; break;
-    case OPT_READ_ONLY: ofctl->read_only = true; break;
-    case '?': exit(EXIT_FAILURE);
-    default: abort();
+    case 't':
+        set_timeout(optarg);
+        break;
+    case 'F':
+        ofctl->allowed = parse_flow_formats(optarg);
+        break;
+    case 'P':
+        ofctl->packet_in_format = parse_packet_in_format(optarg);
+        break;
+    case 'm':
+        ofctl->verbosity++;
+        break;
+    case 'h':
+        ofctl_usage();
+        exit(EXIT_SUCCESS);
+    case 'o':
+        ovs_cmdl_print_options(ofctl_long_options);
+        exit(EXIT_SUCCESS);
+    case OPT_STRICT:
+        ofctl->strict = true;
+        break;
+    case OPT_READD:
+        ofctl->readd = true;
+        break;
+    case OPT_TIMESTAMP:
+        ofctl->timestamp = true;
+        break;
+    case OPT_SORT:
+        add_sort_key(ofctl, optarg, false);
+        break;
+    case OPT_RSORT:
+        add_sort_key(ofctl, optarg, true);
+        break;
+    case OPT_NAMES:
+        ofctl->names = OFCTL_NAMES_ALWAYS;
+        break;
+    case OPT_NO_NAMES:
+        ofctl->names = OFCTL_NAMES_NEVER;
+        break;
+    case OPT_STATS:
+        ofctl->hide_stats = false;
+        break;
+    case OPT_NO_STATS:
+        ofctl->hide_stats = true;
+        break;
+    case OPT_UNIXCTL:
+        ofctl->unixctl = optarg;
+        break;
+    case OPT_BUNDLE:
+        ofctl->bundle = true;
+        break;
+    case OPT_COLOR:
+        given->color = parse_color(optarg);
+        break;
+    case OPT_MAY_CREATE:
+        ofctl->may_create = true;
+        break;
+    case OPT_PCAP:
+        ofctl->pcap = true;
+        break;
+    case OPT_RAW:
+        ofctl->raw = true;
+        break;
+    case OPT_READ_ONLY:
+        ofctl->read_only = true;
+        break;
+    case '?':
+        exit(EXIT_FAILURE);
+    default:
+        abort();
     }
 }
 
@@ -237,7 +282,8 @@ take_option(struct ofctl *ofctl, int option, struct given *given)
         OFP_VERSION_OPTION_HANDLERS
         VLOG_OPTION_HANDLERS
         STREAM_SSL_OPTION_HANDLERS
-    default: take_own_option(ofctl, option, given);
+    default:
+        take_own_option(ofctl, option, given);
     }
 }
 
