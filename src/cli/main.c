@@ -303,8 +303,8 @@ is_ofctl(int argc, char **argv)
 {
     const char *command;
 
-    return !strcmp(program_name, "ovs-ofctl") ||
-           ((command = ofctl_find_command(argc, argv)) && !is_own_verb(command));
+    return !strcmp(program_name, "ovs-ofctl")
+           || ((command = ofctl_find_command(argc, argv)) && !is_own_verb(command));
 }
 
 static int

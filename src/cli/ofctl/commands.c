@@ -16,6 +16,10 @@
 const struct ofctl_command ofctl_commands[] = {
     /* clang-format off */
     {{"show", "switch", 1, 1, ofctl_show, OVS_RO}, "features, ports and configuration"},
+    {{"monitor", "switch [misslen] [invalid_ttl] [watch:[...]]", 1, 3, ofctl_monitor, OVS_RO},
+     "print the messages that the switch sends"},
+    {{"snoop", "switch", 1, 1, ofctl_snoop, OVS_RO},
+     "print the messages between the switch and its controller"},
     {{"dump-desc", "switch", 1, 1, ofctl_dump_desc, OVS_RO}, "the switch's description"},
     {{"dump-tables", "switch", 1, 1, ofctl_dump_tables, OVS_RO}, "counters of tables"},
     {{"dump-table-features", "switch", 1, 1, ofctl_dump_table_features, OVS_RO},
@@ -70,6 +74,8 @@ const struct ofctl_command ofctl_commands[] = {
     {{"ct-flush", "switch [zone=N] [ct-orig-tuple [ct-reply-tuple]]", 1, 4, ofctl_ct_flush, OVS_RO},
      "forget the connections that match"},
     {{"ofp-parse", "file", 1, 1, ofctl_ofp_parse, OVS_RW}, "print a file's messages"},
+    {{"ofp-parse-pcap", "pcap", 1, INT_MAX, ofctl_ofp_parse_pcap, OVS_RW},
+     "print the messages in a capture"},
     {{"add-group", "switch group", 1, 2, ofctl_add_group, OVS_RW}, "add a group"},
     {{"add-groups", "switch file", 2, 2, ofctl_add_groups, OVS_RW}, "add a file's groups"},
     {{"mod-group", "switch group", 1, 2, ofctl_mod_group, OVS_RW}, "change a group"},
@@ -98,11 +104,22 @@ const struct ofctl_command ofctl_commands[] = {
     {{"parse-flow", NULL, 1, 1, ofctl_parse_flow, OVS_RW}, NULL},
     {{"parse-flows", NULL, 1, 1, ofctl_parse_flows, OVS_RW}, NULL},
     {{"parse-group", NULL, 1, 1, ofctl_parse_group, OVS_RW}, NULL},
+    {{"parse-nx-match", NULL, 0, 0, ofctl_parse_nxm, OVS_RW}, NULL},
+    {{"parse-nxm", NULL, 0, 0, ofctl_parse_nxm, OVS_RW}, NULL},
+    {{"parse-oxm", NULL, 1, 1, ofctl_parse_oxm, OVS_RW}, NULL},
+    {{"parse-actions", NULL, 1, 1, ofctl_parse_actions, OVS_RW}, NULL},
+    {{"parse-instructions", NULL, 1, 1, ofctl_parse_instructions, OVS_RW}, NULL},
+    {{"parse-ofp10-match", NULL, 0, 0, ofctl_parse_ofp10_match, OVS_RW}, NULL},
+    {{"parse-ofp11-match", NULL, 0, 0, ofctl_parse_ofp11_match, OVS_RW}, NULL},
+    {{"parse-pcap", NULL, 1, INT_MAX, ofctl_parse_pcap, OVS_RW}, NULL},
+    {{"check-vlan", NULL, 2, 2, ofctl_check_vlan, OVS_RW}, NULL},
     {{"print-error", NULL, 1, 1, ofctl_print_error, OVS_RW}, NULL},
     {{"encode-error-reply", NULL, 2, 2, ofctl_encode_error_reply, OVS_RW}, NULL},
     {{"ofp-print", NULL, 1, 2, ofctl_ofp_print, OVS_RW}, NULL},
     {{"encode-hello", NULL, 1, 1, ofctl_encode_hello, OVS_RW}, NULL},
     {{"parse-key-value", NULL, 1, INT_MAX, ofctl_parse_key_value, OVS_RW}, NULL},
+    {{"compose-packet", NULL, 1, 2, ofctl_compose_packet, OVS_RO}, NULL},
+    {{"parse-packet", NULL, 0, 0, ofctl_parse_packet, OVS_RO}, NULL},
     /* clang-format on */
 };
 

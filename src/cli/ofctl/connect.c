@@ -71,8 +71,8 @@ open_target(const char *target, const char *suffix)
         }
         return vconn;
     }
-    if ((vconn = open_socket(target)) || (vconn = open_bridge(target, suffix)) ||
-        (vconn = open_bridge(datapath_name(target), suffix))) {
+    if ((vconn = open_socket(target)) || (vconn = open_bridge(target, suffix))
+        || (vconn = open_bridge(datapath_name(target), suffix))) {
         return vconn;
     }
     ovs_fatal(0, "%s is not a bridge or a socket", target);

@@ -75,9 +75,8 @@ ofctl_ct_flush(struct ovs_cmdl_context *ctx)
     }
 
     struct vconn *vconn = ofctl_connect(target);
-    ofctl_transact_noreply(
-        ofctl_of(ctx), target, vconn,
-        ofp_ct_match_encode(&match, has_zone ? &zone : NULL, version_of(vconn)));
+    ofctl_transact_noreply(ofctl_of(ctx), target, vconn,
+                           ofp_ct_match_encode(&match, has_zone ? &zone : NULL, version_of(vconn)));
     vconn_close(vconn);
 }
 

@@ -19,8 +19,8 @@
 
 /* Connects, and makes the request for the flows that the command's second operand matches. */
 static struct vconn *
-begin_dump(struct ovs_cmdl_context *ctx, bool aggregate,
-           struct ofputil_flow_stats_request *request, enum ofputil_protocol *protocol)
+begin_dump(struct ovs_cmdl_context *ctx, bool aggregate, struct ofputil_flow_stats_request *request,
+           enum ofputil_protocol *protocol)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
@@ -63,8 +63,7 @@ static void
 print_flow(const struct ofputil_flow_stats *flow, void *printer_)
 {
     struct printer *printer = printer_;
-    const struct ofputil_table_map *tables =
-        ofctl_tables_to_show(printer->ofctl, printer->target);
+    const struct ofputil_table_map *tables = ofctl_tables_to_show(printer->ofctl, printer->target);
     const struct ofputil_port_map *ports = ofctl_ports_to_show(printer->ofctl, printer->target);
 
     ds_clear(&printer->line);
@@ -98,10 +97,10 @@ keep_flow(const struct ofputil_flow_stats *flow, void *flows_)
 static int
 compare_field(const struct ofctl_sort_key *key, const struct match *a, const struct match *b)
 {
-    bool has_a = mf_are_prereqs_ok(key->field, &a->flow, NULL) &&
-                 !mf_is_all_wild(key->field, &a->wc);
-    bool has_b = mf_are_prereqs_ok(key->field, &b->flow, NULL) &&
-                 !mf_is_all_wild(key->field, &b->wc);
+    bool has_a =
+        mf_are_prereqs_ok(key->field, &a->flow, NULL) && !mf_is_all_wild(key->field, &a->wc);
+    bool has_b =
+        mf_are_prereqs_ok(key->field, &b->flow, NULL) && !mf_is_all_wild(key->field, &b->wc);
     union mf_value value_a, value_b;
 
     if (!has_a || !has_b) {
@@ -121,21 +120,21 @@ compare_priority(const struct ofctl_sort_key *key, unsigned int a, unsigned int 
     return key->descending ? -order : order;
 }
 
+/* Flows that are alike in all keys: the higher priority first. */
 static int
 compare_flows(const void *a_, const void *b_, void *ofctl_)
 {
     const struct ofputil_flow_stats *a = a_, *b = b_;
     const struct ofctl *ofctl = ofctl_;
-    int order = 0;
 
     nwf_vec_foreach (key, &ofctl->sort_keys) {
-        order = key->field ? compare_field(key, &a->match, &b->match)
-                           : compare_priority(key, a->priority, b->priority);
+        int order = key->field ? compare_field(key, &a->match, &b->match)
+                               : compare_priority(key, a->priority, b->priority);
         if (order) {
-            break;
+            return order;
         }
     }
-    return order;
+    return (a->priority < b->priority) - (a->priority > b->priority);
 }
 
 static void

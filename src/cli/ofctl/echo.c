@@ -71,10 +71,9 @@ check_reply(const struct ofpbuf *request, const struct ofpbuf *reply)
     const struct ofp_header *header = reply->data;
     enum ofptype type;
 
-    if (ofptype_decode(&type, header) || type != OFPTYPE_ECHO_REPLY ||
-        reply->size != request->size ||
-        memcmp((const uint8_t *) request->data + sizeof *header, header + 1,
-               request->size - sizeof *header)) {
+    if (ofptype_decode(&type, header) || type != OFPTYPE_ECHO_REPLY || reply->size != request->size
+        || memcmp((const uint8_t *) request->data + sizeof *header, header + 1,
+                  request->size - sizeof *header)) {
         printf("Reply does not match request.  Request:\n");
         ofp_print(stdout, request->data, request->size, NULL, NULL, 2);
         printf("Reply:\n");
@@ -85,8 +84,7 @@ check_reply(const struct ofpbuf *request, const struct ofpbuf *reply)
 static void
 ping_once(struct vconn *vconn, const char *target, size_t size)
 {
-    struct ofpbuf *request =
-        ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, version_of(vconn), size);
+    struct ofpbuf *request = ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, version_of(vconn), size);
     struct ofpbuf *copy;
     double start;
 
@@ -133,8 +131,7 @@ ofctl_benchmark(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect(ctx->argv[1]);
     double start = now_ms();
     for (int i = 0; i < count; i++) {
-        struct ofpbuf *request =
-            ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, version_of(vconn), size);
+        struct ofpbuf *request = ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, version_of(vconn), size);
         ofpbuf_put_zeros(request, size);
         ofpmsg_update_length(request);
         ofpbuf_delete(ofctl_transact(vconn, request));

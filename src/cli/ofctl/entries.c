@@ -41,8 +41,8 @@ add(struct ofctl_entries *entries, uint8_t table, struct ofctl_entry *entry, int
         return;
     }
 
-    struct ofctl_entry *there = CONTAINER_OF(CONST_CAST(struct cls_rule *, rule),
-                                             struct ofctl_entry, rule);
+    struct ofctl_entry *there =
+        CONTAINER_OF(CONST_CAST(struct cls_rule *, rule), struct ofctl_entry, rule);
     free(there->data[set]);
     there->data[set] = entry->data[set];
     cls_rule_destroy(&entry->rule);
@@ -95,8 +95,7 @@ ofctl_entries_read_file(struct ofctl_entries *entries, int set, const char *file
     while (!ds_get_preprocessed_line(&line, stream, &number)) {
         enum ofputil_protocol line_usable;
         struct ofputil_flow_mod mod;
-        char *error =
-            parse_ofp_str(&mod, OFPFC_ADD, ds_cstr(&line), ports, tables, &line_usable);
+        char *error = parse_ofp_str(&mod, OFPFC_ADD, ds_cstr(&line), ports, tables, &line_usable);
         if (error) {
             ovs_fatal(0, "%s:%d: %s", file, number, error);
         }
@@ -153,23 +152,32 @@ ofctl_entries_read_switch(struct ofctl_entries *entries, int set, struct vconn *
 bool
 ofctl_flow_data_equals(const struct ofctl_flow_data *a, const struct ofctl_flow_data *b)
 {
-    return a->cookie == b->cookie && a->idle_timeout == b->idle_timeout &&
-           a->hard_timeout == b->hard_timeout && a->importance == b->importance &&
+    return a->cookie == b->cookie && a->idle_timeout == b->idle_timeout
+           && a->hard_timeout == b->hard_timeout && a->importance == b->importance &&
            /* Text is what counts; the same bytes have the same, and are compared faster. */
-           (ofpacts_equal(a->actions, a->actions_len, b->actions, b->actions_len) ||
-            ofpacts_equal_stringwise(a->actions, a->actions_len, b->actions, b->actions_len));
+           (ofpacts_equal(a->actions, a->actions_len, b->actions, b->actions_len)
+            || ofpacts_equal_stringwise(a->actions, a->actions_len, b->actions, b->actions_len));
+}
+
+void
+ofctl_entries_for_table(const struct ofctl_entries *entries, uint8_t table, ofctl_entry_fn *visit,
+                        void *aux)
+{
+    struct ofctl_entry *entry;
+
+    if (entries->tables[table]) {
+        CLS_FOR_EACH(entry, rule, entries->tables[table])
+        {
+            visit(table, entry, aux);
+        }
+    }
 }
 
 void
 ofctl_entries_for_each(const struct ofctl_entries *entries, ofctl_entry_fn *visit, void *aux)
 {
     for (size_t table = 0; table < ARRAY_SIZE(entries->tables); table++) {
-        struct ofctl_entry *entry;
-        if (entries->tables[table]) {
-            CLS_FOR_EACH (entry, rule, entries->tables[table]) {
-                visit((uint8_t) table, entry, aux);
-            }
-        }
+        ofctl_entries_for_table(entries, (uint8_t) table, visit, aux);
     }
 }
 
@@ -182,7 +190,8 @@ ofctl_entries_destroy(struct ofctl_entries *entries)
             continue;
         }
         classifier_defer(entries->tables[table]);
-        CLS_FOR_EACH (entry, rule, entries->tables[table]) {
+        CLS_FOR_EACH(entry, rule, entries->tables[table])
+        {
             classifier_remove_assert(entries->tables[table], &entry->rule);
             free(entry->data[0]);
             free(entry->data[1]);

@@ -43,9 +43,11 @@ void ofctl_entries_read_switch(struct ofctl_entries *entries, int set, struct vc
 
 bool ofctl_flow_data_equals(const struct ofctl_flow_data *a, const struct ofctl_flow_data *b);
 
-/* Calls visit() for each, table by table; within one, flows that match on the same fields stand
- * together, those with the highest priority first. */
+/* Calls visit() for each of a table, or of all, table by table.  Flows that match on the same
+ * fields stand together, those with the highest priority first. */
 typedef void ofctl_entry_fn(uint8_t table, const struct ofctl_entry *entry, void *aux);
+void ofctl_entries_for_table(const struct ofctl_entries *entries, uint8_t table,
+                             ofctl_entry_fn *visit, void *aux);
 void ofctl_entries_for_each(const struct ofctl_entries *entries, ofctl_entry_fn *visit, void *aux);
 
 #endif

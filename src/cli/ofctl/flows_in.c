@@ -37,8 +37,7 @@ receive_part(struct vconn *vconn, ovs_be32 xid)
     } while (((struct ofp_header *) reply->data)->xid != xid);
 
     if (ofptype_decode(&type, reply->data) || type != OFPTYPE_FLOW_STATS_REPLY) {
-        VLOG_WARN("received bad reply: %s",
-                  ofp_to_string(reply->data, reply->size, NULL, NULL, 1));
+        VLOG_WARN("received bad reply: %s", ofp_to_string(reply->data, reply->size, NULL, NULL, 1));
         give_up(EPROTO);
     }
     return reply;

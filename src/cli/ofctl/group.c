@@ -66,8 +66,8 @@ change_by_file(struct ovs_cmdl_context *ctx, const char *file, int command)
     enum ofputil_protocol usable;
     struct mods mods = {.n = 0};
 
-    ofctl_check(parse_ofp_group_mod_file(file, ports, tables, command, &mods.data, &mods.n,
-                                         &usable));
+    ofctl_check(
+        parse_ofp_group_mod_file(file, ports, tables, command, &mods.data, &mods.n, &usable));
     send_mods(ofctl, target, &mods, usable);
     for (size_t i = 0; i < mods.n; i++) {
         ofputil_uninit_group_mod(&mods.data[i]);
@@ -178,8 +178,7 @@ ofctl_dump_group_features(struct ovs_cmdl_context *ctx)
     const char *target = ctx->argv[1];
     struct vconn *vconn = ofctl_connect(target);
 
-    ofctl_dump(
-        ofctl_of(ctx), target, vconn,
-        ofputil_encode_group_features_request((enum ofp_version) vconn_get_version(vconn)));
+    ofctl_dump(ofctl_of(ctx), target, vconn,
+               ofputil_encode_group_features_request((enum ofp_version) vconn_get_version(vconn)));
     vconn_close(vconn);
 }

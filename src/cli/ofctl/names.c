@@ -82,8 +82,8 @@ tables_of(struct ofctl *ofctl, const char *target)
 bool
 ofctl_shows_names(const struct ofctl *ofctl)
 {
-    return ofctl->names == OFCTL_NAMES_ALWAYS ||
-           (ofctl->names == OFCTL_NAMES_AUTO && isatty(STDOUT_FILENO));
+    return ofctl->names == OFCTL_NAMES_ALWAYS
+           || (ofctl->names == OFCTL_NAMES_AUTO && isatty(STDOUT_FILENO));
 }
 
 static bool
@@ -131,8 +131,8 @@ ofctl_port_number(struct ofctl *ofctl, const char *target, const char *text)
 {
     ofp_port_t number;
 
-    if (!ofputil_port_from_string(text, NULL, &number) &&
-        !ofputil_port_from_string(text, ofctl_ports_to_accept(ofctl, target), &number)) {
+    if (!ofputil_port_from_string(text, NULL, &number)
+        && !ofputil_port_from_string(text, ofctl_ports_to_accept(ofctl, target), &number)) {
         ovs_fatal(0, "%s: unknown port `%s'", target, text);
     }
     return number;

@@ -77,8 +77,7 @@ ofctl_parse_flows(struct ovs_cmdl_context *ctx)
     enum ofputil_protocol usable;
     size_t n = 0;
 
-    ofctl_check(
-        parse_ofp_flow_mod_file(ctx->argv[1], NULL, NULL, OFPFC_ADD, &mods, &n, &usable));
+    ofctl_check(parse_ofp_flow_mod_file(ctx->argv[1], NULL, NULL, OFPFC_ADD, &mods, &n, &usable));
     show_mods(ofctl_of(ctx), mods, n, usable);
     free_mods(mods, n);
     free(mods);
@@ -92,8 +91,7 @@ ofctl_parse_group(struct ovs_cmdl_context *ctx)
 
     ofctl_check(parse_ofp_group_mod_str(&mod, OFPGC11_ADD, ctx->argv[1], NULL, NULL, &usable));
     print_usable(usable);
-    uint32_t versions =
-        ofputil_protocols_to_version_bitmap(usable) & get_allowed_ofp_versions();
+    uint32_t versions = ofputil_protocols_to_version_bitmap(usable) & get_allowed_ofp_versions();
     if (!versions) {
         ovs_fatal(0, "no usable protocol");
     }

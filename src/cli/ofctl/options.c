@@ -155,8 +155,7 @@ parse_color(const char *when)
 
 /* ---- Versions. ---- */
 
-#define BUNDLE_VERSIONS                                                                            \
-    ((1u << OFP13_VERSION) | (1u << OFP14_VERSION) | (1u << OFP15_VERSION))
+#define BUNDLE_VERSIONS ((1u << OFP13_VERSION) | (1u << OFP14_VERSION) | (1u << OFP15_VERSION))
 
 void
 ofctl_require_bundles(struct ofctl *ofctl)
@@ -205,32 +204,82 @@ static void
 take_own_option(struct ofctl *ofctl, int option, struct given *given)
 {
     switch (option) {
-    case 't': set_timeout(optarg); break;
-    case 'F': ofctl->allowed = parse_flow_formats(optarg); break;
-    case 'P': ofctl->packet_in_format = parse_packet_in_format(optarg); break;
-    case 'm': ofctl->verbosity++; break;
-    case 'h': ofctl_usage(); exit(EXIT_SUCCESS);
-    case 'o': ovs_cmdl_print_options(ofctl_long_options); exit(EXIT_SUCCESS);
-    case OPT_STRICT: ofctl->strict = true; break;
-    case OPT_READD: ofctl->readd = true; break;
-    case OPT_TIMESTAMP: ofctl->timestamp = true; break;
-    case OPT_SORT: add_sort_key(ofctl, optarg, false); break;
-    case OPT_RSORT: add_sort_key(ofctl, optarg, true); break;
-    case OPT_NAMES: ofctl->names = OFCTL_NAMES_ALWAYS; break;
-    case OPT_NO_NAMES: ofctl->names = OFCTL_NAMES_NEVER; break;
-    case OPT_STATS: ofctl->hide_stats = false; break;
-    case OPT_NO_STATS: ofctl->hide_stats = true; break;
-    case OPT_UNIXCTL: ofctl->unixctl = optarg; break;
-    case OPT_BUNDLE: ofctl->bundle = true; break;
-    case OPT_COLOR: given->color = parse_color(optarg); break;
-    case OPT_MAY_CREATE: ofctl->may_create = true; break;
-    case OPT_PCAP: ofctl->pcap = true; break;
-    case OPT_RAW: ofctl->raw = true; break;
-    case OPT_READ_ONLY: ofctl->read_only = true; break;
-    case OPT_FORCE: ofctl->force = true; break;
-    case OPT_EXPLAIN: ofctl->explain = true; break;
-    case '?': exit(EXIT_FAILURE);
-    default: abort();
+    case 't':
+        set_timeout(optarg);
+        break;
+    case 'F':
+        ofctl->allowed = parse_flow_formats(optarg);
+        break;
+    case 'P':
+        ofctl->packet_in_format = parse_packet_in_format(optarg);
+        break;
+    case 'm':
+        ofctl->verbosity++;
+        break;
+    case 'h':
+        ofctl_usage();
+        exit(EXIT_SUCCESS);
+    case 'o':
+        ovs_cmdl_print_options(ofctl_long_options);
+        exit(EXIT_SUCCESS);
+    case OPT_STRICT:
+        ofctl->strict = true;
+        break;
+    case OPT_READD:
+        ofctl->readd = true;
+        break;
+    case OPT_TIMESTAMP:
+        ofctl->timestamp = true;
+        break;
+    case OPT_SORT:
+        add_sort_key(ofctl, optarg, false);
+        break;
+    case OPT_RSORT:
+        add_sort_key(ofctl, optarg, true);
+        break;
+    case OPT_NAMES:
+        ofctl->names = OFCTL_NAMES_ALWAYS;
+        break;
+    case OPT_NO_NAMES:
+        ofctl->names = OFCTL_NAMES_NEVER;
+        break;
+    case OPT_STATS:
+        ofctl->hide_stats = false;
+        break;
+    case OPT_NO_STATS:
+        ofctl->hide_stats = true;
+        break;
+    case OPT_UNIXCTL:
+        ofctl->unixctl = optarg;
+        break;
+    case OPT_BUNDLE:
+        ofctl->bundle = true;
+        break;
+    case OPT_COLOR:
+        given->color = parse_color(optarg);
+        break;
+    case OPT_MAY_CREATE:
+        ofctl->may_create = true;
+        break;
+    case OPT_PCAP:
+        ofctl->pcap = true;
+        break;
+    case OPT_RAW:
+        ofctl->raw = true;
+        break;
+    case OPT_READ_ONLY:
+        ofctl->read_only = true;
+        break;
+    case OPT_FORCE:
+        ofctl->force = true;
+        break;
+    case OPT_EXPLAIN:
+        ofctl->explain = true;
+        break;
+    case '?':
+        exit(EXIT_FAILURE);
+    default:
+        abort();
     }
 }
 
@@ -243,7 +292,8 @@ take_option(struct ofctl *ofctl, int option, struct given *given)
         OFP_VERSION_OPTION_HANDLERS
         VLOG_OPTION_HANDLERS
         STREAM_SSL_OPTION_HANDLERS
-    default: take_own_option(ofctl, option, given);
+    default:
+        take_own_option(ofctl, option, given);
     }
 }
 
@@ -276,26 +326,27 @@ ofctl_usage(void)
     daemon_usage();
     ofp_version_usage();
     vlog_usage();
-    printf("\nOther options:\n"
-           "  --strict                    flows are modified and deleted by exact match\n"
-           "  --bundle                    make all changes at once, or none\n"
-           "  --read-only                 refuse commands that change something\n"
-           "  --force                     also change flows of network filters\n"
-           "  --explain                   dump-flows: say where flows of network filters come from\n"
-           "  --readd                     replace-flows: also add what has not changed\n"
-           "  --may-create                mod-group: also create the group\n"
-           "  -F, --flow-format=FORMAT    use only these flow formats\n"
-           "  -P, --packet-in-format=FRMT ask for this packet-in format\n"
-           "  -m, --more                  print more of each message\n"
-           "  --timestamp                 print when a message came (monitor, snoop)\n"
-           "  -t, --timeout=SECS          give up after SECS seconds\n"
-           "  --sort[=field]              sort flows, lowest first\n"
-           "  --rsort[=field]             sort flows, highest first\n"
-           "  --names                     show names of ports and tables\n"
-           "  --no-names                  show numbers, and take nothing else\n"
-           "  --no-stats                  leave counters out of flows\n"
-           "  --unixctl=SOCKET            set control socket name\n"
-           "  --color[=always|never|auto] color flows\n"
-           "  -h, --help                  this help\n"
-           "  -V, --version               the version\n");
+    printf(
+        "\nOther options:\n"
+        "  --strict                    flows are modified and deleted by exact match\n"
+        "  --bundle                    make all changes at once, or none\n"
+        "  --read-only                 refuse commands that change something\n"
+        "  --force                     also change flows of network filters\n"
+        "  --explain                   dump-flows: say where flows of network filters come from\n"
+        "  --readd                     replace-flows: also add what has not changed\n"
+        "  --may-create                mod-group: also create the group\n"
+        "  -F, --flow-format=FORMAT    use only these flow formats\n"
+        "  -P, --packet-in-format=FRMT ask for this packet-in format\n"
+        "  -m, --more                  print more of each message\n"
+        "  --timestamp                 print when a message came (monitor, snoop)\n"
+        "  -t, --timeout=SECS          give up after SECS seconds\n"
+        "  --sort[=field]              sort flows, lowest first\n"
+        "  --rsort[=field]             sort flows, highest first\n"
+        "  --names                     show names of ports and tables\n"
+        "  --no-names                  show numbers, and take nothing else\n"
+        "  --no-stats                  leave counters out of flows\n"
+        "  --unixctl=SOCKET            set control socket name\n"
+        "  --color[=always|never|auto] color flows\n"
+        "  -h, --help                  this help\n"
+        "  -V, --version               the version\n");
 }

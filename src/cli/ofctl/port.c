@@ -87,9 +87,8 @@ dump_queues_of_each_port(struct ovs_cmdl_context *ctx, struct vconn *vconn, uint
     ofctl_ports_begin(&walk, other);
     while (ofctl_ports_next(&walk, &port)) {
         if (ofp_to_u16(port.port_no) < ofp_to_u16(OFPP_MAX)) {
-            ofctl_dump(
-                ofctl_of(ctx), ctx->argv[1], vconn,
-                ofputil_encode_queue_get_config_request(OFP10_VERSION, port.port_no, queue));
+            ofctl_dump(ofctl_of(ctx), ctx->argv[1], vconn,
+                       ofputil_encode_queue_get_config_request(OFP10_VERSION, port.port_no, queue));
         }
     }
     ofctl_ports_end(&walk);
@@ -127,7 +126,8 @@ find_port(const char *target, const char *text)
 
     ofctl_ports_begin(&walk, vconn);
     while (!found && ofctl_ports_next(&walk, &port)) {
-        found = is_number ? (unsigned int) ofp_to_u16(port.port_no) == number : !strcmp(port.name, text);
+        found = is_number ? (unsigned int) ofp_to_u16(port.port_no) == number
+                          : !strcmp(port.name, text);
         match = port;
     }
     ofctl_ports_end(&walk);

@@ -24,8 +24,7 @@ version_of(const struct vconn *vconn)
 static _Noreturn void
 refuse_reply(const struct ofpbuf *reply)
 {
-    ovs_fatal(0, "received bad reply: %s",
-              ofp_to_string(reply->data, reply->size, NULL, NULL, 2));
+    ovs_fatal(0, "received bad reply: %s", ofp_to_string(reply->data, reply->size, NULL, NULL, 2));
 }
 
 /* The next part of the answer, which has to be of that type. */
@@ -64,9 +63,8 @@ send_request(struct vconn *vconn, struct ofpbuf *request)
 static bool
 take_features(struct ofctl_port_walk *walk)
 {
-    struct ofpbuf *reply =
-        ofctl_transact(walk->vconn,
-                       ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, version_of(walk->vconn), 0));
+    struct ofpbuf *reply = ofctl_transact(
+        walk->vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, version_of(walk->vconn), 0));
     struct ofputil_switch_features features;
     enum ofptype type;
 
@@ -94,8 +92,8 @@ ofctl_ports_begin(struct ofctl_port_walk *walk, struct vconn *vconn)
     if (version_of(vconn) < OFP13_VERSION && take_features(walk)) {
         return;
     }
-    walk->xid = send_request(
-        vconn, ofputil_encode_port_desc_stats_request(version_of(vconn), OFPP_ANY));
+    walk->xid =
+        send_request(vconn, ofputil_encode_port_desc_stats_request(version_of(vconn), OFPP_ANY));
     walk->has_more = true;
 }
 
@@ -115,9 +113,8 @@ bool
 ofctl_ports_next(struct ofctl_port_walk *walk, struct ofputil_phy_port *port)
 {
     for (;;) {
-        int r = walk->reply
-                    ? ofputil_pull_phy_port(version_of(walk->vconn), walk->reply, port)
-                    : EOF;
+        int r =
+            walk->reply ? ofputil_pull_phy_port(version_of(walk->vconn), walk->reply, port) : EOF;
         if (!r) {
             return true;
         }
@@ -144,9 +141,9 @@ ofctl_ports_end(struct ofctl_port_walk *walk)
 static struct ofpbuf *
 encode_tables_request(enum ofctl_table_kind kind, enum ofp_version version)
 {
-    return kind == OFCTL_TABLE_DESC ? ofputil_encode_table_desc_request(version)
-           : version >= OFP13_VERSION     ? ofputil_encode_table_features_request(version)
-                                          : ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, version, 0);
+    return kind == OFCTL_TABLE_DESC   ? ofputil_encode_table_desc_request(version)
+           : version >= OFP13_VERSION ? ofputil_encode_table_features_request(version)
+                                      : ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, version, 0);
 }
 
 void
@@ -169,9 +166,9 @@ ofctl_tables_begin(struct ofctl_table_walk *walk, struct vconn *vconn, enum ofct
 static enum ofptype
 reply_type(const struct ofctl_table_walk *walk)
 {
-    return walk->kind == OFCTL_TABLE_DESC                  ? OFPTYPE_TABLE_DESC_REPLY
-           : version_of(walk->vconn) >= OFP13_VERSION      ? OFPTYPE_TABLE_FEATURES_STATS_REPLY
-                                                           : OFPTYPE_TABLE_STATS_REPLY;
+    return walk->kind == OFCTL_TABLE_DESC             ? OFPTYPE_TABLE_DESC_REPLY
+           : version_of(walk->vconn) >= OFP13_VERSION ? OFPTYPE_TABLE_FEATURES_STATS_REPLY
+                                                      : OFPTYPE_TABLE_STATS_REPLY;
 }
 
 static bool

@@ -60,15 +60,32 @@ add_request(struct replacement *replacement, uint8_t table, const struct ofctl_e
 }
 
 static void
-replace_entry(uint8_t table, const struct ofctl_entry *entry, void *replacement_)
+delete_entry(uint8_t table, const struct ofctl_entry *entry, void *replacement)
+{
+    if (!entry->data[IN_FILE]) {
+        add_request(replacement, table, entry, OFPFC_DELETE_STRICT);
+    }
+}
+
+static void
+add_entry(uint8_t table, const struct ofctl_entry *entry, void *replacement_)
 {
     struct replacement *replacement = replacement_;
     const struct ofctl_flow_data *wanted = entry->data[IN_FILE], *there = entry->data[IN_SWITCH];
 
-    if (!wanted) {
-        add_request(replacement, table, entry, OFPFC_DELETE_STRICT);
-    } else if (replacement->readd || !there || !ofctl_flow_data_equals(wanted, there)) {
+    if (wanted && (replacement->readd || !there || !ofctl_flow_data_equals(wanted, there))) {
         add_request(replacement, table, entry, OFPFC_ADD);
+    }
+}
+
+/* What goes makes room for what comes, table by table. */
+static void
+make_requests(const struct ofctl_entries *entries, struct replacement *replacement)
+{
+    ovs_list_init(&replacement->requests);
+    for (int table = 0; table <= UINT8_MAX; table++) {
+        ofctl_entries_for_table(entries, (uint8_t) table, delete_entry, replacement);
+        ofctl_entries_for_table(entries, (uint8_t) table, add_entry, replacement);
     }
 }
 
@@ -92,8 +109,7 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
 
     struct ofctl_protection *protection = ofctl_protection_new(ofctl, target, NULL);
     replacement.protection = protection;
-    ovs_list_init(&replacement.requests);
-    ofctl_entries_for_each(&entries, replace_entry, &replacement);
+    make_requests(&entries, &replacement);
     if (ofctl->bundle) {
         ofctl_transact_bundle(ofctl, target, vconn, &replacement.requests);
     } else {
@@ -113,8 +129,8 @@ struct difference {
 };
 
 static void
-print_side(struct difference *difference, char sign, uint8_t table,
-           const struct ofctl_entry *entry, const struct ofctl_flow_data *data)
+print_side(struct difference *difference, char sign, uint8_t table, const struct ofctl_entry *entry,
+           const struct ofctl_flow_data *data)
 {
     struct ds *text = &difference->text;
     struct ofpact_format_params params = {

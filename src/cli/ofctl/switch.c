@@ -57,13 +57,13 @@ static void
 show_features(struct ofctl *ofctl, const char *target)
 {
     struct vconn *vconn = ofctl_connect(target);
-    struct ofpbuf *reply = ofctl_transact(
-        vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, version_of(vconn), 0));
+    struct ofpbuf *reply =
+        ofctl_transact(vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, version_of(vconn), 0));
     enum ofptype type;
 
     ofp_print(stdout, reply->data, reply->size, NULL, NULL, ofctl->verbosity + 1);
-    if (!ofptype_decode(&type, reply->data) && type == OFPTYPE_FEATURES_REPLY &&
-        !ofputil_switch_features_has_ports(reply)) {
+    if (!ofptype_decode(&type, reply->data) && type == OFPTYPE_FEATURES_REPLY
+        && !ofputil_switch_features_has_ports(reply)) {
         ofctl_dump(ofctl, target, vconn,
                    ofputil_encode_port_desc_stats_request(version_of(vconn), OFPP_ANY));
     }
@@ -83,8 +83,8 @@ ofctl_show(struct ovs_cmdl_context *ctx)
 void
 ofctl_fetch_config(struct vconn *vconn, struct ofputil_switch_config *config)
 {
-    struct ofpbuf *reply = ofctl_transact(
-        vconn, ofpraw_alloc(OFPRAW_OFPT_GET_CONFIG_REQUEST, version_of(vconn), 0));
+    struct ofpbuf *reply =
+        ofctl_transact(vconn, ofpraw_alloc(OFPRAW_OFPT_GET_CONFIG_REQUEST, version_of(vconn), 0));
     enum ofptype type;
 
     if (ofptype_decode(&type, reply->data) || type != OFPTYPE_GET_CONFIG_REPLY) {

@@ -50,7 +50,9 @@ ofctl_dump_table_features(struct ovs_cmdl_context *ctx)
         has_previous = true;
     }
     ofputil_table_features_format_finish(&text, first_ditto, last_ditto);
-    fputs(ds_cstr(&text), stdout);
+    if (has_previous) { /* Each begins with an empty line, and the text shall end with it. */
+        puts(ds_cstr(&text) + 1);
+    }
     ds_destroy(&text);
     ofctl_tables_end(&walk);
     vconn_close(vconn);
@@ -198,8 +200,7 @@ ofctl_mod_table(struct ovs_cmdl_context *ctx)
     uint32_t usable;
     const char *name;
 
-    ofctl_check(
-        parse_ofp_table_mod(&mod, &name, ctx->argv[2], ctx->argv[3], tables, &usable));
+    ofctl_check(parse_ofp_table_mod(&mod, &name, ctx->argv[2], ctx->argv[3], tables, &usable));
     if (!(usable & get_allowed_ofp_versions())) {
         struct ds versions = DS_EMPTY_INITIALIZER;
         ofputil_format_version_bitmap_names(&versions, usable);

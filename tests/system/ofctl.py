@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ovs-ofctl: Open vSwitch's program and ours, on one switch, one after the other.
+
+For each case of ofctl_cases.py: what is printed, what is complained of, the exit code, and the
+flows, groups, meters, ports and tables afterwards are the same.  Transaction ids are compared
+too, so both have sent the same messages.  What the two cannot share is replaced first: times.
+Then flows that are spoiled at random are read by both: the same verdict in the same words.
+SYSTEM_SEED sets the sequence; OFCTL_ONLY, a regular expression, picks cases.
+"""
+
+import collections
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from lab.lab import main  # noqa: E402
+from lab.netns import WORK, which  # noqa: E402
+from system import ofctl_cases as cases  # noqa: E402
+from system.world import PROGRAM  # noqa: E402
+
+Ended = collections.namedtuple("Ended", "status out err")
+SPOILED = 400
+BLANKS = [(re.compile(pattern), blank) for pattern, blank in (
+    (r"duration=[\d.]+s", "duration=T"),
+    (r"(idle|hard)_age=\d+", r"\1_age=T"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\|\d+\|", "LOG|"),
+    (r"time=[\d.]+ ms", "time=T"),
+    (r"Finished in [\d.]+ ms \(.*\)", "Finished"),
+    (r"n_packets=\d+, n_bytes=\d+", "n_packets=N"),  # The switch sends some by itself.
+    (r"(bytes|pkts|lookup|matched)=\d+", r"\1=N"),
+)]
+RESET = ("-O OpenFlow15 del-flows br0", "-O OpenFlow15 del-groups br0",
+         "-O OpenFlow13 del-meters br0", "del-tlv-map br0", "set-frags br0 normal",
+         *(f"mod-port br0 {port} {setting}" for port in ("1", "2", "br0")
+           for setting in ("up", "flood", "receive", "forward", "packet-in")))
+RESET_TABLES = ("-O OpenFlow15 mod-table br0 3 name:", "-O OpenFlow15 mod-table br0 all noevict",
+                "-O OpenFlow15 mod-table br0 all novacancy",
+                "-O OpenFlow11 mod-table br0 all controller")
+STATE = ("-O OpenFlow15 --no-stats dump-flows br0", "-O OpenFlow15 dump-groups br0",
+         "-O OpenFlow13 dump-meters br0", "dump-tlv-map br0", "get-frags br0",
+         "dump-ports-desc br0")
+STATE_TABLES = ("-O OpenFlow15 dump-table-desc br0", "-O OpenFlow15 dump-table-features br0",
+                "-O OpenFlow11 dump-tables br0")
+
+
+class Program:
+    def __init__(self, path):
+        self.path = path
+
+    def run(self, line):
+        line, found, text = line.partition(" <<<")
+        text = text.strip().replace("\\n", "\n") if found else None
+        words = [re.sub(r"@P\b", cases.PACKET, word) for word in shlex.split(line)]
+        words = [f"{WORK}/{word[1:]}" if word.startswith("@") else word for word in words]
+        done = subprocess.run(["ovs-ofctl", *words], executable=self.path, timeout=60, cwd="/",
+                              input=text or "", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, errors="surrogateescape")
+        return Ended(done.returncode, blank(done.stdout), blank(done.stderr))
+
+
+def blank(text):
+    for pattern, replacement in BLANKS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class Test:
+    def __init__(self, lab):
+        os.symlink(PROGRAM, f"{WORK}/ovs-ofctl")
+        self.theirs = Program(which("ovs-ofctl"))
+        self.ours = Program(f"{WORK}/ovs-ofctl")
+        self.cases = self.differences = 0
+        self.commands = set()
+        for name, content in cases.FILES.items():
+            with open(f"{WORK}/{name}", "wb") as file:
+                file.write(content if isinstance(content, bytes) else content.encode())
+        lab.ovs.add_bridge("br0", fail_mode="secure", protocols="[" + ",".join(
+            f"OpenFlow{n}" for n in range(10, 16)) + "]")
+        for number in (1, 2):
+            lab.ovs.vsctl("add-port", "br0", f"p{number}", "--", "set", "Interface",
+                          f"p{number}", "type=dummy", f"ofport_request={number}")
+
+    def compare(self, what, theirs, ours):
+        if theirs == ours:
+            return
+        self.differences += 1
+        print(f"FAILED {what}")
+        for name, a, b in zip(theirs._fields, theirs, ours):
+            if a != b:
+                print(f"  {name}:\n    ovs-ofctl {shorten(a)}\n    ours      {shorten(b)}", flush=True)
+
+    def note(self, lines):
+        self.cases += 1
+        for line in lines:
+            words = shlex.split(line.partition(" <<<")[0])
+            self.commands.update(word for word in words[:8] if word in self.known)
+
+    def read(self, line):
+        self.note([line])
+        self.compare(line, self.theirs.run(line), self.ours.run(line))
+
+    def change(self, lines):
+        """The same conversation with a switch in the same state; what comes of it."""
+        self.note(lines)
+        table = any("mod-table" in line for line in lines)
+        ended = []
+        for program in (self.theirs, self.ours):
+            for line in RESET + (RESET_TABLES if table else ()):
+                self.theirs.run(line)
+            steps = [program.run(line) for line in lines]
+            state = [self.theirs.run(line).out for line in STATE + (STATE_TABLES if table else ())]
+            ended.append((steps, state))
+        for line, theirs, ours in zip(lines, ended[0][0], ended[1][0]):
+            self.compare(line, theirs, ours)
+        if ended[0][1] != ended[1][1]:
+            self.compare(f"what {' and '.join(lines)} leaves behind",
+                         Ended(0, "\n".join(ended[0][1]), ""), Ended(0, "\n".join(ended[1][1]), ""))
+
+
+def shorten(value):
+    text = repr(value)
+    return text if len(text) < 1200 else text[:600] + " ... " + text[-600:]
+
+
+def spoil(rng, text):
+    """The flow with one to three small changes."""
+    for _ in range(rng.randint(1, 3)):
+        place = rng.randrange(len(text) + 1)
+        end = min(len(text), place + rng.randint(1, 5))
+        text = rng.choice((
+            lambda: text[:place] + text[end:],
+            lambda: text[:place] + rng.choice("=,:()[]/->{} \"'%\\xg-9") + text[place:],
+            lambda: text[:place] + text[place:end] * 2 + text[end:],
+            lambda: text[:place] + rng.choice(SPLINTERS) + text[place:],
+            lambda: re.sub(r"\d+", lambda m: rng.choice(NUMBERS), text, count=1),
+            lambda: ",".join(rng.sample(text.split(","), len(text.split(",")))),
+        ))()
+    return text.replace("\0", "").replace("@", "")
+
+
+SPLINTERS = ("actions=", "table=300", ",in_port=", "nw_src=1.2.3", "tp_dst=80", "/ff", "0x", "learn(",
+             "output:", "resubmit(,", "set_field:", "->", "ct(commit,", "reg99=1", "=,", "::", "drop")
+NUMBERS = ("-1", "0", "65536", "4294967296", "18446744073709551616", "0x", "1e3", "999999999999999999999")
+WHOLE = (
+    "in_port=1,tcp,nw_src=10.0.0.1/24,tp_dst=80,actions=output:2",
+    "table=3,priority=5,dl_src=00:11:22:33:44:55,dl_vlan=5,actions=strip_vlan,NORMAL",
+    "cookie=0x5,idle_timeout=3,ipv6,ipv6_src=fe80::1/64,icmp_type=128,actions=resubmit(,4)",
+    "reg0=0x5/0xff,actions=load:5->NXM_NX_REG1[0..7],move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]",
+    "arp,arp_op=1,actions=learn(table=2,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])",
+    "ip,ct_state=-trk,actions=ct(commit,zone=5,nat(src=10.0.0.1-10.0.0.9:10-20),exec(load:1->NXM_NX_CT_MARK[]))",
+    "udp,actions=set_field:10.0.0.5->ip_dst,dec_ttl,controller(max_len=128,reason=no_match)",
+    "importance=3,send_flow_rem,metadata=3/7,actions=write_metadata:5/7,goto_table:7",
+    "mpls,mpls_label=5,actions=pop_mpls:0x0800,group:3,clone(output:1),conjunction(3,1/2)",
+    "tun_id=5,tun_src=10.0.0.1,nw_tos=4,nw_ecn=1,actions=bundle(eth_src,0,hrw,ofport,members:1,2)",
+    "vlan_tci=0x1005/0x1fff,actions=push_vlan:0x8100,set_field:5->vlan_vid,enqueue(1,2),multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[])",
+)
+
+
+def read_spoiled(test):
+    seed = int(os.environ.get("SYSTEM_SEED") or 14)
+    rng = random.Random(seed)
+    print(f"seed {seed}")
+    refused = 0
+    for number in range(SPOILED):
+        flow = spoil(rng, rng.choice(WHOLE))
+        line = f"{rng.choice(('', '-O OpenFlow13 ', '-F NXM '))}parse-flow -- {shlex.quote(flow)}"
+        test.cases += 1
+        theirs = test.theirs.run(line)
+        refused += theirs.status != 0
+        test.compare(line, theirs, test.ours.run(line))
+    print(f"{refused} of {SPOILED} spoiled flows are refused")
+    return refused > SPOILED // 3
+
+
+def test_all(lab):
+    test = Test(lab)
+    only = re.compile(os.environ.get("OFCTL_ONLY") or "")
+    listed = test.theirs.run("list-commands").out.splitlines()[1:]
+    test.known = {line.split()[0] for line in listed}
+    for line in cases.READ.strip().splitlines():
+        if only.search(line):
+            test.read(line)
+    for line in cases.CHANGE.strip().splitlines():
+        if only.search(line):
+            test.change(line.split(" \\ "))
+    good = read_spoiled(test) if not only.pattern else True
+    print(f"commands {len(test.commands)}, cases {test.cases}, differences {test.differences}")
+    if not only.pattern and test.known - test.commands:
+        print(f"FAILED not tested: {' '.join(sorted(test.known - test.commands))}")
+        good = False
+    return 1 if test.differences or not good else 0
+
+
+if __name__ == "__main__":
+    main(test_all, dummy=True)
