@@ -16,10 +16,12 @@
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 
+#include "../compile/match.h"
+
 /* ---- One flow, one guest. ---- */
 
-static bool
-is_foreign(const struct nwf_flow *flow)
+bool
+nwf_is_foreign(const struct nwf_flow *flow)
 {
     return (flow->cookie & NWF_COOKIE_ALL_MASK) != NWF_COOKIE_MAGIC;
 }
@@ -234,11 +236,31 @@ nwf_foreign_find(const struct nwf_flow_set *flows)
     const struct nwf_flow **sorted CLEANUP_FREE = nwf_flow_set_sort(flows);
 
     for (size_t i = 0; i < nwf_flow_set_count(flows); i++) {
-        if (sorted[i]->table == NWF_TABLE_CLASSIFY && is_foreign(sorted[i]) && is_met(sorted[i])) {
+        if (sorted[i]->table == NWF_TABLE_CLASSIFY && nwf_is_foreign(sorted[i])
+            && is_met(sorted[i])) {
             struct ds text = DS_EMPTY_INITIALIZER;
             nwf_flow_format(sorted[i], &text);
             return ds_steal_cstr(&text);
         }
     }
     return NULL;
+}
+
+bool
+nwf_foreign_is_covered(const struct nwf_flow *flow, const struct nwf_flow_set *flows)
+{
+    struct match match, above;
+    const struct nwf_flow *other;
+
+    nwf_flow_expand_match(flow, &match);
+    HMAP_FOR_EACH (other, node, &flows->flows) {
+        if (other->table == flow->table && other->priority > flow->priority
+            && !nwf_is_foreign(other)) {
+            nwf_flow_expand_match(other, &above);
+            if (nwf_match_covers(&above, &match)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }

@@ -24,8 +24,22 @@
 #include "lib/byte-order.h"
 #include "lib/util.h"
 
+#include "../../compile/match.h"
+
 /* Ports that a refusal names. */
 #define NAMES_MAX 4
+
+/* Losses that are counted. */
+#define LOSSES_MAX 1000000
+
+/* What changes may do to flows of ours; the first of these that one does is told. */
+enum loss { LOSS_DELETED, LOSS_CHANGED, LOSS_REPLACED, LOSS_BELOW };
+#define N_LOSSES 4
+
+struct losses {
+    const struct nwf_flow **data;
+    size_t n, allocated;
+};
 
 struct ofctl_protection {
     struct ofctl *ofctl;
@@ -35,6 +49,7 @@ struct ofctl_protection {
         struct nwf_flow **data;
         size_t n, allocated;
     } tables[256];
+    struct losses losses[N_LOSSES]; /* A flow may be there more than once. */
 };
 
 /* ---- Our flows on the switch. ---- */
@@ -184,6 +199,9 @@ ofctl_protection_free(struct ofctl_protection *protection)
         }
         nwf_vec_clear(&protection->tables[table]);
     }
+    for (int loss = 0; protection && loss < N_LOSSES; loss++) {
+        nwf_vec_clear(&protection->losses[loss]);
+    }
     free(protection);
 }
 
@@ -198,45 +216,24 @@ expand(const struct minimatch *match, struct match *ret)
     ret->wc.masks.packet_type = 0;
 }
 
-/* Whether every packet that 'narrow' matches is one that 'wide' matches. */
-static bool
-covers(const struct match *wide, const struct match *narrow)
-{
-    const uint64_t *wide_mask = (const uint64_t *) &wide->wc.masks;
-    const uint64_t *narrow_mask = (const uint64_t *) &narrow->wc.masks;
-    const uint64_t *wide_value = (const uint64_t *) &wide->flow;
-    const uint64_t *narrow_value = (const uint64_t *) &narrow->flow;
-
-    for (size_t i = 0; i < FLOW_U64S; i++) {
-        if (wide_mask[i] & (~narrow_mask[i] | (wide_value[i] ^ narrow_value[i]))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Whether there can be a packet that both match. */
 static bool
 overlap(const struct match *a, const struct match *b)
 {
-    const uint64_t *mask_a = (const uint64_t *) &a->wc.masks;
-    const uint64_t *mask_b = (const uint64_t *) &b->wc.masks;
-    const uint64_t *value_a = (const uint64_t *) &a->flow, *value_b = (const uint64_t *) &b->flow;
+    struct match both = *a;
 
-    for (size_t i = 0; i < FLOW_U64S; i++) {
-        if (mask_a[i] & mask_b[i] & (value_a[i] ^ value_b[i])) {
-            return false;
-        }
-    }
-    return true;
+    return nwf_match_and(&both, b);
 }
 
 /* ---- Changes. ---- */
 
-struct losses {
-    const struct nwf_flow **data;
-    size_t n, allocated;
-};
+static void
+note(struct losses *losses, const struct nwf_flow *flow)
+{
+    if (losses->n < LOSSES_MAX) {
+        nwf_vec_push(losses, flow);
+    }
+}
 
 /* Whether the switch takes the flow for one that a change of existing flows is about. */
 static bool
@@ -247,8 +244,9 @@ is_meant(const struct nwf_flow *flow, const struct ofputil_flow_mod *mod,
     struct match match;
 
     expand(&own, &match);
-    if ((htonll(flow->cookie) ^ mod->cookie) & mod->cookie_mask || !covers(wanted, &match)
-        || (is_strict(mod) && (flow->priority != mod->priority || !covers(&match, wanted)))) {
+    if ((htonll(flow->cookie) ^ mod->cookie) & mod->cookie_mask || !nwf_match_covers(wanted, &match)
+        || (is_strict(mod)
+            && (flow->priority != mod->priority || !nwf_match_covers(&match, wanted)))) {
         return false;
     }
     return !is_deletion(mod)
@@ -274,7 +272,7 @@ find_meant(const struct ofctl_protection *protection, const struct ofputil_flow_
         }
         nwf_vec_foreach (flow, &protection->tables[table]) {
             if (is_meant(*flow, mod, &wanted)) {
-                nwf_vec_push(ret, *flow);
+                note(ret, *flow);
             }
         }
     }
@@ -294,8 +292,8 @@ find_replaced(const struct ofctl_protection *protection, const struct ofputil_fl
 
         if ((*flow)->priority == mod->priority) {
             expand(&own, &match);
-            if (covers(&wanted, &match) && covers(&match, &wanted)) {
-                nwf_vec_push(ret, *flow);
+            if (nwf_match_covers(&wanted, &match) && nwf_match_covers(&match, &wanted)) {
+                note(ret, *flow);
             }
         }
     }
@@ -321,14 +319,55 @@ find_below(const struct ofctl_protection *protection, const struct ofputil_flow_
         }
         expand(&own, &match);
         if (overlap(&wanted, &match)) {
-            nwf_vec_push(ret, *flow);
+            note(ret, *flow);
         }
+    }
+}
+
+void
+ofctl_protection_check(struct ofctl_protection *protection, const struct ofputil_flow_mod *mod)
+{
+    bool may_add = mod->command == OFPFC_ADD
+                   || (!is_deletion(mod) && mod->new_cookie != OVS_BE64_MAX && !mod->cookie_mask);
+
+    if (!protection) {
+        return;
+    }
+    if (mod->command != OFPFC_ADD) {
+        find_meant(protection, mod,
+                   &protection->losses[is_deletion(mod) ? LOSS_DELETED : LOSS_CHANGED]);
+    }
+    if (may_add) {
+        find_replaced(protection, mod, &protection->losses[LOSS_REPLACED]);
+        find_below(protection, mod, &protection->losses[LOSS_BELOW]);
     }
 }
 
 /* ---- Refusals. ---- */
 
-/* "vnet0, vnet1 and 3 more" */
+static int
+compare_pointers(const void *a_, const void *b_)
+{
+    const struct nwf_flow *const *a = a_, *const *b = b_;
+
+    return (*a > *b) - (*a < *b);
+}
+
+static void
+drop_repeated(struct losses *losses)
+{
+    size_t n = 0;
+
+    qsort(losses->data, losses->n, sizeof losses->data[0], compare_pointers);
+    for (size_t i = 0; i < losses->n; i++) {
+        if (!i || losses->data[i] != losses->data[i - 1]) {
+            losses->data[n++] = losses->data[i];
+        }
+    }
+    losses->n = n;
+}
+
+/* " (of vnet0, vnet1 and 3 more)" */
 static void
 put_ports(const struct ofctl_protection *protection, const struct losses *losses, struct ds *s)
 {
@@ -354,45 +393,36 @@ put_ports(const struct ofctl_protection *protection, const struct losses *losses
     ds_put_cstr(s, n ? ")" : "");
 }
 
-static void
-refuse(const struct ofctl_protection *protection, const char *what, const struct losses *losses,
-       const char *advice)
+static _Noreturn void
+refuse(const struct ofctl_protection *protection, enum loss loss, struct losses *losses)
 {
+    static const char *const words[] = {
+        [LOSS_DELETED] = "delete",
+        [LOSS_CHANGED] = "change",
+        [LOSS_REPLACED] = "replace",
+        [LOSS_BELOW] = "stand above",
+    };
     struct ds s = DS_EMPTY_INITIALIZER;
 
-    if (losses->n) {
-        ds_put_format(&s, "%zu flow%s of network filters", losses->n, losses->n > 1 ? "s" : "");
-        put_ports(protection, losses, &s);
-        ds_put_cstr(&s, ", such as \"");
-        nwf_flow_format(losses->data[losses->n - 1], &s);
-        ovs_fatal(0, "%s: that would %s %s\"; nothing was changed%s, and --force does it",
-                  protection->target, what, ds_cstr(&s), advice);
-    }
+    drop_repeated(losses);
+    qsort(losses->data, losses->n, sizeof losses->data[0], nwf_flow_compare);
+    ds_put_format(&s, "%zu flow%s of network filters", losses->n, losses->n > 1 ? "s" : "");
+    put_ports(protection, losses, &s);
+    ds_put_cstr(&s, ", such as \"");
+    nwf_flow_format(losses->data[0], &s);
+    ovs_fatal(0, "%s: that would %s %s\"%s; nothing was changed, and --force does it",
+              protection->target, words[loss], ds_cstr(&s),
+              loss == LOSS_BELOW ? " (tables 3, 210 and 211 are for flows of your own)" : "");
 }
 
 void
-ofctl_protection_check(const struct ofctl_protection *protection,
-                       const struct ofputil_flow_mod *mod)
+ofctl_protection_judge(struct ofctl_protection *protection)
 {
-    bool may_add = mod->command == OFPFC_ADD
-                   || (!is_deletion(mod) && mod->new_cookie != OVS_BE64_MAX && !mod->cookie_mask);
-    struct losses losses = {.data = NULL};
-
-    if (!protection) {
-        return;
+    for (int loss = 0; protection && loss < N_LOSSES; loss++) {
+        if (protection->losses[loss].n) {
+            refuse(protection, (enum loss) loss, &protection->losses[loss]);
+        }
     }
-    if (mod->command != OFPFC_ADD) {
-        find_meant(protection, mod, &losses);
-        refuse(protection, is_deletion(mod) ? "delete" : "change", &losses, "");
-    }
-    if (may_add) {
-        find_replaced(protection, mod, &losses);
-        refuse(protection, "replace", &losses, "");
-        find_below(protection, mod, &losses);
-        refuse(protection, "stand above", &losses,
-               " (tables 3, 210 and 211 are for flows of your own)");
-    }
-    nwf_vec_clear(&losses);
 }
 
 /* ---- All flows at once. ---- */
@@ -459,6 +489,7 @@ ofctl_protect(struct ofctl *ofctl, const char *target, struct ofputil_flow_mod *
         for (size_t i = 0; i < *n; i++) {
             ofctl_protection_check(protection, &mods[i]);
         }
+        ofctl_protection_judge(protection);
     }
     ofctl_protection_free(protection);
     return mods;
@@ -475,5 +506,6 @@ ofctl_protect_bundle(struct ofctl *ofctl, const char *target,
             ofctl_protection_check(protection, &messages[i].fm);
         }
     }
+    ofctl_protection_judge(protection);
     ofctl_protection_free(protection);
 }

@@ -21,9 +21,12 @@ struct ofctl_protection *ofctl_protection_new(struct ofctl *ofctl, const char *t
                                               const struct ofputil_flow_mod *scope);
 void ofctl_protection_free(struct ofctl_protection *protection);
 
-/* Ends the program, with what would be lost, if the change concerns flows of ours. */
-void ofctl_protection_check(const struct ofctl_protection *protection,
+/* Notes what the change would do to flows of ours. */
+void ofctl_protection_check(struct ofctl_protection *protection,
                             const struct ofputil_flow_mod *mod);
+
+/* Ends the program, with what would be lost, if there was anything to note. */
+void ofctl_protection_judge(struct ofctl_protection *protection);
 
 /* Checks all of them.  Instead of a deletion of everything come back deletions of all that is
  * not ours, which the caller may not free. */

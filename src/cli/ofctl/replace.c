@@ -23,7 +23,7 @@
 enum { IN_SWITCH, IN_FILE };
 
 struct replacement {
-    const struct ofctl_protection *protection;
+    struct ofctl_protection *protection;
     bool readd;
     enum ofputil_protocol protocol;
     struct ovs_list requests;
@@ -107,16 +107,16 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect_for_dump(ofctl, target, usable, &replacement.protocol);
     ofctl_entries_read_switch(&entries, IN_SWITCH, vconn, replacement.protocol);
 
-    struct ofctl_protection *protection = ofctl_protection_new(ofctl, target, NULL);
-    replacement.protection = protection;
+    replacement.protection = ofctl_protection_new(ofctl, target, NULL);
     make_requests(&entries, &replacement);
+    ofctl_protection_judge(replacement.protection);
     if (ofctl->bundle) {
         ofctl_transact_bundle(ofctl, target, vconn, &replacement.requests);
     } else {
         ofctl_transact_list(ofctl, target, vconn, &replacement.requests);
     }
     vconn_close(vconn);
-    ofctl_protection_free(protection);
+    ofctl_protection_free(replacement.protection);
     ofctl_entries_destroy(&entries);
 }
 
