@@ -14,13 +14,14 @@ import os
 import random
 import re
 import shlex
+import socket
 import subprocess
 import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from lab.lab import main  # noqa: E402
-from lab.netns import WORK, which  # noqa: E402
+from lab.netns import WORK, wait_for, which  # noqa: E402
 from system import ofctl_cases as cases  # noqa: E402
 from system.world import PROGRAM  # noqa: E402
 
@@ -29,6 +30,7 @@ SPOILED = 400
 BLANKS = [(re.compile(pattern), blank) for pattern, blank in (
     (r"duration=[\d.]+s", "duration=T"),
     (r"(idle|hard)_age=\d+", r"\1_age=T"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}: ", "WHEN: "),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\|\d+\|", "LOG|"),
     (r"time=[\d.]+ ms", "time=T"),
     (r"Finished in [\d.]+ ms \(.*\)", "Finished"),
@@ -55,11 +57,13 @@ class Program:
 
     def run(self, line):
         line, found, text = line.partition(" <<<")
-        text = text.strip().replace("\\n", "\n") if found else None
+        text = text.strip().replace("\\n", "\n")
+        if text.startswith("@"):
+            text = cases.FILES[text[1:]]
         words = [re.sub(r"@P\b", cases.PACKET, word) for word in shlex.split(line)]
         words = [f"{WORK}/{word[1:]}" if word.startswith("@") else word for word in words]
         done = subprocess.run(["ovs-ofctl", *words], executable=self.path, timeout=60, cwd="/",
-                              input=text or "", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, errors="surrogateescape")
         return Ended(done.returncode, blank(done.stdout), blank(done.stderr))
 
@@ -72,6 +76,7 @@ def blank(text):
 
 class Test:
     def __init__(self, lab):
+        self.ovs = lab.ovs
         os.symlink(PROGRAM, f"{WORK}/ovs-ofctl")
         self.theirs = Program(which("ovs-ofctl"))
         self.ours = Program(f"{WORK}/ovs-ofctl")
@@ -123,9 +128,98 @@ class Test:
                          Ended(0, "\n".join(ended[0][1]), ""), Ended(0, "\n".join(ended[1][1]), ""))
 
 
+class Monitor:
+    """A monitor in the background, and what its control socket answers."""
+
+    def __init__(self, program, words):
+        self.log = f"{WORK}/monitor.log"
+        self.pidfile = f"{WORK}/monitor.pid"
+        self.control = f"{WORK}/monitor.ctl"
+        with open(self.log, "w") as log:
+            started = subprocess.run(
+                ["ovs-ofctl", "--detach", "--no-chdir", f"--pidfile={self.pidfile}",
+                 f"--unixctl={self.control}", *words], executable=program.path, timeout=30,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.said = [started.returncode, started.stdout, os.path.exists(self.pidfile)]
+
+    def tell(self, *words):
+        done = subprocess.run(["ovs-appctl", "-T", "10", "-t", self.control, *words], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+        self.said.append((words, done.returncode, done.stdout, done.stderr))
+
+    def end(self):
+        self.tell("exit")
+        wait_for(lambda: not os.path.exists(self.pidfile), "the monitor's end")
+        with open(self.log) as log:
+            return Ended(0, repr(self.said), blank(log.read()))
+
+
+MONITORED = (
+    ("-O", "OpenFlow13", "monitor", "br0", "65534"),
+    ("monitor", "br0", "65534", "invalid_ttl"),
+    ("-P", "standard", "-m", "monitor", "br0", "100", "watch:!initial"),
+    ("-P", "nxm", "--names", "monitor", "br0", "100"),
+    ("-O", "OpenFlow15", "-mm", "monitor", "br0", "watch:", "watch:!own,table=3"),
+    ("-O", "OpenFlow14", "monitor", "br0", "resume"),
+    ("-O", "OpenFlow14", "-m", "monitor", "br0", "resume"),
+)
+TOLD = (
+    ("list-commands",), ("ofctl/send", "0108"), ("ofctl/send", "0500000800000001zz"),
+    ("ofctl/send", "0502000c0000000a"), ("ofctl/send", "{v}02000800000010"), ("ofctl/barrier",),
+    ("ofctl/send", "010d001a00000003ffffffffffff000000000000000000001122"), ("ofctl/barrier",),
+    ("ofctl/send", "{v}02000800000012", "01"), ("ofctl/barrier",),
+    ("ofctl/packet-out", f"in_port=1,packet={cases.PACKET},actions=controller"), ("ofctl/barrier",),
+    ("ofctl/packet-out", f"in_port=p1,packet={cases.PACKET},actions=controller(pause),2"), ("ofctl/barrier",),
+    ("ofctl/packet-out", "foo"), ("ofctl/packet-out",), ("ofctl/block",), ("ofctl/block",),
+    ("ofctl/unblock",), ("ofctl/unblock",), ("ofctl/set-output-file", "/nowhere/file"),
+)
+
+
+def monitor(test, words):
+    """What it prints of its own requests, of others' changes, and of packets."""
+    version = {"OpenFlow13": "04", "OpenFlow14": "05", "OpenFlow15": "06"}.get(words[1], "01")
+    test.note([" ".join(words)])
+    ended = []
+    for program in (test.theirs, test.ours):
+        for line in RESET:
+            test.theirs.run(line)
+        test.theirs.run("add-flow br0 table=3,in_port=5,actions=2")
+        running = Monitor(program, words)
+        for told in TOLD:
+            running.tell(*(word.replace("{v}", version) for word in told))
+        test.theirs.run("add-flow br0 table=3,in_port=6,actions=2")
+        test.theirs.run("del-flows br0 table=3")
+        running.tell("ofctl/barrier")
+        ended.append(running.end())
+    test.compare(" ".join(words), *ended)
+
+
+def snoop(test):
+    """A switch and its controller, which is nobody: what the switch tries to say to it."""
+    test.note(["snoop br0"])
+    ended = []
+    with socket.socket() as controller:
+        controller.bind(("127.0.0.1", 0))
+        controller.listen()
+        controller.settimeout(20)
+        test.ovs.vsctl("set-controller", "br0", f"tcp:127.0.0.1:{controller.getsockname()[1]}")
+        connection, _ = controller.accept()
+        connection.settimeout(20)
+        connection.recv(1000)
+        connection.sendall(b"\x01\0\0\x08\0\0\0\x05")
+        for program in (test.theirs, test.ours):
+            running = Monitor(program, ("--timestamp", "snoop", "br0"))
+            connection.sendall(b"\x01\x12\0\x08\0\0\0\x09")
+            wait_for(lambda: "BARRIER_REPLY" in open(running.log).read(), "the snooped answer")
+            ended.append(running.end())
+        connection.close()
+    test.ovs.vsctl("del-controller", "br0")
+    test.compare("snoop br0", *ended)
+
+
 def shorten(value):
     text = repr(value)
-    return text if len(text) < 1200 else text[:600] + " ... " + text[-600:]
+    return text if len(text) < 8000 else text[:4000] + " ... " + text[-4000:]
 
 
 def spoil(rng, text):
@@ -186,6 +280,11 @@ def test_all(lab):
     for line in cases.READ.strip().splitlines():
         if only.search(line):
             test.read(line)
+    for words in MONITORED:
+        if only.search(" ".join(words)):
+            monitor(test, words)
+    if only.search("snoop br0"):
+        snoop(test)
     for line in cases.CHANGE.strip().splitlines():
         if only.search(line):
             test.change(line.split(" \\ "))

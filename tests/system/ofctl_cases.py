@@ -2,8 +2,10 @@
 """Command lines of ovs-ofctl, for ofctl.py: each is run with Open vSwitch's program and with ours.
 
 "LINE <<< TEXT" gives TEXT as standard input, with \\n for a new line; @NAME stands for the path of
-a file of FILES.  A case of several lines is a conversation with one switch.
+a file of FILES, or its content as standard input.  A case of several lines is a conversation with one switch.
 """
+
+import struct
 
 FILES = {
     "flows": "in_port=1,actions=2\n# a comment\n\ntable=3,priority=5,tcp,tp_dst=80 actions=drop\n"
@@ -31,9 +33,48 @@ FILES = {
     "bundle-bad": "flow add in_port=1,actions=2\nflow in_port=2,actions=group:99\n",
     "messages": b"\x01\x00\x00\x08\x12\x34\x56\x78\x04\x12\x00\x10\0\0\0\x05\0\0\0\0\0\0\0\0",
     "cut": b"\x01\x00\x00\x08\x12\x34\x56\x78\x04\x12\x00",
+    "match10": "003820fe fffe xxxxxxxxxxxx xxxxxxxxxxxx xxxx xx xx xxxx xx xx xxxx xxxxxxxx xxxxxxxx xxxx xxxx\n\n"
+               "0038208f xxxx xxxxxxxxxxxx xxxxxxxxxxxx xxxx xx xx 0800 xx 15 xxxx xxxxxxxx xxxxxxxx 01bb xxxx\n"
+               "003820fe fffe 000000000000 000000000000 0000 03 02 0000 00 00 0000 00000000 00000000 0000 0000\n"
+               "003820fe fffe\n",
+    "match11": "".join(f"0000 0058 {start} 000000000000ffffffffffff 000000000000ffffffffffff 0000 03 00 0000 00 00 "
+                       "00000000ffffffff 00000000ffffffff 0000 0000 00000000 00 000000 0000000000000000ffffffffffffffff\n"
+                       for start in ("fffffffe 000003fe", "12345678 000003fe", "00000001 000003fa")) + "0000\n",
+    "nxm": "<any>\n\n# in port\nNXM_OF_IN_PORT(0001) # one\nNXM_OF_IN_PORT(0001), NXM_OF_ETH_SRC(020898456ddb)\n"
+           "NXM_OF_ETH_DST_W(ffffffffffff/010000000000)\nNXM_OF_IN_PORT(0001), NXM_OF_IN_PORT(0001)\n"
+           "NXM_OF_IP_SRC(C0A80001)\nNXM_OF_IN_PORT(0001), 01020304(1111/3333), NXM_OF_ETH_TYPE(0800)\n"
+           "OXM_OF_IN_PORT(00000001), OXM_OF_ETH_TYPE(0800)\nNXM_OF_VLAN_TCI_W(1fff/00ff)\n",
+    "actions": "0000 0010 fffffffe 04d2 000000000000\n\n# foo\n 0000 0008 0001 04d2 # bar\n"
+               "ffff 0010 00002320 0001 0005 0000 0000\n0001 0009\nzz\n",
+    "instructions": "0001 0008 01 000000\n0004 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n"
+                    "0003 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n"
+                    "0001 0008 01 000000 0004 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n0004 0009 01\n",
+    "capture": None,  # capture() makes it.
     "short": b"\x01\x00\x00\x04\x12\x34\x56\x78",
 }
 
+
+
+def capture():
+    """A capture of connections that speak OpenFlow, more or less, and of one that does not."""
+    hello, echo = b"\x04\0\0\x08\0\0\0\x01", b"\x04\x02\0\x0c\0\0\0\x02abcd"
+    here, there = b"\x0a\0\0\x01", b"\x0a\0\0\x02"
+    segments = ((here, there, 5555, 6653, 100, 2, b""), (here, there, 5555, 6653, 101, 24, hello + echo[:5]),
+                (here, there, 5555, 6653, 114, 24, echo[5:] + hello), (there, here, 6653, 5555, 300, 24, hello),
+                (there, here, 7777, 5555, 300, 24, hello), (here, there, 5556, 6633, 500, 2, b""),
+                (here, there, 5556, 6633, 501, 24, b"\x04\0\0\x04\0\0\0\x01" + hello),
+                (here, there, 5557, 6633, 600, 2, b""),
+                (here, there, 5557, 6633, 601, 24, b"\x99\x99\0\x08zzzz" + hello))
+    records = []
+    for number, (source, target, from_port, to_port, sequence, flags, data) in enumerate(segments):
+        tcp = struct.pack("!HHIIBBHHH", from_port, to_port, sequence, 0, 5 << 4, flags, 100, 0, 0) + data
+        packet = bytes(12) + b"\x08\0" + struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0,
+                                                    source, target) + tcp
+        records.append(struct.pack("<IIII", 1700000000 + number, number, len(packet), len(packet)) + packet)
+    return struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) + b"".join(records)
+
+
+FILES["capture"] = capture()
 PACKET = "505400000001505400000002080045000028000000004006f97cc0a80001c0a800020000000000000000"
 
 # With or without a switch, and without a change.
@@ -305,6 +346,57 @@ encode-error-reply OFPRRFC_BAD_ROLE 01
 encode-error-reply OFPRRFC_BAD_ROLE 0100000912345678
 encode-error-reply OFPRRFC_BAD_ROLE 0100000812345678zz
 encode-error-reply foo 0100000812345678
+ofp-parse-pcap @capture
+--timestamp ofp-parse-pcap @capture
+-m ofp-parse-pcap @capture 7777
+ofp-parse-pcap @capture 6633 foo
+ofp-parse-pcap /nowhere
+ofp-parse-pcap @empty
+parse-pcap @capture
+parse-pcap @capture /nowhere
+parse-pcap @empty
+parse-packet <<< 0123456789abcdefghijklmn
+parse-packet <<<
+compose-packet tcp
+compose-packet in_port=1,tcp,nw_src=1.2.3.4,tcp_dst=80
+compose-packet udp,nw_ttl=3 0102
+compose-packet udp 010
+compose-packet ""
+compose-packet ipv6,dl_vlan=5
+compose-packet tcp,nw_src=1.2.3.0/24
+compose-packet foo
+parse-nxm <<< @nxm
+--strict parse-nxm <<< @nxm
+-m --strict parse-nx-match <<< @nxm
+parse-oxm OpenFlow12 <<< @nxm
+-m --strict parse-oxm OpenFlow15 <<< @nxm
+parse-oxm OpenFlow10
+parse-oxm foo
+parse-nxm <<< foo(1)\n
+parse-ofp10-match <<< @match10
+parse-ofp11-match <<< @match11
+parse-actions OpenFlow10 <<< @actions
+parse-actions OpenFlow11 <<< @actions
+parse-actions OpenFlow15 <<< @actions
+parse-actions foo
+parse-instructions OpenFlow10 <<< @instructions
+parse-instructions OpenFlow11 <<< @instructions
+parse-instructions OpenFlow15 <<< @instructions
+check-vlan 0 0
+check-vlan 0 ffff
+check-vlan 1abc 1fff
+check-vlan b000 f000
+check-vlan babc ffff
+check-vlan 0 fff
+check-vlan 1001 1001
+check-vlan 3000 3000
+check-vlan 0 1fff
+check-vlan xyz 0
+monitor br0 foo
+monitor br0 watch:foo
+-O OpenFlow13 monitor br0 invalid_ttl
+monitor br9
+snoop br9
 list-commands
 --option
 --version

@@ -102,15 +102,14 @@ ofctl_parse_packet(struct ovs_cmdl_context *ctx)
 static void
 write_packet(const struct ofctl *ofctl, struct dp_packet *packet)
 {
-    if (ofctl->raw) {
-        fwrite(dp_packet_data(packet), 1, dp_packet_size(packet), stdout);
-    } else if (!ofctl->pcap) {
+    if (!ofctl->pcap) {
         ovs_hex_dump(stdout, dp_packet_data(packet), dp_packet_size(packet), 0, false);
     } else if (isatty(STDOUT_FILENO)) {
         ovs_fatal(1, "not writing pcap data to stdout; redirect to a file or pipe to tcpdump "
                      "instead");
     } else {
         struct pcap_file *file = ovs_pcap_stdout();
+        ovs_pcap_write_header(file);
         ovs_pcap_write(file, packet);
         ovs_pcap_close(file);
     }

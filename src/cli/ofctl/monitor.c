@@ -10,6 +10,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-monitor.h"
+#include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-packet.h"
 #include "openvswitch/ofp-print.h"
 #include "openvswitch/vlog.h"
@@ -85,6 +86,10 @@ ask_for_flows(struct ofctl_watch *watch, const char *spec)
     struct ofpbuf *message = ofpbuf_new(0);
     ofputil_append_flow_monitor_request(
         &request, message, ofputil_protocol_from_ofp_version(version_of(watch->vconn)));
+    ofpmsg_update_length(message);
+    if (watch->ofctl->verbosity) {
+        ofp_print(stdout, message->data, message->size, ports, tables, watch->ofctl->verbosity + 2);
+    }
     ofctl_dump(watch->ofctl, watch->target, watch->vconn, message);
     fflush(stdout);
 }

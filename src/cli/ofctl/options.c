@@ -265,8 +265,7 @@ take_own_option(struct ofctl *ofctl, int option, struct given *given)
         ofctl->pcap = true;
         break;
     case OPT_RAW:
-        ofctl->raw = true;
-        break;
+        break; /* Known, and without a meaning. */
     case OPT_READ_ONLY:
         ofctl->read_only = true;
         break;

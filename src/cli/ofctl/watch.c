@@ -22,13 +22,21 @@
 #include "lib/unixctl.h"
 #include "lib/util.h"
 
-int
-ofctl_watch_send(struct ofctl_watch *watch, struct ofpbuf *message, const char *prefix)
+static void
+print(struct ofctl_watch *watch, const struct ofpbuf *message, int verbosity)
 {
-    fputs(prefix, stderr);
-    ofp_print(stderr, message->data, message->size,
-              ofctl_ports_to_show(watch->ofctl, watch->target),
-              ofctl_tables_to_show(watch->ofctl, watch->target), watch->ofctl->verbosity);
+    const char *name = vconn_get_name(watch->vconn);
+    const struct ofputil_table_map *tables = ofctl_tables_to_show(watch->ofctl, name);
+    const struct ofputil_port_map *ports = ofctl_ports_to_show(watch->ofctl, name);
+
+    ofp_print(stderr, message->data, message->size, ports, tables,
+              watch->ofctl->verbosity + verbosity);
+}
+
+int
+ofctl_watch_send(struct ofctl_watch *watch, struct ofpbuf *message)
+{
+    print(watch, message, 0);
 
     int error = vconn_send_block(watch->vconn, message);
     if (error) {
@@ -64,7 +72,9 @@ resume(struct ofctl_watch *watch, const struct ofpbuf *message)
         fprintf(stderr, "decoding packet-in failed: %s", ofperr_to_string(error));
     } else if (continuation.size) {
         struct ofpbuf *reply = ofputil_encode_resume(&packet, &continuation, protocol);
-        int failure = ofctl_watch_send(watch, reply, "send: ");
+        fputs("send: ", stderr);
+        print(watch, reply, 2);
+        int failure = vconn_send_block(watch->vconn, reply);
         if (failure) {
             ovs_fatal(failure, "failed to send NXT_RESUME");
         }
@@ -107,7 +117,7 @@ take_message(struct ofctl_watch *watch, struct ofpbuf *message)
         fputs(when, stderr);
         free(when);
     }
-    ofctl_print_message(watch->ofctl, watch->target, stderr, message);
+    print(watch, message, 2);
     fflush(stderr);
     answer(watch, message);
     ofpbuf_delete(message);

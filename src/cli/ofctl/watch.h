@@ -23,7 +23,7 @@ struct ofctl_watch {
 void ofctl_watch(struct ofctl_watch *watch);
 
 /* Prints a message and sends it. */
-int ofctl_watch_send(struct ofctl_watch *watch, struct ofpbuf *message, const char *prefix);
+int ofctl_watch_send(struct ofctl_watch *watch, struct ofpbuf *message);
 
 /* The control socket's commands. */
 void ofctl_watch_register(struct ofctl_watch *watch);

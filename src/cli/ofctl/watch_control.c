@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "openvswitch/dynamic-string.h"
@@ -59,7 +61,8 @@ send_hex(struct ofctl_watch *watch, const char *hex, struct ds *answer)
         ofpbuf_delete(message);
         return false;
     }
-    int error = ofctl_watch_send(watch, message, "send: ");
+    fputs("send: ", stderr);
+    int error = ofctl_watch_send(watch, message);
     ds_put_format(answer, "%s\n", error ? ovs_strerror(error) : "sent");
     return !error;
 }
@@ -93,7 +96,7 @@ send_packet_out(struct ofctl_watch *watch, struct unixctl_conn *conn,
             conn, "PACKET_OUT actions are incompatible with the OpenFlow connection.");
         return;
     }
-    int error = ofctl_watch_send(watch, ofputil_encode_packet_out(out, protocol), "");
+    int error = ofctl_watch_send(watch, ofputil_encode_packet_out(out, protocol));
     if (error) {
         unixctl_command_reply_error(conn, ovs_strerror(error));
     } else {
