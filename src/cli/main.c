@@ -29,8 +29,17 @@
 #define TIMEOUT_DEFAULT_MS 10000
 
 static const struct nwf_verb *const tables[] = {
-    nwf_manage_verbs,  nwf_bind_verbs,   nwf_bindings_verbs, nwf_sync_verbs, nwf_diff_verbs,
-    nwf_compile_verbs, nwf_filter_verbs, nwf_explain_verbs,  nwf_hook_verbs, NULL,
+    nwf_manage_verbs,
+    nwf_bind_verbs,
+    nwf_bindings_verbs,
+    nwf_sync_verbs,
+    nwf_diff_verbs,
+    nwf_compile_verbs,
+    nwf_filter_verbs,
+    nwf_explain_verbs,
+    nwf_hook_verbs,
+    nwf_complete_verbs,
+    NULL,
 };
 
 static const struct nwf_common_option common[] = {
@@ -43,6 +52,19 @@ static const struct nwf_common_option common[] = {
     {'h', true, "help", NULL, "this help"},
     {'V', true, "version", NULL, "the version"},
 };
+
+const struct nwf_verb *const *
+nwf_cli_tables(void)
+{
+    return tables;
+}
+
+const struct nwf_common_option *
+nwf_cli_common_options(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(common);
+    return common;
+}
 
 /* ---- Help. ---- */
 
