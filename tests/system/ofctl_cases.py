@@ -22,6 +22,11 @@ FILES = {
     "flags": "in_port=7,send_flow_rem,check_overlap,reset_counts,no_packet_counts,no_byte_counts,"
              "importance=4,actions=drop\n",
     "named": "in_port=p1,actions=output:p2\n",
+    "tunnel": "priority=0,tun_metadata0=0,actions=drop\n"
+              "priority=1,tun_metadata1=0xef/0xff,tun_metadata0=0xabcd,actions=drop\n"
+              "priority=2,tun_metadata0=0xffffffff,actions=drop\n",
+    "tunnel2": "priority=2,tun_metadata0=0xffffffff,actions=drop\npriority=0,tun_metadata0=0,actions=drop\n"
+               "priority=1,tun_metadata0=0xabcd,tun_metadata1=0xef/0xff,actions=2\n",
     "many": "".join(f"table={i % 3},priority={i % 7},in_port={i},dl_vlan={i % 5},actions=drop\n"
                     f"priority={i},ip,nw_dst=10.{i % 200}.0.0/{9 + i % 20},actions=output:{i % 9}\n"
                     for i in range(300)),
@@ -627,6 +632,7 @@ ct-flush br0 ct_nw_src=1.2.3.4,ct_nw_proto=6 zone=5
 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0 \ dump-tlv-map br0
 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0 \ add-flow br0 tun_metadata0=5,actions=set_field:7->tun_metadata0,2 \ dump-flows br0 \ -O OpenFlow13 dump-flows br0 \ --no-stats dump-flows br0 \ diff-flows br0 @empty
 -O OpenFlow13 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=4}->tun_metadata1 \ del-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0 \ dump-tlv-map br0
+add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=8}->tun_metadata1 \ add-flows br0 @tunnel \ diff-flows br0 @tunnel \ diff-flows br0 @tunnel2 \ diff-flows @tunnel2 br0 \ diff-flows br0 @of10 \ replace-flows br0 @tunnel2 \ dump-flows br0
 add-tlv-map br0 foo
 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata99
 del-tlv-map br0 foo

@@ -28,25 +28,60 @@ table_of(struct ofctl_entries *entries, uint8_t table)
     return entries->tables[table];
 }
 
-/* Takes 'entry', whose data[set] is filled. */
+struct ofctl_waiting_flow {
+    struct match match;
+    uint16_t priority;
+    uint8_t table;
+    int set;
+    struct ofctl_flow_data *data;
+};
+
+/* Takes 'data'. */
 static void
-add(struct ofctl_entries *entries, uint8_t table, struct ofctl_entry *entry, int set)
+insert(struct ofctl_entries *entries, uint8_t table, int set, const struct minimatch *match,
+       int priority, struct ofctl_flow_data *data)
 {
     struct classifier *classifier = table_of(entries, table);
     const struct cls_rule *rule =
-        classifier_find_rule_exactly(classifier, &entry->rule, OVS_VERSION_MAX);
+        classifier_find_minimatch_exactly(classifier, match, priority, OVS_VERSION_MAX);
+    struct ofctl_entry *entry;
 
-    if (!rule) {
-        classifier_insert(classifier, &entry->rule, OVS_VERSION_MIN, NULL, 0);
+    if (rule) {
+        entry = CONTAINER_OF(CONST_CAST(struct cls_rule *, rule), struct ofctl_entry, rule);
+        free(entry->data[set]);
+        entry->data[set] = data;
         return;
     }
+    entry = nwf_zalloc(sizeof *entry);
+    entry->data[set] = data;
+    cls_rule_init_from_minimatch(&entry->rule, match, priority);
+    classifier_insert(classifier, &entry->rule, OVS_VERSION_MIN, NULL, 0);
+}
 
-    struct ofctl_entry *there =
-        CONTAINER_OF(CONST_CAST(struct cls_rule *, rule), struct ofctl_entry, rule);
-    free(there->data[set]);
-    there->data[set] = entry->data[set];
-    cls_rule_destroy(&entry->rule);
-    free(entry);
+static void
+let_wait(struct ofctl_entries *entries, uint8_t table, int set, const struct match *match,
+         uint16_t priority, struct ofctl_flow_data *data)
+{
+    struct ofctl_waiting_flow *flow = nwf_zalloc(sizeof *flow);
+
+    *flow = (struct ofctl_waiting_flow){*match, priority, table, set, data};
+    nwf_vec_push(&entries->waiting, flow);
+    ofctl_tunnel_layout_add(&entries->layout, match);
+}
+
+void
+ofctl_entries_settle(struct ofctl_entries *entries)
+{
+    nwf_vec_foreach (waiting, &entries->waiting) {
+        struct ofctl_waiting_flow *flow = *waiting;
+        struct minimatch match;
+        ofctl_tunnel_layout_apply(&entries->layout, &flow->match);
+        minimatch_init(&match, &flow->match);
+        insert(entries, flow->table, flow->set, &match, flow->priority, flow->data);
+        minimatch_destroy(&match);
+        free(flow);
+    }
+    nwf_vec_clear(&entries->waiting);
 }
 
 static struct ofctl_flow_data *
@@ -64,17 +99,21 @@ new_data(const struct ofpact *actions, size_t actions_len)
 static void
 add_mod(struct ofctl_entries *entries, int set, struct ofputil_flow_mod *mod)
 {
-    struct ofctl_entry *entry = nwf_zalloc(sizeof *entry);
     struct ofctl_flow_data *data = new_data(mod->ofpacts, mod->ofpacts_len);
+    uint8_t table = mod->table_id == OFPTT_ALL ? 0 : mod->table_id;
 
     data->cookie = mod->new_cookie;
     data->idle_timeout = mod->idle_timeout;
     data->hard_timeout = mod->hard_timeout;
     data->importance = mod->importance;
     data->send_flow_rem = (mod->flags & OFPUTIL_FF_SEND_FLOW_REM) != 0;
-    entry->data[set] = data;
-    cls_rule_init_from_minimatch(&entry->rule, &mod->match, mod->priority);
-    add(entries, mod->table_id == OFPTT_ALL ? 0 : mod->table_id, entry, set);
+    if (mod->match.tun_md) {
+        struct match match;
+        minimatch_expand(&mod->match, &match);
+        let_wait(entries, table, set, &match, (uint16_t) mod->priority, data);
+    } else {
+        insert(entries, table, set, &mod->match, mod->priority, data);
+    }
     minimatch_destroy(&mod->match);
     free(mod->ofpacts);
 }
@@ -120,16 +159,20 @@ static void
 add_flow(const struct ofputil_flow_stats *flow, void *taker_)
 {
     struct taker *taker = taker_;
-    struct ofctl_entry *entry = nwf_zalloc(sizeof *entry);
     struct ofctl_flow_data *data = new_data(flow->ofpacts, flow->ofpacts_len);
+    struct minimatch match;
 
     data->cookie = flow->cookie;
     data->idle_timeout = flow->idle_timeout;
     data->hard_timeout = flow->hard_timeout;
     data->importance = flow->importance;
-    entry->data[taker->set] = data;
-    cls_rule_init(&entry->rule, &flow->match, flow->priority);
-    add(taker->entries, flow->table_id, entry, taker->set);
+    if (ofctl_has_tunnel_metadata(&flow->match)) {
+        let_wait(taker->entries, flow->table_id, taker->set, &flow->match, flow->priority, data);
+        return;
+    }
+    minimatch_init(&match, &flow->match);
+    insert(taker->entries, flow->table_id, taker->set, &match, flow->priority, data);
+    minimatch_destroy(&match);
 }
 
 void

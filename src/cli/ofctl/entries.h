@@ -7,6 +7,7 @@
 #include "link.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
+#include "tunnel.h"
 
 #include "lib/classifier.h"
 
@@ -24,8 +25,14 @@ struct ofctl_entry {
     struct ofctl_flow_data *data[2]; /* NULL: this set has no such flow. */
 };
 
+/* A flow that is not yet in its table. */
+struct ofctl_waiting_flow;
+
 struct ofctl_entries {
     struct classifier *tables[256]; /* NULL: neither set has any flow there. */
+    /* Flows with tunnel metadata, which need to know each other before they can be compared. */
+    NWF_VEC(struct ofctl_waiting_flow *) waiting;
+    struct ofctl_tunnel_layout layout;
 };
 
 void ofctl_entries_destroy(struct ofctl_entries *entries);
@@ -40,6 +47,9 @@ enum ofputil_protocol ofctl_entries_read_file(struct ofctl_entries *entries, int
 /* Adds the flows of a switch. */
 void ofctl_entries_read_switch(struct ofctl_entries *entries, int set, struct vconn *vconn,
                                enum ofputil_protocol protocol);
+
+/* To be called when both sets are complete, before the functions below. */
+void ofctl_entries_settle(struct ofctl_entries *entries);
 
 bool ofctl_flow_data_equals(const struct ofctl_flow_data *a, const struct ofctl_flow_data *b);
 

@@ -97,7 +97,7 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
     const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
     const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
     struct replacement replacement = {.readd = ofctl->readd};
-    struct ofctl_entries entries = {.tables = {NULL}};
+    struct ofctl_entries entries = {.waiting = {.n = 0}};
     enum ofputil_protocol usable =
         ofctl_entries_read_file(&entries, IN_FILE, ctx->argv[2], ports, tables);
 
@@ -107,6 +107,7 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect_for_dump(ofctl, target, usable, &replacement.protocol);
     ofctl_entries_read_switch(&entries, IN_SWITCH, vconn, replacement.protocol);
 
+    ofctl_entries_settle(&entries);
     replacement.protection = ofctl_protection_new(ofctl, target, NULL);
     make_requests(&entries, &replacement);
     ofctl_protection_judge(replacement.protection);
@@ -212,11 +213,12 @@ ofctl_diff_flows(struct ovs_cmdl_context *ctx)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     struct difference difference = {.text = DS_EMPTY_INITIALIZER};
-    struct ofctl_entries entries = {.tables = {NULL}};
+    struct ofctl_entries entries = {.waiting = {.n = 0}};
 
     for (int set = 0; set < 2; set++) {
         read_source(ofctl, &difference, &entries, set, ctx->argv[1 + set]);
     }
+    ofctl_entries_settle(&entries);
     ofctl_entries_for_each(&entries, diff_entry, &difference);
     ds_destroy(&difference.text);
     if (difference.found) {
