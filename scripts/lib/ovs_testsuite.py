@@ -3,7 +3,6 @@
 
     select LIST TESTS [WORD...]    numbers of the tests that the words stand for, one a line
     failed OUTPUT                  numbers of those that failed
-    covers OUTPUT NUMBER...        exits 0 if it has results of all of them
     table RESULTS NUMBER...        the table, of RESULTS/theirs.txt and RESULTS/ours.txt; exits
                                    1 if one fails with ours that passes with theirs
 """
@@ -70,11 +69,6 @@ def failed(output):
             print(number)
 
 
-def covers(output, *numbers):
-    results = read_output(output)
-    sys.exit(not all(int(number) in results for number in numbers))
-
-
 def last(results, number):
     return results[number][-1] if number in results else "no result"
 
@@ -110,4 +104,4 @@ def table(directory, *numbers):
 
 
 if __name__ == "__main__":
-    {"select": select, "failed": failed, "covers": covers, "table": table}[sys.argv[1]](*sys.argv[2:])
+    {"select": select, "failed": failed, "table": table}[sys.argv[1]](*sys.argv[2:])
