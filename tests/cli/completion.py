@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Completion knows every command and option that the help shows, and bash gets what it says.
+"""Completion and manual know every command of ovs-ofctl's and every option that there is.
 
 No list stands here: what is completed is compared with the program's help and with the fields that
-its manual's library has, so that a command that completion forgets fails the test.
+its manual's library has, so that a command that completion or the manual forgets fails the test.
 """
 
 import os
@@ -13,6 +13,7 @@ import sys
 
 from cases import PROGRAM, ROOT
 
+MANUAL = os.path.join(ROOT, "src", "cli", "ofctl", "ovs-nwfilter-ofctl.8")
 SCRIPT = os.path.join(ROOT, "src", "cli", "ovs-nwfilter.bash")
 
 failures = 0
@@ -107,6 +108,29 @@ def test_bash():
           bash("ovs-nwfilter sync --dry"))
 
 
-for part in (test_commands, test_options, test_operands, test_bash):
+def test_manual():
+    with open(MANUAL) as file:
+        text = file.read().replace("\\-", "-")
+    headings = re.sub(r"\\f[BIR]|\"", "", "\n".join(re.findall(r"^\.TP\n(.*)$", text,
+                                                              re.MULTILINE)))
+    for line in program("list-commands").splitlines()[1:]:
+        words = line.split()
+        hidden = not complete(words[0]) and words[0] not in ("help", "list-commands")
+        if words and not hidden:
+            check(f"the manual has {words[0]}", re.search(rf"(^|, ){words[0]}\b", headings,
+                                                          re.MULTILINE), line)
+    for option in complete("add-flow", "--"):
+        name = option.rstrip("=")
+        known = re.search(rf"(^|\s|,|\[){re.escape(name)}\b", re.sub(
+            r"\\f[BIR]|\"", "", text), re.MULTILINE)
+        check(f"the manual has {name}", known or name in OF_ALL_TOOLS)
+
+
+# The manual only refers to them.
+OF_ALL_TOOLS = {"--help", "--version", "--overwrite-pidfile", "--no-self-confinement", "--user",
+                "--syslog-method", "--syslog-target", "--ssl-protocols", "--ssl-ciphers",
+                "--bootstrap-ca-cert", "--certificate", "--ca-cert", "--peer-ca-cert"}
+
+for part in (test_commands, test_options, test_operands, test_bash, test_manual):
     part()
 sys.exit(failures > 0)
