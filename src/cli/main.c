@@ -346,12 +346,12 @@ main(int argc, char **argv)
         .versions = NWF_OPENFLOW_VERSIONS,
     };
 
-    keep_heap();
     occupy_standard_descriptors();
     set_program_name(argv[0]);
     if (is_ofctl(argc, argv)) {
         return run_ofctl(argc, argv);
     }
+    keep_heap();
     /* Errors are ours to report, in one line; the library's log is for -v. */
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     fatal_ignore_sigpipe();

@@ -37,6 +37,7 @@ send_bundle(struct ofctl *ofctl, const char *target, struct vconn *vconn,
 
     for (size_t i = 0; i < n; i++) {
         struct ofpbuf *request = ofputil_encode_flow_mod(&mods[i], protocol);
+        ofpbuf_trim(request); /* There may be very many. */
         ovs_list_push_back(&requests, &request->list_node);
         free_mod(&mods[i]);
     }
