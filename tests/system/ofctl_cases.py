@@ -51,7 +51,8 @@ FILES = {
            "OXM_OF_IN_PORT(00000001), OXM_OF_ETH_TYPE(0800)\nNXM_OF_VLAN_TCI_W(1fff/00ff)\n",
     "actions": "0000 0010 fffffffe 04d2 000000000000\n\n# foo\n 0000 0008 0001 04d2 # bar\n"
                "ffff 0010 00002320 0001 0005 0000 0000\n0001 0009\nzz\n",
-    "instructions": "0001 0008 01 000000\n0004 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n"
+    "instructions": "2,0001 0008 01 000000\n2,0001 0008 03 000000\n0001 0008 00 000000\n,0001 0008 01 000000\n"
+                    "255,0001 0008 01 000000\n300,0001 0008 01 000000\n0001 0008 01 000000\n0004 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n"
                     "0003 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n"
                     "0001 0008 01 000000 0004 0018 00000000 0000 0010 fffffffe 04d2 000000000000\n0004 0009 01\n",
     "capture": None,  # capture() makes it.
@@ -632,7 +633,7 @@ ct-flush br0 ct_nw_src=1.2.3.4,ct_nw_proto=6 zone=5
 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0 \ dump-tlv-map br0
 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0 \ add-flow br0 tun_metadata0=5,actions=set_field:7->tun_metadata0,2 \ dump-flows br0 \ -O OpenFlow13 dump-flows br0 \ --no-stats dump-flows br0 \ diff-flows br0 @empty
 -O OpenFlow13 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=4}->tun_metadata1 \ del-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0 \ dump-tlv-map br0
-add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=8}->tun_metadata1 \ add-flows br0 @tunnel \ diff-flows br0 @tunnel \ diff-flows br0 @tunnel2 \ diff-flows @tunnel2 br0 \ diff-flows br0 @of10 \ replace-flows br0 @tunnel2 \ dump-flows br0
+add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=8}->tun_metadata1 \ add-flows br0 @tunnel \ diff-flows br0 @tunnel \ diff-flows br0 @tunnel2 \ diff-flows @tunnel2 br0 \ diff-flows br0 @of10 \ replace-flows br0 @tunnel2 \ dump-flows br0 \ --sort=tun_metadata0 dump-flows br0 \ --rsort=tun_metadata1 dump-flows br0
 add-tlv-map br0 foo
 add-tlv-map br0 {class=0xffff,type=0,len=4}->tun_metadata99
 del-tlv-map br0 foo

@@ -6,9 +6,12 @@
 #include "openvswitch/ofp-actions.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "bytes.h"
 #include "ofctl.h"
+#include "openvswitch/match.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-errors.h"
 
@@ -44,9 +47,37 @@ print_actions(const struct ofpbuf *actions)
     ds_destroy(&text);
 }
 
+/* Whether the actions may stand in a flow of that table. */
+static enum ofperr
+check(struct ofpbuf *actions, uint8_t table)
+{
+    struct match match;
+    struct ofpact_check_params params = {
+        .match = &match,
+        .max_ports = OFPP_MAX,
+        .table_id = table,
+        .n_tables = OFPTT_ALL,
+    };
+
+    match_init_catchall(&match);
+    return ofpacts_check(actions->data, actions->size, &params);
+}
+
+/* Takes the number of a table and a comma off the line, if that is how it begins. */
+static uint8_t
+take_table(const char **line)
+{
+    const char *comma = strchr(*line, ',');
+    int table = comma ? atoi(*line) : 0;
+
+    *line = comma ? comma + 1 : *line;
+    return (uint8_t) table;
+}
+
 static void
 parse_line(const char *line, bool instructions, enum ofp_version version)
 {
+    uint8_t table = take_table(&line);
     struct ofpbuf in, actions, out;
 
     ofpbuf_init(&in, 0);
@@ -57,6 +88,9 @@ parse_line(const char *line, bool instructions, enum ofp_version version)
     size_t size = in.size;
 
     enum ofperr error = pull(&in, instructions, version, &actions);
+    if (!error && instructions) {
+        error = check(&actions, table);
+    }
     if (error) {
         printf("bad %s %s: %s\n\n", ofputil_version_to_string(version),
                instructions ? "instructions" : "actions", ofperr_get_name(error));

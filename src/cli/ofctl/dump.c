@@ -5,6 +5,7 @@
 
 #include "explain_flows.h"
 #include "flows_in.h"
+#include "tunnel.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/meta-flow.h"
@@ -93,6 +94,16 @@ keep_flow(const struct ofputil_flow_stats *flow, void *flows_)
 
 /* ---- Sorting. ---- */
 
+static void
+get_value(const struct mf_field *field, const struct match *match, union mf_value *value)
+{
+    if (mf_is_tun_metadata(field)) {
+        ofctl_tunnel_read(match, field, value);
+    } else {
+        mf_get_value(field, &match->flow, value);
+    }
+}
+
 /* A flow that has nothing of the field goes to the end, whatever the order. */
 static int
 compare_field(const struct ofctl_sort_key *key, const struct match *a, const struct match *b)
@@ -106,8 +117,8 @@ compare_field(const struct ofctl_sort_key *key, const struct match *a, const str
     if (!has_a || !has_b) {
         return has_b - has_a;
     }
-    mf_get_value(key->field, &a->flow, &value_a);
-    mf_get_value(key->field, &b->flow, &value_b);
+    get_value(key->field, a, &value_a);
+    get_value(key->field, b, &value_b);
     int order = memcmp(&value_a, &value_b, (size_t) key->field->n_bytes);
     return key->descending ? -order : order;
 }

@@ -44,8 +44,8 @@ struct ofctl_switch_names {
 /* The options, and what was learned on the way. */
 struct ofctl {
     enum ofputil_protocol allowed; /* Flow formats, of the OpenFlow versions that are allowed. */
-    bool explain; /* Flows with where they come from. */
-    bool force;   /* Flows of network filters are as others'. */
+    bool explain;                  /* Flows with where they come from. */
+    bool force;                    /* Flows of network filters are as others'. */
     bool bundle, strict, readd, may_create, read_only, timestamp, hide_stats, pcap;
     int verbosity;
     enum ofctl_names names;

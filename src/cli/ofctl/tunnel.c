@@ -84,3 +84,14 @@ ofctl_tunnel_layout_apply(const struct ofctl_tunnel_layout *layout, struct match
     }
     match->tun_md.alloc_offset = offset;
 }
+
+void
+ofctl_tunnel_read(const struct match *match, const struct mf_field *field, union mf_value *value)
+{
+    const struct tun_metadata_loc *loc = &match->tun_md.entry[field->id - MFF_TUN_METADATA0].loc;
+    int gap = field->n_bytes - loc->len;
+
+    memset(value->tun_metadata, 0, (size_t) gap);
+    memcpy(value->tun_metadata + gap, &match->flow.tunnel.metadata.opts.u8[loc->c.offset],
+           (size_t) loc->len);
+}

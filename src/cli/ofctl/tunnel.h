@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "openvswitch/match.h"
+#include "openvswitch/meta-flow.h"
 
 struct ofctl_tunnel_layout {
     int widths[TUN_METADATA_NUM_OPTS]; /* Of each field, in bytes: that of the widest value. */
@@ -21,5 +22,9 @@ void ofctl_tunnel_layout_add(struct ofctl_tunnel_layout *layout, const struct ma
 
 /* Moves the match's fields to where the layout has them. */
 void ofctl_tunnel_layout_apply(const struct ofctl_tunnel_layout *layout, struct match *match);
+
+/* The value of a field of tunnel metadata; the library only reads those of a switch's packets. */
+void ofctl_tunnel_read(const struct match *match, const struct mf_field *field,
+                       union mf_value *value);
 
 #endif
