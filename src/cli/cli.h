@@ -66,6 +66,15 @@ const struct nwf_ovs_bridge *nwf_cli_read_bridge(struct nwf_ovsdb *db, const cha
                                                  struct nwf_ovs_bridges *bridges,
                                                  struct nwf_error *err);
 
+/* Names of the filters in reach, sorted, which the list owns. */
+void nwf_cli_list_filters(const struct nwf_cli *cli, struct nwf_words *ret);
+
+/* The tables that command lines are parsed by: of verbs, ended by NULL, and of the options that all
+ * of them have. */
+struct nwf_common_option;
+const struct nwf_verb *const *nwf_cli_tables(void);
+const struct nwf_common_option *nwf_cli_common_options(size_t *ret_n);
+
 /* ---- Output. ---- */
 
 /* A table of text: cells are copied, columns aligned. */

@@ -17,6 +17,7 @@
 #include "nwf/policy_files.h"
 #include "nwf/conn.h"
 #include "nwf/text.h"
+#include "ofctl/ofctl.h"
 #include "options.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/vlog.h"
@@ -38,6 +39,7 @@ static const struct nwf_verb *const tables[] = {
     nwf_explain_verbs,
     nwf_guard_verbs,
     nwf_hook_verbs,
+    nwf_complete_verbs,
     NULL,
 };
 
@@ -51,6 +53,19 @@ static const struct nwf_common_option common[] = {
     {'h', true, "help", NULL, "this help"},
     {'V', true, "version", NULL, "the version"},
 };
+
+const struct nwf_verb *const *
+nwf_cli_tables(void)
+{
+    return tables;
+}
+
+const struct nwf_common_option *
+nwf_cli_common_options(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(common);
+    return common;
+}
 
 /* ---- Help. ---- */
 
@@ -79,6 +94,9 @@ print_help(void)
             printf("  %s %s\n        %s\n", verb->name, verb->operands, verb->help);
         }
     }
+    printf("\ncommands on switches and flow tables, as in ovs-ofctl(8); \"ovs-nwfilter help\" has "
+           "more:\n");
+    ofctl_print_command_names();
     printf("\noptions:\n");
     for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
         const struct nwf_common_option *o = &common[i];
@@ -287,6 +305,40 @@ keep_heap(void)
     (void) mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
+static bool
+is_own_verb(const char *word)
+{
+    size_t n = strlen(word);
+
+    for (const struct nwf_verb *const *table = tables; *table; table++) {
+        for (const struct nwf_verb *verb = *table; verb->name; verb++) {
+            if (!strncmp(verb->name, word, n) && (!verb->name[n] || verb->name[n] == ' ')) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether the line is ovs-ofctl's: by the name that the program is called by, or by the
+ * command.  A name that both have is ours. */
+static bool
+is_ofctl(int argc, char **argv)
+{
+    const char *command;
+
+    return !strcmp(program_name, "ovs-ofctl")
+           || ((command = ofctl_find_command(argc, argv)) && !is_own_verb(command));
+}
+
+static int
+run_ofctl(int argc, char **argv)
+{
+    int r = ofctl_main(argc, argv);
+
+    return fflush(stdout) || ferror(stdout) ? NWF_EXIT_ERROR : r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -296,9 +348,12 @@ main(int argc, char **argv)
         .versions = NWF_OPENFLOW_VERSIONS,
     };
 
-    keep_heap();
     occupy_standard_descriptors();
     set_program_name(argv[0]);
+    if (is_ofctl(argc, argv)) {
+        return run_ofctl(argc, argv);
+    }
+    keep_heap();
     /* Errors are ours to report, in one line; the library's log is for -v. */
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     fatal_ignore_sigpipe();
