@@ -70,6 +70,7 @@ def test(world):
     test_forced(world)
     test_elsewhere(world)
     test_operator(world)
+    test_meters(world)
     test_explain(world)
     test_manage(world)
 
@@ -268,6 +269,29 @@ def narrow(world):
     dump = world.ovs.appctl("dpctl/dump-flows", "--names")
     return {match[0] for line in dump.splitlines() if "in_port(vnet1)" in line
             for match in re.finditer(r"tcp\([^)]*dst=\d+\)", line)}
+
+
+def test_meters(world):
+    world.set_tags("vnet0", nwfilter_limit_broadcast="50")
+    nwfilter("sync")
+    world.ovs.ofctl("add-meter", "br0", "meter=3,pktps,band=type=drop,rate=9")
+    before = flows(world), world.ovs.ofctl("dump-meters", "br0")
+    number = re.search(r"meter=(1853\d+)", before[1])
+    world.check("a guest has a meter", number, before[1])
+    for words, what in ((("del-meters", "br0"), "delete"),
+                        (("del-meter", "br0", f"meter={number[1]}"), "delete"),
+                        (("mod-meter", "br0", f"meter={number[1]},pktps,band=type=drop,rate=1"),
+                         "change")):
+        result = ofctl("-O", "OpenFlow13", *words)
+        world.check(f"refused: {' '.join(words)}", result.status == 1 and "(of vnet0)" in result.err
+                    and f"would {what} " in result.err, result)
+    world.check("    nothing has changed", (flows(world), world.ovs.ofctl("dump-meters", "br0"))
+                == before)
+    result = ofctl("-O", "OpenFlow13", "del-meter", "br0", "meter=3")
+    world.check("another's meter goes", result == (0, "", "")
+                and "meter=3 " not in world.ovs.ofctl("dump-meters", "br0"), result)
+    world.set_tags("vnet0", nwfilter_limit_broadcast=None)
+    nwfilter("sync")
 
 
 # --- what flows are

@@ -509,3 +509,36 @@ ofctl_protect_bundle(struct ofctl *ofctl, const char *target,
     ofctl_protection_judge(protection);
     ofctl_protection_free(protection);
 }
+
+/* ---- Meters. ---- */
+
+static bool
+has_meter(const struct nwf_flow *flow, uint32_t id)
+{
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+        if (a->type == OFPACT_METER && (id == OFPM13_ALL || ofpact_get_METER(a)->meter_id == id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+ofctl_protect_meters(struct ofctl *ofctl, const char *target, const struct ofputil_meter_mod *mod)
+{
+    struct ofctl_protection *protection =
+        mod->command == OFPMC13_ADD ? NULL : ofctl_protection_new(ofctl, target, NULL);
+    enum loss loss = mod->command == OFPMC13_DELETE ? LOSS_DELETED : LOSS_CHANGED;
+
+    for (size_t table = 0; protection && table < ARRAY_SIZE(protection->tables); table++) {
+        nwf_vec_foreach (flow, &protection->tables[table]) {
+            if (has_meter(*flow, mod->meter.meter_id)) {
+                note(&protection->losses[loss], *flow);
+            }
+        }
+    }
+    ofctl_protection_judge(protection);
+    ofctl_protection_free(protection);
+}
