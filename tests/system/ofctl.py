@@ -38,12 +38,15 @@ BLANKS = [(re.compile(pattern), blank) for pattern, blank in (
     (r"(bytes|pkts|lookup|matched)=\d+", r"\1=N"),
 )]
 RESET = ("-O OpenFlow15 del-flows br0", "-O OpenFlow15 del-groups br0",
-         "-O OpenFlow13 del-meters br0", "del-tlv-map br0", "set-frags br0 normal",
-         *(f"mod-port br0 {port} {setting}" for port in ("1", "2", "br0")
-           for setting in ("up", "flood", "receive", "forward", "packet-in")))
-RESET_TABLES = ("-O OpenFlow15 mod-table br0 3 name:", "-O OpenFlow15 mod-table br0 all noevict",
-                "-O OpenFlow15 mod-table br0 all novacancy",
-                "-O OpenFlow11 mod-table br0 all controller")
+         "-O OpenFlow13 del-meters br0", "del-tlv-map br0", "set-frags br0 normal")
+# What only some commands change, by a word in their lines.
+RESET_ALSO = {
+    "mod-port": [f"mod-port br0 {port} {setting}" for port in ("1", "2", "br0")
+                 for setting in ("up", "flood", "receive", "forward", "packet-in")],
+    "mod-table": ["-O OpenFlow15 mod-table br0 3 name:", "-O OpenFlow15 mod-table br0 all noevict",
+                  "-O OpenFlow15 mod-table br0 all novacancy",
+                  "-O OpenFlow11 mod-table br0 all controller"],
+}
 STATE = ("-O OpenFlow15 --no-stats dump-flows br0", "-O OpenFlow15 dump-groups br0",
          "-O OpenFlow13 dump-meters br0", "dump-tlv-map br0", "get-frags br0",
          "dump-ports-desc br0")
@@ -52,17 +55,18 @@ STATE_TABLES = ("-O OpenFlow15 dump-table-desc br0", "-O OpenFlow15 dump-table-f
 
 
 class Program:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, name="ovs-ofctl"):
+        self.path, self.name = path, name
 
     def run(self, line):
+        """Run it by that name, whatever the file's, and with neutral times in what it says."""
         line, found, text = line.partition(" <<<")
         text = text.strip().replace("\\n", "\n")
         if text.startswith("@"):
             text = cases.FILES[text[1:]]
         words = [re.sub(r"@P\b", cases.PACKET, word) for word in shlex.split(line)]
         words = [f"{WORK}/{word[1:]}" if word.startswith("@") else word for word in words]
-        done = subprocess.run(["ovs-ofctl", *words], executable=self.path, timeout=60, cwd="/",
+        done = subprocess.run([self.name, *words], executable=self.path, timeout=60, cwd="/",
                               input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, errors="surrogateescape")
         return Ended(done.returncode, blank(done.stdout), blank(done.stderr))
@@ -110,17 +114,24 @@ class Test:
         self.note([line])
         self.compare(line, self.theirs.run(line), self.ours.run(line))
 
+    def reset(self, lines):
+        for line in RESET:
+            self.theirs.run(line)
+        for word, more in RESET_ALSO.items():
+            for line in more if any(word in line for line in lines) else ():
+                self.theirs.run(line)
+
     def change(self, lines):
         """The same conversation with a switch in the same state; what comes of it."""
         self.note(lines)
         table = any("mod-table" in line for line in lines)
         ended = []
         for program in (self.theirs, self.ours):
-            for line in RESET + (RESET_TABLES if table else ()):
-                self.theirs.run(line)
+            self.reset(lines)
             steps = [program.run(line) for line in lines]
             state = [self.theirs.run(line).out for line in STATE + (STATE_TABLES if table else ())]
             ended.append((steps, state))
+        self.reset(lines)
         for line, theirs, ours in zip(lines, ended[0][0], ended[1][0]):
             self.compare(line, theirs, ours)
         if ended[0][1] != ended[1][1]:
@@ -150,8 +161,8 @@ class Monitor:
     def end(self):
         self.tell("exit")
         wait_for(lambda: not os.path.exists(self.pidfile), "the monitor's end")
-        with open(self.log) as log:
-            return Ended(0, repr(self.said), blank(log.read()))
+        with open(self.log) as log:  # The switch sends packets when it comes to it.
+            return Ended(0, repr(self.said), "".join(sorted(blank(log.read()).splitlines(True))))
 
 
 MONITORED = (
@@ -181,8 +192,7 @@ def monitor(test, words):
     test.note([" ".join(words)])
     ended = []
     for program in (test.theirs, test.ours):
-        for line in RESET:
-            test.theirs.run(line)
+        test.reset([])
         test.theirs.run("add-flow br0 table=3,in_port=5,actions=2")
         running = Monitor(program, words)
         for told in TOLD:
@@ -272,6 +282,43 @@ def read_spoiled(test):
     return refused > SPOILED // 3
 
 
+# For tests of Open vSwitch; neither its manual nor its help has them.
+HIDDEN = {"help", "list-commands", "parse-flow", "parse-flows", "parse-group", "parse-nx-match", "parse-nxm", "parse-oxm",
+          "parse-actions", "parse-instructions", "parse-ofp10-match", "parse-ofp11-match", "parse-pcap",
+          "check-vlan", "print-error", "encode-error-reply", "ofp-print", "encode-hello", "parse-key-value",
+          "compose-packet", "parse-packet"}
+
+
+def own_name(test):
+    """As ovs-nwfilter, options stand before or behind the command, and our verbs are ours."""
+    nwfilter = Program(PROGRAM, "ovs-nwfilter")
+    wanted = test.theirs.run("-O OpenFlow13 --no-stats dump-flows br0")
+    for line in ("-O OpenFlow13 --no-stats dump-flows br0", "dump-flows br0 -O OpenFlow13 --no-stats",
+                 "--no-stats dump-flows -OOpenFlow13 br0", "--protocols OpenFlow13 dump-flows --no-st br0"):
+        test.cases += 1
+        test.compare(f"ovs-nwfilter {line}", wanted, nwfilter.run(line))
+    for line, words in (("--help", "usage: ovs-nwfilter"), ("dump-flow br0", "unknown command"),
+                        ("--db=x dump-flows br0", "unrecognized option '--db=x'"),
+                        ("bindings extra", "usage: ovs-nwfilter bindings")):
+        test.cases += 1
+        ended = nwfilter.run(line)
+        if words not in ended.out + ended.err:
+            test.differences += 1
+            print(f"FAILED ovs-nwfilter {line}: {ended}")
+    help_text = test.ours.run("help").out
+    unnamed = [name for name in test.known if f"  {name} " not in help_text]
+    test.note(["help"])
+    if "usage: ovs-ofctl [OPTIONS] COMMAND [ARG...]" not in help_text or set(unnamed) - HIDDEN:
+        test.differences += 1
+        print(f"FAILED help does not name {unnamed}")
+    for line in ("diff", "sync", "bindings", "compile /nowhere"):
+        test.cases += 1
+        ended = test.ours.run(line)
+        if ended.status != 1 or "unknown command" not in ended.err:
+            test.differences += 1
+            print(f"FAILED ovs-ofctl {line}: {ended}")
+
+
 def test_all(lab):
     test = Test(lab)
     only = re.compile(os.environ.get("OFCTL_ONLY") or "")
@@ -288,6 +335,7 @@ def test_all(lab):
     for line in cases.CHANGE.strip().splitlines():
         if only.search(line):
             test.change(line.split(" \\ "))
+    own_name(test)
     good = read_spoiled(test) if not only.pattern else True
     print(f"commands {len(test.commands)}, cases {test.cases}, differences {test.differences}")
     if not only.pattern and test.known - test.commands:

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -195,6 +196,23 @@ settle_versions(struct ofctl *ofctl, bool is_version_given)
 
 /* ---- The line. ---- */
 
+/* Whoever calls us ovs-ofctl gets the list that ovs-ofctl has; what we add works all the same. */
+static void
+print_options(void)
+{
+    struct option listed[ARRAY_SIZE(ofctl_long_options)];
+    bool is_ofctl = !strcmp(program_name, "ovs-ofctl");
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ofctl_long_options); i++) {
+        int option = ofctl_long_options[i].val;
+        if (!is_ofctl || (option != OPT_FORCE && option != OPT_EXPLAIN)) {
+            listed[n++] = ofctl_long_options[i];
+        }
+    }
+    ovs_cmdl_print_options(listed);
+}
+
 struct given {
     bool version; /* -O. */
     bool color;
@@ -220,7 +238,7 @@ take_own_option(struct ofctl *ofctl, int option, struct given *given)
         ofctl_usage();
         exit(EXIT_SUCCESS);
     case 'o':
-        ovs_cmdl_print_options(ofctl_long_options);
+        print_options();
         exit(EXIT_SUCCESS);
     case OPT_STRICT:
         ofctl->strict = true;
