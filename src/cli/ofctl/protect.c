@@ -20,6 +20,8 @@
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-monitor.h"
+#include "openvswitch/ofp-msgs.h"
 
 #include "lib/byte-order.h"
 #include "lib/util.h"
@@ -149,6 +151,25 @@ is_empty(const struct ofctl_protection *protection)
     return true;
 }
 
+/* Whether the switch says that it has such flows.  One that does not understand the question is no
+ * Open vSwitch, and has none. */
+static bool
+has_flows(struct vconn *vconn, const struct ofputil_flow_stats_request *request,
+          enum ofputil_protocol protocol)
+{
+    struct ofputil_flow_stats_request aggregate = *request;
+    struct ofputil_aggregate_stats stats = {.flow_count = 0};
+    enum ofptype type;
+
+    aggregate.aggregate = true;
+    struct ofpbuf *reply =
+        ofctl_transact(vconn, ofputil_encode_flow_stats_request(&aggregate, protocol));
+    bool is_known = !ofptype_decode(&type, reply->data) && type == OFPTYPE_AGGREGATE_STATS_REPLY
+                    && !ofputil_decode_aggregate_stats_reply(&stats, reply->data);
+    ofpbuf_delete(reply);
+    return is_known && stats.flow_count;
+}
+
 static void
 read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *scope)
 {
@@ -162,7 +183,9 @@ read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *s
         protocol = OFPUTIL_P_OF10_NXM_TID;
     }
     set_request(scope, &request);
-    ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    if (has_flows(vconn, &request, protocol)) {
+        ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    }
     vconn_close(vconn);
     for (size_t table = 0; table < ARRAY_SIZE(protection->tables); table++) {
         if (protection->tables[table].n) {
