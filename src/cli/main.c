@@ -80,8 +80,9 @@ print_help(void)
             printf("  %s %s\n        %s\n", verb->name, verb->operands, verb->help);
         }
     }
-    printf("\ncommands on switches and flow tables, with the options of ovs-ofctl(8):\n");
-    ofctl_print_commands_help();
+    printf("\ncommands on switches and flow tables, as in ovs-ofctl(8); \"ovs-nwfilter help\" has "
+           "more:\n");
+    ofctl_print_command_names();
     printf("\noptions:\n");
     for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
         const struct nwf_common_option *o = &common[i];

@@ -6,12 +6,15 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 #include "ofctl.h"
 
 #include "lib/util.h"
+
+#define LINE_WIDTH 90
 
 const struct ofctl_command ofctl_commands[] = {
     /* clang-format off */
@@ -135,4 +138,23 @@ ofctl_print_commands_help(void)
             printf("  %-38s %s\n", line, row->help);
         }
     }
+}
+
+void
+ofctl_print_command_names(void)
+{
+    size_t column = 0;
+
+    for (size_t i = 0; i < ofctl_n_commands; i++) {
+        const char *name = ofctl_commands[i].command.name;
+        if (!ofctl_commands[i].help) {
+            continue;
+        }
+        if (column + strlen(name) + 2 > LINE_WIDTH) {
+            putchar('\n');
+            column = 0;
+        }
+        column += (size_t) printf("%s%s", column ? " " : "  ", name);
+    }
+    putchar('\n');
 }

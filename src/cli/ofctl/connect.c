@@ -114,7 +114,7 @@ ofctl_connect_snoop(const char *target)
 static enum ofputil_protocol
 current_protocol(const struct vconn *vconn)
 {
-    return ofputil_protocol_from_ofp_version((enum ofp_version) vconn_get_version(vconn));
+    return ofputil_protocol_from_ofp_version(ofctl_version(vconn));
 }
 
 /* Goes as far from *current to 'want' as one OpenFlow version allows; false: not all the way. */

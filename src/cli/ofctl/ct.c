@@ -18,12 +18,6 @@
 
 #include "lib/util.h"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 void
 ofctl_ct_flush_zone(struct ovs_cmdl_context *ctx)
 {
@@ -35,7 +29,7 @@ ofctl_ct_flush_zone(struct ovs_cmdl_context *ctx)
     }
 
     struct vconn *vconn = ofctl_connect(target);
-    struct ofpbuf *request = ofpraw_alloc(OFPRAW_NXT_CT_FLUSH_ZONE, version_of(vconn), 0);
+    struct ofpbuf *request = ofpraw_alloc(OFPRAW_NXT_CT_FLUSH_ZONE, ofctl_version(vconn), 0);
     struct nx_zone_id *body = ofpbuf_put_zeros(request, sizeof *body);
     body->zone_id = htons((uint16_t) zone);
     ofctl_transact_noreply(ofctl_of(ctx), target, vconn, request);
@@ -75,8 +69,9 @@ ofctl_ct_flush(struct ovs_cmdl_context *ctx)
     }
 
     struct vconn *vconn = ofctl_connect(target);
-    ofctl_transact_noreply(ofctl_of(ctx), target, vconn,
-                           ofp_ct_match_encode(&match, has_zone ? &zone : NULL, version_of(vconn)));
+    ofctl_transact_noreply(
+        ofctl_of(ctx), target, vconn,
+        ofp_ct_match_encode(&match, has_zone ? &zone : NULL, ofctl_version(vconn)));
     vconn_close(vconn);
 }
 
@@ -93,7 +88,7 @@ change_tlv_map(struct ovs_cmdl_context *ctx, const char *map, uint16_t command)
     ofctl_check(parse_ofp_tlv_table_mod_str(&mod, command, map, &usable));
     struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
     ofctl_transact_noreply(ofctl, target, vconn,
-                           ofputil_encode_tlv_table_mod(version_of(vconn), &mod));
+                           ofputil_encode_tlv_table_mod(ofctl_version(vconn), &mod));
     vconn_close(vconn);
     ofputil_uninit_tlv_table(&mod.mappings);
 }

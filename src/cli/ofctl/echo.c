@@ -24,17 +24,11 @@
 #define PING_REQUESTS 10
 #define MAX_PAYLOAD (UINT16_MAX - sizeof(struct ofp_header))
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 void
 ofctl_probe(struct ovs_cmdl_context *ctx)
 {
     struct vconn *vconn = ofctl_connect(ctx->argv[1]);
-    struct ofpbuf *reply = ofctl_transact(vconn, ofputil_encode_echo_request(version_of(vconn)));
+    struct ofpbuf *reply = ofctl_transact(vconn, ofputil_encode_echo_request(ofctl_version(vconn)));
 
     if (reply->size != sizeof(struct ofp_header)) {
         ovs_fatal(0, "reply does not match request");
@@ -84,7 +78,7 @@ check_reply(const struct ofpbuf *request, const struct ofpbuf *reply)
 static void
 ping_once(struct vconn *vconn, const char *target, size_t size)
 {
-    struct ofpbuf *request = ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, version_of(vconn), size);
+    struct ofpbuf *request = ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, ofctl_version(vconn), size);
     struct ofpbuf *copy;
     double start;
 
@@ -131,7 +125,7 @@ ofctl_benchmark(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect(ctx->argv[1]);
     double start = now_ms();
     for (int i = 0; i < count; i++) {
-        struct ofpbuf *request = ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, version_of(vconn), size);
+        struct ofpbuf *request = ofpraw_alloc(OFPRAW_OFPT_ECHO_REQUEST, ofctl_version(vconn), size);
         ofpbuf_put_zeros(request, size);
         ofpmsg_update_length(request);
         ofpbuf_delete(ofctl_transact(vconn, request));

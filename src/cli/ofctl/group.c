@@ -145,9 +145,8 @@ ofctl_dump_groups(struct ovs_cmdl_context *ctx)
     if (ctx->argc < 3 || !ofputil_group_from_string(ctx->argv[2], &group)) {
         group = OFPG_ALL; /* The library has warned. */
     }
-    ofctl_dump(
-        ofctl_of(ctx), target, vconn,
-        ofputil_encode_group_desc_request((enum ofp_version) vconn_get_version(vconn), group));
+    ofctl_dump(ofctl_of(ctx), target, vconn,
+               ofputil_encode_group_desc_request(ofctl_version(vconn), group));
     vconn_close(vconn);
 }
 
@@ -166,8 +165,7 @@ ofctl_dump_group_stats(struct ovs_cmdl_context *ctx)
                                         ports, tables, &usable));
     struct vconn *vconn = ofctl_connect(target);
     ofctl_dump(ofctl, target, vconn,
-               ofputil_encode_group_stats_request((enum ofp_version) vconn_get_version(vconn),
-                                                  mod.group_id));
+               ofputil_encode_group_stats_request(ofctl_version(vconn), mod.group_id));
     ofputil_uninit_group_mod(&mod);
     vconn_close(vconn);
 }
@@ -179,6 +177,6 @@ ofctl_dump_group_features(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect(target);
 
     ofctl_dump(ofctl_of(ctx), target, vconn,
-               ofputil_encode_group_features_request((enum ofp_version) vconn_get_version(vconn)));
+               ofputil_encode_group_features_request(ofctl_version(vconn)));
     vconn_close(vconn);
 }

@@ -10,6 +10,13 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vconn.h"
 
+/* The version that both sides have agreed on. */
+static inline enum ofp_version
+ofctl_version(const struct vconn *vconn)
+{
+    return (enum ofp_version) vconn_get_version(vconn);
+}
+
 /* Connects to the switch, or controller, that 'target' names, with the versions allowed. */
 struct vconn *ofctl_connect(const char *target);
 

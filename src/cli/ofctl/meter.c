@@ -12,12 +12,6 @@
 
 #include "lib/util.h"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 /* Parses the command's meter, all where it names none, and connects. */
 static struct vconn *
 begin(struct ovs_cmdl_context *ctx, int command, struct ofputil_meter_mod *mod)
@@ -43,7 +37,7 @@ change(struct ovs_cmdl_context *ctx, int command)
 
     ofctl_protect_meters(ofctl_of(ctx), ctx->argv[1], &mod);
     ofctl_transact_noreply(ofctl_of(ctx), ctx->argv[1], vconn,
-                           ofputil_encode_meter_mod(version_of(vconn), &mod));
+                           ofputil_encode_meter_mod(ofctl_version(vconn), &mod));
     free(mod.meter.bands);
     vconn_close(vconn);
 }
@@ -55,7 +49,7 @@ ask(struct ovs_cmdl_context *ctx, enum ofputil_meter_request_type type)
     struct vconn *vconn = begin(ctx, -1, &mod);
 
     ofctl_dump(ofctl_of(ctx), ctx->argv[1], vconn,
-               ofputil_encode_meter_request(version_of(vconn), type, mod.meter.meter_id));
+               ofputil_encode_meter_request(ofctl_version(vconn), type, mod.meter.meter_id));
     free(mod.meter.bands);
     vconn_close(vconn);
 }

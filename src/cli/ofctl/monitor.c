@@ -24,12 +24,6 @@ VLOG_DEFINE_THIS_MODULE(ofctl_monitor);
 
 #define WATCH_PREFIX "watch:"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 /* ---- What the operands ask for. ---- */
 
 /* The setting is one of OpenFlow 1.1 and 1.2, and an extension in 1.0. */
@@ -85,7 +79,7 @@ ask_for_flows(struct ofctl_watch *watch, const char *spec)
     ofctl_check(parse_flow_monitor_request(&request, spec, ports, tables, &usable));
     struct ofpbuf *message = ofpbuf_new(0);
     ofputil_append_flow_monitor_request(
-        &request, message, ofputil_protocol_from_ofp_version(version_of(watch->vconn)));
+        &request, message, ofputil_protocol_from_ofp_version(ofctl_version(watch->vconn)));
     ofpmsg_update_length(message);
     if (watch->ofctl->verbosity) {
         ofp_print(stdout, message->data, message->size, ports, tables, watch->ofctl->verbosity + 2);
@@ -120,7 +114,7 @@ set_packet_in_format(struct ofctl_watch *watch, enum ofputil_packet_in_format fo
 {
     struct ofpbuf *reply;
     int error = vconn_transact_noreply(
-        watch->vconn, ofputil_encode_set_packet_in_format(version_of(watch->vconn), format),
+        watch->vconn, ofputil_encode_set_packet_in_format(ofctl_version(watch->vconn), format),
         &reply);
 
     if (error) {
@@ -149,7 +143,7 @@ choose_packet_in_format(struct ofctl_watch *watch)
         set_packet_in_format(watch, (enum ofputil_packet_in_format) watch->ofctl->packet_in_format,
                              true);
     } else if (!set_packet_in_format(watch, OFPUTIL_PACKET_IN_NXT2, false)
-               && version_of(watch->vconn) == OFP10_VERSION) {
+               && ofctl_version(watch->vconn) == OFP10_VERSION) {
         set_packet_in_format(watch, OFPUTIL_PACKET_IN_NXT, false);
     }
 }

@@ -73,8 +73,9 @@ bool ofctl_has_command(const char *name);
  * may stand before it.  NULL: it is none. */
 const char *ofctl_find_command(int argc, char *argv[]);
 
-/* A line for each, in a help text. */
+/* A line for each, in a help text, and only their names. */
 void ofctl_print_commands_help(void);
+void ofctl_print_command_names(void);
 
 struct ofctl_command {
     struct ovs_cmdl_command command;

@@ -17,12 +17,6 @@
 #include "lib/flow.h"
 #include "lib/util.h"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 void
 ofctl_dump_ports(struct ovs_cmdl_context *ctx)
 {
@@ -32,7 +26,7 @@ ofctl_dump_ports(struct ovs_cmdl_context *ctx)
         ctx->argc > 2 ? ofctl_port_number(ofctl_of(ctx), target, ctx->argv[2]) : OFPP_ANY;
 
     ofctl_dump(ofctl_of(ctx), target, vconn,
-               ofputil_encode_dump_ports_request(version_of(vconn), port));
+               ofputil_encode_dump_ports_request(ofctl_version(vconn), port));
     vconn_close(vconn);
 }
 
@@ -45,7 +39,7 @@ ofctl_dump_ports_desc(struct ovs_cmdl_context *ctx)
         ctx->argc > 2 ? ofctl_port_number(ofctl_of(ctx), target, ctx->argv[2]) : OFPP_ANY;
 
     ofctl_dump(ofctl_of(ctx), target, vconn,
-               ofputil_encode_port_desc_stats_request(version_of(vconn), port));
+               ofputil_encode_port_desc_stats_request(ofctl_version(vconn), port));
     vconn_close(vconn);
 }
 
@@ -72,7 +66,7 @@ ofctl_queue_stats(struct ovs_cmdl_context *ctx)
     };
 
     ofctl_dump(ofctl_of(ctx), ctx->argv[1], vconn,
-               ofputil_encode_queue_stats_request(version_of(vconn), &request));
+               ofputil_encode_queue_stats_request(ofctl_version(vconn), &request));
     vconn_close(vconn);
 }
 
@@ -103,11 +97,11 @@ ofctl_queue_get_config(struct ovs_cmdl_context *ctx)
     uint32_t queue = queue_id(ctx);
     struct vconn *vconn = ofctl_connect(ctx->argv[1]);
 
-    if (port == OFPP_ANY && version_of(vconn) == OFP10_VERSION) {
+    if (port == OFPP_ANY && ofctl_version(vconn) == OFP10_VERSION) {
         dump_queues_of_each_port(ctx, vconn, queue);
     } else {
         ofctl_dump(ofctl_of(ctx), ctx->argv[1], vconn,
-                   ofputil_encode_queue_get_config_request(version_of(vconn), port, queue));
+                   ofputil_encode_queue_get_config_request(ofctl_version(vconn), port, queue));
     }
     vconn_close(vconn);
 }
@@ -181,6 +175,6 @@ ofctl_mod_port(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect(target);
     ofctl_transact_noreply(
         ofctl, target, vconn,
-        ofputil_encode_port_mod(&mod, ofputil_protocol_from_ofp_version(version_of(vconn))));
+        ofputil_encode_port_mod(&mod, ofputil_protocol_from_ofp_version(ofctl_version(vconn))));
     vconn_close(vconn);
 }

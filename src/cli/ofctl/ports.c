@@ -15,12 +15,6 @@
 
 #include "lib/util.h"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 static _Noreturn void
 refuse_reply(const struct ofpbuf *reply)
 {
@@ -64,7 +58,7 @@ static bool
 take_features(struct ofctl_port_walk *walk)
 {
     struct ofpbuf *reply = ofctl_transact(
-        walk->vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, version_of(walk->vconn), 0));
+        walk->vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, ofctl_version(walk->vconn), 0));
     struct ofputil_switch_features features;
     enum ofptype type;
 
@@ -89,11 +83,11 @@ void
 ofctl_ports_begin(struct ofctl_port_walk *walk, struct vconn *vconn)
 {
     *walk = (struct ofctl_port_walk){.vconn = vconn};
-    if (version_of(vconn) < OFP13_VERSION && take_features(walk)) {
+    if (ofctl_version(vconn) < OFP13_VERSION && take_features(walk)) {
         return;
     }
     walk->xid =
-        send_request(vconn, ofputil_encode_port_desc_stats_request(version_of(vconn), OFPP_ANY));
+        send_request(vconn, ofputil_encode_port_desc_stats_request(ofctl_version(vconn), OFPP_ANY));
     walk->has_more = true;
 }
 
@@ -113,8 +107,8 @@ bool
 ofctl_ports_next(struct ofctl_port_walk *walk, struct ofputil_phy_port *port)
 {
     for (;;) {
-        int r =
-            walk->reply ? ofputil_pull_phy_port(version_of(walk->vconn), walk->reply, port) : EOF;
+        int r = walk->reply ? ofputil_pull_phy_port(ofctl_version(walk->vconn), walk->reply, port)
+                            : EOF;
         if (!r) {
             return true;
         }
@@ -160,15 +154,15 @@ ofctl_tables_begin_with(struct ofctl_table_walk *walk, struct vconn *vconn,
 void
 ofctl_tables_begin(struct ofctl_table_walk *walk, struct vconn *vconn, enum ofctl_table_kind kind)
 {
-    ofctl_tables_begin_with(walk, vconn, kind, encode_tables_request(kind, version_of(vconn)));
+    ofctl_tables_begin_with(walk, vconn, kind, encode_tables_request(kind, ofctl_version(vconn)));
 }
 
 static enum ofptype
 reply_type(const struct ofctl_table_walk *walk)
 {
-    return walk->kind == OFCTL_TABLE_DESC             ? OFPTYPE_TABLE_DESC_REPLY
-           : version_of(walk->vconn) >= OFP13_VERSION ? OFPTYPE_TABLE_FEATURES_STATS_REPLY
-                                                      : OFPTYPE_TABLE_STATS_REPLY;
+    return walk->kind == OFCTL_TABLE_DESC                ? OFPTYPE_TABLE_DESC_REPLY
+           : ofctl_version(walk->vconn) >= OFP13_VERSION ? OFPTYPE_TABLE_FEATURES_STATS_REPLY
+                                                         : OFPTYPE_TABLE_STATS_REPLY;
 }
 
 static bool
@@ -186,7 +180,7 @@ next_tables(struct ofctl_table_walk *walk)
 static int
 decode_table(struct ofctl_table_walk *walk)
 {
-    enum ofp_version version = version_of(walk->vconn);
+    enum ofp_version version = ofctl_version(walk->vconn);
     struct ofputil_table_stats stats;
 
     if (!walk->reply) {

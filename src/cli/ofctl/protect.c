@@ -175,8 +175,7 @@ read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *s
 {
     struct ofputil_flow_stats_request request;
     struct vconn *vconn = ofctl_connect(protection->target);
-    enum ofputil_protocol protocol =
-        ofputil_protocol_from_ofp_version((enum ofp_version) vconn_get_version(vconn));
+    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(ofctl_version(vconn));
 
     /* Of OpenFlow 1.0 the extension, which knows of cookies, and needs no negotiation. */
     if (protocol & OFPUTIL_P_OF10_ANY) {

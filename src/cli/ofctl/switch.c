@@ -16,19 +16,13 @@
 
 #include "switch.h"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 void
 ofctl_dump_by_type(struct ovs_cmdl_context *ctx, enum ofpraw raw)
 {
     const char *target = ctx->argv[1];
     struct vconn *vconn = ofctl_connect(target);
 
-    ofctl_dump(ofctl_of(ctx), target, vconn, ofpraw_alloc(raw, version_of(vconn), 0));
+    ofctl_dump(ofctl_of(ctx), target, vconn, ofpraw_alloc(raw, ofctl_version(vconn), 0));
     vconn_close(vconn);
 }
 
@@ -58,14 +52,14 @@ show_features(struct ofctl *ofctl, const char *target)
 {
     struct vconn *vconn = ofctl_connect(target);
     struct ofpbuf *reply =
-        ofctl_transact(vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, version_of(vconn), 0));
+        ofctl_transact(vconn, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, ofctl_version(vconn), 0));
     enum ofptype type;
 
     ofp_print(stdout, reply->data, reply->size, NULL, NULL, ofctl->verbosity + 1);
     if (!ofptype_decode(&type, reply->data) && type == OFPTYPE_FEATURES_REPLY
         && !ofputil_switch_features_has_ports(reply)) {
         ofctl_dump(ofctl, target, vconn,
-                   ofputil_encode_port_desc_stats_request(version_of(vconn), OFPP_ANY));
+                   ofputil_encode_port_desc_stats_request(ofctl_version(vconn), OFPP_ANY));
     }
     ofpbuf_delete(reply);
     vconn_close(vconn);
@@ -83,8 +77,8 @@ ofctl_show(struct ovs_cmdl_context *ctx)
 void
 ofctl_fetch_config(struct vconn *vconn, struct ofputil_switch_config *config)
 {
-    struct ofpbuf *reply =
-        ofctl_transact(vconn, ofpraw_alloc(OFPRAW_OFPT_GET_CONFIG_REQUEST, version_of(vconn), 0));
+    struct ofpbuf *reply = ofctl_transact(
+        vconn, ofpraw_alloc(OFPRAW_OFPT_GET_CONFIG_REQUEST, ofctl_version(vconn), 0));
     enum ofptype type;
 
     if (ofptype_decode(&type, reply->data) || type != OFPTYPE_GET_CONFIG_REPLY) {
@@ -99,7 +93,7 @@ ofctl_set_config(struct ofctl *ofctl, const char *target, struct vconn *vconn,
                  const struct ofputil_switch_config *config)
 {
     ofctl_transact_noreply(ofctl, target, vconn,
-                           ofputil_encode_set_config(config, version_of(vconn)));
+                           ofputil_encode_set_config(config, ofctl_version(vconn)));
 }
 
 void

@@ -16,12 +16,6 @@
 #include "lib/ofp-version-opt.h"
 #include "lib/util.h"
 
-static enum ofp_version
-version_of(const struct vconn *vconn)
-{
-    return (enum ofp_version) vconn_get_version(vconn);
-}
-
 void
 ofctl_dump_tables(struct ovs_cmdl_context *ctx)
 {
@@ -34,7 +28,7 @@ void
 ofctl_dump_table_features(struct ovs_cmdl_context *ctx)
 {
     struct vconn *vconn = ofctl_connect(ctx->argv[1]);
-    struct ofpbuf *request = ofputil_encode_table_features_request(version_of(vconn));
+    struct ofpbuf *request = ofputil_encode_table_features_request(ofctl_version(vconn));
     struct ofputil_table_features previous;
     const struct ofputil_table_features *table;
     struct ds text = DS_EMPTY_INITIALIZER;
@@ -64,7 +58,7 @@ ofctl_dump_table_desc(struct ovs_cmdl_context *ctx)
     struct vconn *vconn = ofctl_connect(ctx->argv[1]);
 
     ofctl_dump(ofctl_of(ctx), ctx->argv[1], vconn,
-               ofputil_encode_table_desc_request(version_of(vconn)));
+               ofputil_encode_table_desc_request(ofctl_version(vconn)));
     vconn_close(vconn);
 }
 
@@ -98,7 +92,7 @@ static void
 send_mod(struct ofctl *ofctl, const char *target, struct vconn *vconn,
          const struct ofputil_table_mod *mod)
 {
-    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(version_of(vconn));
+    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(ofctl_version(vconn));
 
     ofctl_transact_noreply(ofctl, target, vconn, ofputil_encode_table_mod(mod, protocol));
 }
@@ -109,7 +103,7 @@ change_setting(struct ofctl *ofctl, const char *target, struct vconn *vconn,
 {
     struct ofputil_table_mod one = *mod;
 
-    if (version_of(vconn) < OFP14_VERSION) {
+    if (ofctl_version(vconn) < OFP14_VERSION) {
         send_mod(ofctl, target, vconn, mod);
     } else if (mod->table_id != OFPTT_ALL) {
         keep_other_settings(vconn, &one);
@@ -163,13 +157,13 @@ change_name(struct ofctl *ofctl, const char *target, struct vconn *vconn, uint8_
     bool found = false;
 
     ofctl_tables_begin(&walk, vconn, OFCTL_TABLE_FEATURES);
-    first = ofputil_encode_table_features_request(version_of(vconn));
+    first = ofputil_encode_table_features_request(ofctl_version(vconn));
     ovs_list_init(&requests);
     ovs_list_push_back(&requests, &first->list_node);
     while ((table = ofctl_tables_next(&walk))) {
         bool is_this = table->table_id == table_id;
         found |= is_this;
-        if (version_of(vconn) < OFP15_VERSION) {
+        if (ofctl_version(vconn) < OFP15_VERSION) {
             put_table(&requests, &walk, is_this ? name : NULL);
         } else if (is_this) {
             put_name(&requests, table, name);

@@ -63,8 +63,7 @@ resume(struct ofctl_watch *watch, const struct ofpbuf *message)
 {
     struct ofputil_packet_in packet;
     struct ofpbuf continuation;
-    enum ofputil_protocol protocol =
-        ofputil_protocol_from_ofp_version((enum ofp_version) vconn_get_version(watch->vconn));
+    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(ofctl_version(watch->vconn));
     enum ofperr error = ofputil_decode_packet_in(message->data, true, NULL, NULL, &packet, NULL,
                                                  NULL, &continuation);
 

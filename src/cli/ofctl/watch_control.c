@@ -88,8 +88,7 @@ static void
 send_packet_out(struct ofctl_watch *watch, struct unixctl_conn *conn,
                 const struct ofputil_packet_out *out, enum ofputil_protocol usable)
 {
-    enum ofputil_protocol protocol =
-        ofputil_protocol_from_ofp_version((enum ofp_version) vconn_get_version(watch->vconn));
+    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(ofctl_version(watch->vconn));
 
     if (!(protocol & usable)) {
         unixctl_command_reply_error(
@@ -141,8 +140,7 @@ command_barrier(struct unixctl_conn *conn, int argc, const char *argv[], void *w
         return;
     }
 
-    struct ofpbuf *request =
-        ofputil_encode_barrier_request((enum ofp_version) vconn_get_version(watch->vconn));
+    struct ofpbuf *request = ofputil_encode_barrier_request(ofctl_version(watch->vconn));
     watch->barrier_xid = ((struct ofp_header *) request->data)->xid;
     int error = vconn_send_block(watch->vconn, request);
     if (error) {
