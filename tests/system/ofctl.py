@@ -65,9 +65,12 @@ class Program:
         if text.startswith("@"):
             text = cases.FILES[text[1:]]
         words = [re.sub(r"@P\b", cases.PACKET, word) for word in shlex.split(line)]
-        words = [f"{WORK}/{word[1:]}" if word.startswith("@") else word for word in words]
+        words = [re.sub(r"^(unix:)?@(?=\w)", rf"\g<1>{WORK}/", word) for word in words]
+        env = dict(os.environ)
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            env.update([words.pop(0).split("=", 1)])
         done = subprocess.run([self.name, *words], executable=self.path, timeout=60, cwd="/",
-                              input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=env, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, errors="surrogateescape")
         return Ended(done.returncode, blank(done.stdout), blank(done.stderr))
 
@@ -91,6 +94,10 @@ class Test:
                 file.write(content if isinstance(content, bytes) else content.encode())
         lab.ovs.add_bridge("br0", fail_mode="secure", protocols="[" + ",".join(
             f"OpenFlow{n}" for n in range(10, 16)) + "]")
+        lab.ovs.add_bridge("br1", fail_mode="secure", protocols="OpenFlow13")
+        self.hanging = socket.socket(socket.AF_UNIX)
+        self.hanging.bind(f"{WORK}/hanging")
+        self.hanging.listen()
         for number in (1, 2):
             lab.ovs.vsctl("add-port", "br0", f"p{number}", "--", "set", "Interface",
                           f"p{number}", "type=dummy", f"ofport_request={number}")

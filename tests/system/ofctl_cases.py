@@ -103,6 +103,33 @@ show tcp:127.0.0.1:1
 show tcp:
 
 show a:b
+show unix:
+show ""
+show "@@"
+show a@b@br0
+show ../../run/openvswitch/br0.mgmt
+show /run/openvswitch
+show ptcp:1234
+show /run/openvswitch/db.sock
+show br1
+-O OpenFlow11 show br1
+-O OpenFlow10,OpenFlow13 dump-flows br1
+-O OpenFlow10,OpenFlow13 -F NXM dump-flows br1
+-O OpenFlow10,OpenFlow13 add-flow br1 actions=meter:1
+--bundle add-flow br1 actions=drop
+-t 1 probe unix:@hanging
+OVS_CTL_TIMEOUT=1 probe unix:@hanging
+--detach dump-desc br0
+--syslog-method=bad dump-desc br0
+--syslog-method=null dump-desc br0
+--log-file=/nowhere/log dump-desc br0
+--user=nosuch dump-desc br0
+-vbad dump-desc br0
+-vconsole:off dump-flows br9
+-vPATTERN:console:%m dump-flows br0 foo
+--times=5 dump-desc br0
+--n dump-desc br0
+--strict=x dump-desc br0
 show
 show br0 br0
 dump-desc br0

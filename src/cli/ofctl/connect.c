@@ -83,9 +83,7 @@ complete(struct vconn *vconn, const char *target)
 {
     int error = vconn_connect_block(vconn, -1);
 
-    if (error && strchr(target, ':')) {
-        ovs_fatal(error, "connecting to %s", target);
-    } else if (error) {
+    if (error) {
         ovs_fatal(0, "%s: failed to connect to socket (%s)", target, ovs_strerror(error));
     }
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-print.h"
@@ -127,57 +126,5 @@ ofctl_transact_list(struct ofctl *ofctl, const char *target, struct vconn *vconn
     LIST_FOR_EACH_POP (request, list_node, requests) {
         ofpmsg_update_length(request);
         ofctl_transact_noreply(ofctl, target, vconn, request);
-    }
-}
-
-/* ---- Bundles. ---- */
-
-/* The message that the error is about: what was to be added to the bundle, if it was that. */
-static void
-print_refused(struct ofctl *ofctl, const char *target, const struct ofpbuf *payload)
-{
-    struct ofputil_bundle_add_msg add;
-    enum ofptype type;
-
-    if (!ofptype_decode(&type, payload->data) && type == OFPTYPE_BUNDLE_ADD_MESSAGE
-        && !ofputil_decode_bundle_add(payload->data, &add, &type)) {
-        struct ofpbuf inner = ofpbuf_const_initializer(add.msg, ntohs(add.msg->length));
-        ofctl_print_message(ofctl, target, stderr, &inner);
-    } else {
-        ofctl_print_message(ofctl, target, stderr, payload);
-    }
-}
-
-static void
-print_bundle_error(struct ofctl *ofctl, const char *target, const struct ofpbuf *error)
-{
-    struct ofpbuf payload;
-    enum ofperr code = ofperr_decode_msg(error->data, &payload);
-
-    if (code == 0) {
-        fprintf(stderr, "***decode error***");
-        return;
-    }
-    fprintf(stderr, "Error %s for: ", ofperr_get_name(code));
-    print_refused(ofctl, target, &payload);
-    ofpbuf_uninit(&payload);
-}
-
-void
-ofctl_transact_bundle(struct ofctl *ofctl, const char *target, struct vconn *vconn,
-                      struct ovs_list *requests)
-{
-    struct ovs_list errors;
-    struct ofpbuf *message;
-    int error = vconn_bundle_transact(vconn, requests, OFPBF_ORDERED | OFPBF_ATOMIC, &errors);
-
-    ofpbuf_list_delete(requests);
-    LIST_FOR_EACH_POP (message, list_node, &errors) {
-        print_bundle_error(ofctl, target, message);
-        ofpbuf_delete(message);
-    }
-    fflush(stderr);
-    if (error) {
-        ovs_fatal(error, "talking to %s", vconn_get_name(vconn));
     }
 }

@@ -29,19 +29,25 @@ free_mod(struct ofputil_flow_mod *mod)
     minimatch_destroy(&mod->match);
 }
 
-static void
-send_bundle(struct ofctl *ofctl, const char *target, struct vconn *vconn,
-            struct ofputil_flow_mod *mods, size_t n, enum ofputil_protocol protocol)
-{
-    struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
+/* Flow mods that are made into messages one by one. */
+struct source {
+    struct ofputil_flow_mod *mods;
+    size_t n, next;
+    enum ofputil_protocol protocol;
+};
 
-    for (size_t i = 0; i < n; i++) {
-        struct ofpbuf *request = ofputil_encode_flow_mod(&mods[i], protocol);
-        ofpbuf_trim(request); /* There may be very many. */
-        ovs_list_push_back(&requests, &request->list_node);
-        free_mod(&mods[i]);
+static struct ofpbuf *
+next_message(void *source_)
+{
+    struct source *source = source_;
+
+    if (source->next >= source->n) {
+        return NULL;
     }
-    ofctl_transact_bundle(ofctl, target, vconn, &requests);
+    struct ofputil_flow_mod *mod = &source->mods[source->next++];
+    struct ofpbuf *message = ofputil_encode_flow_mod(mod, source->protocol);
+    free_mod(mod);
+    return message;
 }
 
 void
@@ -56,13 +62,13 @@ ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flo
     }
 
     struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
+    struct source source = {mods, n, 0, protocol};
     if (ofctl->bundle) {
-        send_bundle(ofctl, target, vconn, mods, n, protocol);
+        ofctl_transact_bundle(ofctl, target, vconn, n, next_message, &source);
     } else {
-        for (size_t i = 0; i < n; i++) {
-            ofctl_transact_noreply(ofctl, target, vconn,
-                                   ofputil_encode_flow_mod(&mods[i], protocol));
-            free_mod(&mods[i]);
+        struct ofpbuf *message;
+        while ((message = next_message(&source))) {
+            ofctl_transact_noreply(ofctl, target, vconn, message);
         }
     }
     vconn_close(vconn);
@@ -158,6 +164,6 @@ ofctl_bundle(struct ovs_cmdl_context *ctx)
         ofctl_connect_for_mods(ofctl, target, usable & OFPUTIL_P_OF13_UP, &protocol);
     ofputil_encode_bundle_msgs(messages, n, &requests, protocol);
     ofputil_free_bundle_msgs(messages, n);
-    ofctl_transact_bundle(ofctl, target, vconn, &requests);
+    ofctl_transact_bundle_list(ofctl, target, vconn, &requests);
     vconn_close(vconn);
 }

@@ -46,7 +46,7 @@ send_mods(struct ofctl *ofctl, const char *target, const struct mods *mods,
     if (ofctl->bundle) {
         struct ovs_list requests;
         encode(mods, version, &requests);
-        ofctl_transact_bundle(ofctl, target, vconn, &requests);
+        ofctl_transact_bundle_list(ofctl, target, vconn, &requests);
     } else {
         for (size_t i = 0; i < mods->n; i++) {
             ofctl_transact_noreply(ofctl, target, vconn,

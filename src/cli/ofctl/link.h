@@ -54,9 +54,14 @@ void ofctl_transact_list(struct ofctl *ofctl, const char *target, struct vconn *
 /* Prints the switch's error, if the reply is one, and ends the program. */
 void ofctl_exit_on_error(struct ofctl *ofctl, const char *target, const struct ofpbuf *reply);
 
-/* Sends the requests as one ordered atomic bundle and ends the program if the switch refuses
- * one, with its errors; frees them. */
-void ofctl_transact_bundle(struct ofctl *ofctl, const char *target, struct vconn *vconn,
-                           struct ovs_list *requests);
+/* The next message to send, the caller's then; NULL: there is none. */
+typedef struct ofpbuf *ofctl_next_message_fn(void *aux);
+
+/* Sends n changes as one ordered atomic bundle and ends the program if the switch refuses one,
+ * with its errors. */
+void ofctl_transact_bundle(struct ofctl *ofctl, const char *target, struct vconn *vconn, size_t n,
+                           ofctl_next_message_fn *next, void *aux);
+void ofctl_transact_bundle_list(struct ofctl *ofctl, const char *target, struct vconn *vconn,
+                                struct ovs_list *requests);
 
 #endif

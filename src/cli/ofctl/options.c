@@ -86,15 +86,15 @@ const struct option ofctl_long_options[] = {
 
 /* ---- Values. ---- */
 
-static void
-set_timeout(const char *text)
+static unsigned int
+parse_timeout(const char *text)
 {
     unsigned int seconds;
 
     if (!str_to_uint(text, 10, &seconds) || !seconds) {
         ovs_fatal(0, "value %s on -t or --timeout is invalid", text);
     }
-    ctl_timeout_setup(seconds);
+    return seconds;
 }
 
 static enum ofputil_protocol
@@ -216,6 +216,7 @@ print_options(void)
 struct given {
     bool version; /* -O. */
     bool color;
+    unsigned int timeout; /* 0: as the environment has it. */
 };
 
 static void
@@ -223,7 +224,7 @@ take_own_option(struct ofctl *ofctl, int option, struct given *given)
 {
     switch (option) {
     case 't':
-        set_timeout(optarg);
+        given->timeout = parse_timeout(optarg);
         break;
     case 'F':
         ofctl->allowed = parse_flow_formats(optarg);
@@ -325,6 +326,7 @@ ofctl_parse_options(struct ofctl *ofctl, int argc, char *argv[])
     while ((option = getopt_long(argc, argv, shorts, ofctl_long_options, NULL)) != -1) {
         take_option(ofctl, option, &given);
     }
+    ctl_timeout_setup(given.timeout);
     settle_versions(ofctl, given.version);
     colors_init(given.color);
 }

@@ -112,7 +112,7 @@ ofctl_replace_flows(struct ovs_cmdl_context *ctx)
     make_requests(&entries, &replacement);
     ofctl_protection_judge(replacement.protection);
     if (ofctl->bundle) {
-        ofctl_transact_bundle(ofctl, target, vconn, &replacement.requests);
+        ofctl_transact_bundle_list(ofctl, target, vconn, &replacement.requests);
     } else {
         ofctl_transact_list(ofctl, target, vconn, &replacement.requests);
     }
