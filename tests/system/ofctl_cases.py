@@ -607,6 +607,10 @@ mod-port br0 1 up
 mod-port br0 p1 no-flood
 mod-port br0 1 No-Receive
 mod-port br0 1 no-down
+mod-port br0 1 noflood
+mod-port br0 1 NOup
+mod-port br0 1 no--flood
+mod-port br0 1 no
 mod-port br0 1 no-packet-in
 mod-port br0 1 no-forward \ mod-port br0 1 forward
 -O OpenFlow14 mod-port br0 p2 no-receive
