@@ -108,7 +108,8 @@ keeps_to_its_place(const struct nwf_flow *flow)
 static bool
 takes_from(const struct nwf_flow *flow, const struct match *match, uint16_t ofport)
 {
-    bool compares = flow->table > NWF_TABLE_GROUP && flow->table < NWF_TABLE_END;
+    bool compares = flow->table > NWF_TABLE_GROUP && flow->table < NWF_TABLE_END
+                    && !nwf_is_table_of_operator(flow->table);
 
     return (flow->table < NWF_TABLE_FORWARD || compares)
            && (!match->wc.masks.in_port.ofp_port

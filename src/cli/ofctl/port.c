@@ -152,12 +152,10 @@ static void
 apply_setting(struct ofputil_port_mod *mod, const char *name)
 {
     bool is_opposite = !strncasecmp(name, "no", 2);
-    const char *word = is_opposite ? name + 2 : name;
-
-    word += is_opposite && *word == '-';
+    const char *setting = name + (is_opposite ? 2 + (name[2] == '-') : 0);
 
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        if (!strcasecmp(settings[i].name, word)) {
+        if (!strcasecmp(settings[i].name, setting)) {
             mod->mask = settings[i].bit;
             mod->config = settings[i].sets != is_opposite ? settings[i].bit : 0;
             return;

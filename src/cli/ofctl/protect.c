@@ -20,6 +20,8 @@
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-monitor.h"
+#include "openvswitch/ofp-msgs.h"
 
 #include "lib/byte-order.h"
 #include "lib/util.h"
@@ -149,6 +151,25 @@ is_empty(const struct ofctl_protection *protection)
     return true;
 }
 
+/* Whether the switch says that it has such flows.  One that does not understand the question is no
+ * Open vSwitch, and has none. */
+static bool
+has_flows(struct vconn *vconn, const struct ofputil_flow_stats_request *request,
+          enum ofputil_protocol protocol)
+{
+    struct ofputil_flow_stats_request aggregate = *request;
+    struct ofputil_aggregate_stats stats = {.flow_count = 0};
+    enum ofptype type;
+
+    aggregate.aggregate = true;
+    struct ofpbuf *reply =
+        ofctl_transact(vconn, ofputil_encode_flow_stats_request(&aggregate, protocol));
+    bool is_known = !ofptype_decode(&type, reply->data) && type == OFPTYPE_AGGREGATE_STATS_REPLY
+                    && !ofputil_decode_aggregate_stats_reply(&stats, reply->data);
+    ofpbuf_delete(reply);
+    return is_known && stats.flow_count;
+}
+
 static void
 read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *scope)
 {
@@ -161,7 +182,9 @@ read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *s
         protocol = OFPUTIL_P_OF10_NXM_TID;
     }
     set_request(scope, &request);
-    ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    if (has_flows(vconn, &request, protocol)) {
+        ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    }
     vconn_close(vconn);
     for (size_t table = 0; table < ARRAY_SIZE(protection->tables); table++) {
         if (protection->tables[table].n) {
@@ -503,6 +526,39 @@ ofctl_protect_bundle(struct ofctl *ofctl, const char *target,
     for (size_t i = 0; protection && i < n; i++) {
         if (messages[i].type == OFPTYPE_FLOW_MOD) {
             ofctl_protection_check(protection, &messages[i].fm);
+        }
+    }
+    ofctl_protection_judge(protection);
+    ofctl_protection_free(protection);
+}
+
+/* ---- Meters. ---- */
+
+static bool
+has_meter(const struct nwf_flow *flow, uint32_t id)
+{
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+        if (a->type == OFPACT_METER && (id == OFPM13_ALL || ofpact_get_METER(a)->meter_id == id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+ofctl_protect_meters(struct ofctl *ofctl, const char *target, const struct ofputil_meter_mod *mod)
+{
+    struct ofctl_protection *protection =
+        mod->command == OFPMC13_ADD ? NULL : ofctl_protection_new(ofctl, target, NULL);
+    enum loss loss = mod->command == OFPMC13_DELETE ? LOSS_DELETED : LOSS_CHANGED;
+
+    for (size_t table = 0; protection && table < ARRAY_SIZE(protection->tables); table++) {
+        nwf_vec_foreach (flow, &protection->tables[table]) {
+            if (has_meter(*flow, mod->meter.meter_id)) {
+                note(&protection->losses[loss], *flow);
+            }
         }
     }
     ofctl_protection_judge(protection);
