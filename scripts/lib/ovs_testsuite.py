@@ -14,7 +14,8 @@ import re
 import sys
 
 LISTED = re.compile(r"^ *(\d+): (\S+\.at):\d+ +(.*)$")
-RESULT = re.compile(r"^ *(\d+): .* (ok|FAILED|skipped|expected failure|UNEXPECTED PASS)( \(.*\))? *$")
+RESULT = re.compile(r"^ *(\d+): .* (ok|FAILED|skipped|expected failure|UNEXPECTED PASS)"
+                    r"( \(.*\))? *$")
 
 
 def read_list(name):
@@ -94,7 +95,8 @@ def table(directory, *numbers):
         if results[0] != results[1]:
             different.append((number, file, name, *results))
     total = rows.pop("all")
-    print(f"{'file':26} {'tests':>5} {'skipped':>7} {'ovs-ofctl':>9} {'ours':>6}  at the second try")
+    print(f"{'file':26} {'tests':>5} {'skipped':>7} {'ovs-ofctl':>9} {'ours':>6}"
+          "  at the second try")
     for file, row in [*sorted(rows.items()), ("all", total)]:
         print(f"{file:26} {row['tests']:5} {row['skipped']:7} {row['theirs']:9} {row['ours']:6}  "
               f"{row['again'] or ''}".rstrip())

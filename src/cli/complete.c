@@ -216,12 +216,10 @@ offer_way(const struct completion *c, const char *operands, char **given, size_t
 static void
 offer_options(const struct completion *c, const struct nwf_verb *verb, bool is_ofctl)
 {
-    size_t n;
-    const struct nwf_common_option *common = nwf_cli_common_options(&n);
-
-    for (size_t i = 0; !is_ofctl && i < n; i++) {
-        char *name CLEANUP_FREE = nwf_asprintf("--%s", common[i].name);
-        offer(c, name, common[i].argument && *common[i].argument != '[' ? "=" : "");
+    for (size_t i = 0; !is_ofctl && i < c->cli->n_common; i++) {
+        const struct nwf_common_option *o = &c->cli->common[i];
+        char *name CLEANUP_FREE = nwf_asprintf("--%s", o->name);
+        offer(c, name, o->argument && *o->argument != '[' ? "=" : "");
     }
     for (const struct nwf_option *o = verb ? verb->options : NULL; o && o->name; o++) {
         char *name CLEANUP_FREE = nwf_asprintf("--%s", o->name);
@@ -239,7 +237,7 @@ offer_commands(const struct completion *c, const char *first)
 {
     size_t n = first ? strlen(first) : 0;
 
-    for (const struct nwf_verb *const *table = nwf_cli_tables(); *table; table++) {
+    for (const struct nwf_verb *const *table = c->cli->tables; *table; table++) {
         for (const struct nwf_verb *verb = *table; verb->name; verb++) {
             if (!first) {
                 char *word CLEANUP_FREE = nwf_strndup(verb->name, strcspn(verb->name, " "));
@@ -258,9 +256,9 @@ offer_commands(const struct completion *c, const char *first)
 
 /* The verb that the words begin with, and of how many of them its name is. */
 static const struct nwf_verb *
-find_verb(char **words, size_t n, size_t *ret_n)
+find_verb(const struct nwf_cli *cli, char **words, size_t n, size_t *ret_n)
 {
-    for (const struct nwf_verb *const *table = nwf_cli_tables(); *table; table++) {
+    for (const struct nwf_verb *const *table = cli->tables; *table; table++) {
         for (const struct nwf_verb *verb = *table; verb->name; verb++) {
             const char *space = strchr(verb->name, ' ');
             char *both CLEANUP_FREE =
@@ -287,17 +285,15 @@ find_ofctl_command(const char *name)
 
 /* Whether the option's argument is the next word. */
 static bool
-takes_next(const char *word)
+takes_next(const struct nwf_cli *cli, const char *word)
 {
-    size_t n;
-    const struct nwf_common_option *common = nwf_cli_common_options(&n);
-
     if (!strcmp(word, "-O") || !strcmp(word, "-t") || !strcmp(word, "-F") || !strcmp(word, "-P")) {
         return true;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!strncmp(word, "--", 2) && !strcmp(word + 2, common[i].name)) {
-            return common[i].argument && *common[i].argument != '[';
+    for (size_t i = 0; i < cli->n_common; i++) {
+        const struct nwf_common_option *o = &cli->common[i];
+        if (!strncmp(word, "--", 2) && !strcmp(word + 2, o->name)) {
+            return o->argument && *o->argument != '[';
         }
     }
     return false;
@@ -305,12 +301,12 @@ takes_next(const char *word)
 
 /* The line's words without its options; returns their number. */
 static size_t
-list_operands(char **words, size_t n, char **operands)
+list_operands(const struct nwf_cli *cli, char **words, size_t n, char **operands)
 {
     size_t n_operands = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (takes_next(words[i])) {
+        if (takes_next(cli, words[i])) {
             i++;
         } else if (*words[i] != '-' || !words[i][1]) {
             operands[n_operands++] = words[i];
@@ -324,9 +320,9 @@ complete(struct nwf_cli *cli, struct nwf_error *err)
 {
     size_t n_words = (size_t) cli->argc - 1, n_name = 0;
     char **operands CLEANUP_FREE = nwf_zalloc((n_words + 1) * sizeof *operands);
-    size_t n = list_operands(cli->argv, n_words, operands);
+    size_t n = list_operands(cli, cli->argv, n_words, operands);
     const struct completion c = {.cli = cli, .word = cli->argv[n_words], .prefix = ""};
-    const struct nwf_verb *verb = find_verb(operands, n, &n_name);
+    const struct nwf_verb *verb = find_verb(cli, operands, n, &n_name);
     const struct ofctl_command *command = n && !verb ? find_ofctl_command(operands[0]) : NULL;
 
     (void) err;

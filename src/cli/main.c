@@ -54,19 +54,6 @@ static const struct nwf_common_option common[] = {
     {'V', true, "version", NULL, "the version"},
 };
 
-const struct nwf_verb *const *
-nwf_cli_tables(void)
-{
-    return tables;
-}
-
-const struct nwf_common_option *
-nwf_cli_common_options(size_t *ret_n)
-{
-    *ret_n = ARRAY_SIZE(common);
-    return common;
-}
-
 /* ---- Help. ---- */
 
 static void
@@ -346,6 +333,9 @@ main(int argc, char **argv)
     struct nwf_cli cli = {
         .timeout_ms = TIMEOUT_DEFAULT_MS,
         .versions = NWF_OPENFLOW_VERSIONS,
+        .tables = tables,
+        .common = common,
+        .n_common = ARRAY_SIZE(common),
     };
 
     occupy_standard_descriptors();

@@ -363,6 +363,12 @@ ofp-print - <<< 0100000812345678\n0100000812345679\n
 ofp-print - <<<
 ofp-parse @messages
 -m ofp-parse @messages
+-mmm ofp-parse @messages
+-mmm show br0
+-mmmm dump-flows br0
+-mmm ofp-parse-pcap @capture
+-mmm parse-group group_id=1,type=all
+-mmm encode-hello 2
 ofp-parse @cut
 ofp-parse @short
 ofp-parse @empty
@@ -452,6 +458,16 @@ add-flow br0 "delete in_port=1"
 add-flow br0
 add-flow br0 in_port=1,actions=group:77
 -m add-flow br0 in_port=1,actions=group:77
+-mmmm add-flow br0 in_port=1,actions=2
+-mmmmm add-flow br0 in_port=1,actions=2
+-mmmmmm -O OpenFlow13 del-flows br0 in_port=1
+--bundle -mmmmmm add-flow br0 in_port=1,actions=2
+-mmm add-flow br0 in_port=1,actions=group:77
+-mmm --bundle add-flow br0 in_port=1,actions=group:77
+-mmm -O OpenFlow14 mod-table br0 254 evict
+-mmm packet-out br0 1 group:77 @P
+-mmmmm add-flow br0 in_port=1,actions=2
+-mmmmmm add-flows br0 @mods
 -O OpenFlow13 add-flow br0 in_port=1,actions=group:77
 -O OpenFlow11 add-flow br0 in_port=1,actions=goto_table:3
 -O OpenFlow15 add-flow br0 in_port=1,importance=5,actions=write_metadata:3,goto_table:3
@@ -605,8 +621,16 @@ packet-out br0 ""
 mod-port br0 p1 down
 mod-port br0 1 up
 mod-port br0 p1 no-flood
+mod-port br0 p1 flood
+mod-port br0 p1 noflood
+mod-port br0 p1 NOreceive
+mod-port br0 p1 non-receive
 mod-port br0 1 No-Receive
 mod-port br0 1 no-down
+mod-port br0 1 noflood
+mod-port br0 1 NOup
+mod-port br0 1 no--flood
+mod-port br0 1 no
 mod-port br0 1 no-packet-in
 mod-port br0 1 no-forward \ mod-port br0 1 forward
 -O OpenFlow14 mod-port br0 p2 no-receive

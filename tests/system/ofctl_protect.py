@@ -9,8 +9,11 @@ operator's own flows have tables of their own (3 and 210), where they are met, a
 
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
+import threading
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -70,6 +73,7 @@ def test(world):
     test_forced(world)
     test_elsewhere(world)
     test_operator(world)
+    test_meters(world)
     test_explain(world)
     test_manage(world)
 
@@ -90,6 +94,8 @@ REFUSED = [
     (("mod-flows", "br0", "table=110,actions=output:1"), None, "change"),
     (("--strict", "mod-flows", "br0", "table=0,priority=1,actions=NORMAL"), None, "change"),
     (("mod-flows", "br0", "cookie=9,table=10,priority=65500,in_port=77,actions=drop"), None,
+     "stand above"),
+    (("mod-flows", "br0", "cookie=9,priority=65500,in_port=77,actions=drop"), None,
      "stand above"),
     (("add-flow", "br0", "actions=NORMAL"), None, "stand above"),
     (("add-flow", "br0", "priority=1,actions=NORMAL"), None, "replace"),
@@ -217,6 +223,41 @@ def test_elsewhere(world):
     result = ofctl("-O", "OpenFlow13", "del-flows", "tcp:127.0.0.1:16653", "table=50")
     world.check("by TCP: a flow of ours", result.status == 1 and "delete" in result.err, result)
     world.ovs.vsctl("del-br", "br1")
+    test_other_switch(world)
+
+
+def test_other_switch(world):
+    """One that knows OpenFlow 1.0 and nothing of Open vSwitch's extensions."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mods = []
+        threading.Thread(target=serve, args=(server, mods), daemon=True).start()
+        result = ofctl("--no-names", "add-flow", f"tcp:127.0.0.1:{server.getsockname()[1]}",
+                       "in_port=1,actions=2")
+    world.check("a switch without extensions gets the flow", result == (0, "", "")
+                and len(mods) == 1, (result, len(mods)))
+
+
+HELLO, ERROR, FLOW_MOD, BARRIER_REQUEST, BARRIER_REPLY = 0, 1, 14, 18, 19
+
+
+def serve(server, mods):
+    """Connections one after the other; flow mods are listed, and what is unknown is refused."""
+    while True:
+        try:
+            peer, _ = server.accept()
+        except OSError:
+            return
+        with peer, peer.makefile("rb") as stream:
+            while header := stream.read(8):
+                _, kind, length, number = struct.unpack(">BBHL", header)
+                body = stream.read(length - 8)
+                if kind == FLOW_MOD:
+                    mods.append(body)
+                    continue
+                answer = {HELLO: (HELLO, b""), BARRIER_REQUEST: (BARRIER_REPLY, b"")}.get(
+                    kind, (ERROR, struct.pack(">HH", 1, 3) + (header + body)[:64]))
+                peer.sendall(struct.pack(">BBHL", 1, answer[0], 8 + len(answer[1]), number)
+                             + answer[1])
 
 
 # --- an operator's tables
@@ -268,6 +309,29 @@ def narrow(world):
     dump = world.ovs.appctl("dpctl/dump-flows", "--names")
     return {match[0] for line in dump.splitlines() if "in_port(vnet1)" in line
             for match in re.finditer(r"tcp\([^)]*dst=\d+\)", line)}
+
+
+def test_meters(world):
+    world.set_tags("vnet0", nwfilter_limit_broadcast="50")
+    nwfilter("sync")
+    world.ovs.ofctl("add-meter", "br0", "meter=3,pktps,band=type=drop,rate=9")
+    before = flows(world), world.ovs.ofctl("dump-meters", "br0")
+    number = re.search(r"meter=(1853\d+)", before[1])
+    world.check("a guest has a meter", number, before[1])
+    for words, what in ((("del-meters", "br0"), "delete"),
+                        (("del-meter", "br0", f"meter={number[1]}"), "delete"),
+                        (("mod-meter", "br0", f"meter={number[1]},pktps,band=type=drop,rate=1"),
+                         "change")):
+        result = ofctl("-O", "OpenFlow13", *words)
+        world.check(f"refused: {' '.join(words)}", result.status == 1 and "(of vnet0)" in result.err
+                    and f"would {what} " in result.err, result)
+    world.check("    nothing has changed", (flows(world), world.ovs.ofctl("dump-meters", "br0"))
+                == before)
+    result = ofctl("-O", "OpenFlow13", "del-meter", "br0", "meter=3")
+    world.check("another's meter goes", result == (0, "", "")
+                and "meter=3 " not in world.ovs.ofctl("dump-meters", "br0"), result)
+    world.set_tags("vnet0", nwfilter_limit_broadcast=None)
+    nwfilter("sync")
 
 
 # --- what flows are

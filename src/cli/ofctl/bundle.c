@@ -189,9 +189,9 @@ print_refused(struct ofctl *ofctl, const char *target, const struct ofpbuf *payl
     if (!ofptype_decode(&type, payload->data) && type == OFPTYPE_BUNDLE_ADD_MESSAGE
         && !ofputil_decode_bundle_add(payload->data, &message, &type)) {
         struct ofpbuf inner = ofpbuf_const_initializer(message.msg, ntohs(message.msg->length));
-        ofctl_print_message(ofctl, target, stderr, &inner);
+        ofctl_print_message(ofctl, target, stderr, &inner, 1);
     } else {
-        ofctl_print_message(ofctl, target, stderr, payload);
+        ofctl_print_message(ofctl, target, stderr, payload, 1);
     }
 }
 

@@ -78,7 +78,7 @@ ofctl_dump(struct ofctl *ofctl, const char *target, struct vconn *vconn, struct 
     while (!is_done) {
         struct ofpbuf *reply = ofctl_receive(vconn);
         if (xid_of(reply) == xid) {
-            ofctl_print_message(ofctl, target, stdout, reply);
+            ofctl_print_message(ofctl, target, stdout, reply, 1);
             is_done = !has_more_parts(reply);
         } else {
             VLOG_DBG("received reply with xid %08x != expected %08x", ntohl(xid_of(reply)),
@@ -101,7 +101,7 @@ ofctl_transact_noreply(struct ofctl *ofctl, const char *target, struct vconn *vc
         ovs_fatal(error, "talking to %s", vconn_get_name(vconn));
     }
     if (reply) {
-        ofctl_print_message(ofctl, target, stderr, reply);
+        ofctl_print_message(ofctl, target, stderr, reply, 2);
         exit(EXIT_FAILURE);
     }
 }
@@ -112,7 +112,7 @@ ofctl_exit_on_error(struct ofctl *ofctl, const char *target, const struct ofpbuf
     enum ofptype type;
 
     if (!ofptype_decode(&type, reply->data) && type == OFPTYPE_ERROR) {
-        ofctl_print_message(ofctl, target, stderr, reply);
+        ofctl_print_message(ofctl, target, stderr, reply, 2);
         exit(EXIT_FAILURE);
     }
 }

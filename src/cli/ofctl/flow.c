@@ -4,11 +4,13 @@
  * mods of all that it was given before it sends the first. */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "link.h"
 #include "protect.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"
 
@@ -50,6 +52,22 @@ next_message(void *source_)
     return message;
 }
 
+/* Shows what is sent to those who ask for very much to be printed. */
+static void
+show_bytes(const struct ofctl *ofctl, const struct ofpbuf *message)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    if (ofctl->verbosity > 5) {
+        ds_put_hex(&s, message->data, message->size);
+        ds_put_char(&s, '\n');
+    } else if (ofctl->verbosity == 5) {
+        ds_put_hex_dump(&s, message->data, message->size, 0, true);
+    }
+    fputs(ds_cstr(&s), stdout);
+    ds_destroy(&s);
+}
+
 void
 ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flow_mod *mods,
                      size_t n, enum ofputil_protocol usable)
@@ -68,6 +86,7 @@ ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flo
     } else {
         struct ofpbuf *message;
         while ((message = next_message(&source))) {
+            show_bytes(ofctl, message);
             ofctl_transact_noreply(ofctl, target, vconn, message);
         }
     }

@@ -91,7 +91,7 @@ ofctl_ofp_parse(struct ovs_cmdl_context *ctx)
     }
     ofpbuf_init(&message, 65536);
     while (read_message(file, name, &message)) {
-        ofp_print(stdout, message.data, message.size, NULL, NULL, ofctl_of(ctx)->verbosity + 1);
+        ofp_print(stdout, message.data, message.size, NULL, NULL, ofctl_of(ctx)->verbosity + 2);
     }
     ofpbuf_uninit(&message);
     if (file != stdin) {

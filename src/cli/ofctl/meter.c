@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "link.h"
+#include "protect.h"
 
 #include "lib/util.h"
 
@@ -34,6 +35,7 @@ change(struct ovs_cmdl_context *ctx, int command)
     struct ofputil_meter_mod mod;
     struct vconn *vconn = begin(ctx, command, &mod);
 
+    ofctl_protect_meters(ofctl_of(ctx), ctx->argv[1], &mod);
     ofctl_transact_noreply(ofctl_of(ctx), ctx->argv[1], vconn,
                            ofputil_encode_meter_mod(ofctl_version(vconn), &mod));
     free(mod.meter.bands);

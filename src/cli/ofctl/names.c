@@ -118,12 +118,12 @@ ofctl_tables_to_show(struct ofctl *ofctl, const char *target)
 
 void
 ofctl_print_message(struct ofctl *ofctl, const char *target, FILE *file,
-                    const struct ofpbuf *message)
+                    const struct ofpbuf *message, int verbosity)
 {
     const struct ofputil_table_map *tables = ofctl_tables_to_show(ofctl, target);
     const struct ofputil_port_map *ports = ofctl_ports_to_show(ofctl, target);
 
-    ofp_print(file, message->data, message->size, ports, tables, ofctl->verbosity + 1);
+    ofp_print(file, message->data, message->size, ports, tables, ofctl->verbosity + verbosity);
 }
 
 ofp_port_t

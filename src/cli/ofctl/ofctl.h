@@ -103,10 +103,10 @@ const struct ofputil_table_map *ofctl_tables_to_show(struct ofctl *ofctl, const 
 
 bool ofctl_shows_names(const struct ofctl *ofctl);
 
-/* Prints a message as the library does. */
+/* Prints a message as the library does, with that much more than the user has asked for. */
 struct ofpbuf;
 void ofctl_print_message(struct ofctl *ofctl, const char *target, FILE *file,
-                         const struct ofpbuf *message);
+                         const struct ofpbuf *message, int verbosity);
 
 /* The port's number, from a number, a keyword or a name that the switch has. */
 ofp_port_t ofctl_port_number(struct ofctl *ofctl, const char *target, const char *text);

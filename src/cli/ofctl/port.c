@@ -132,7 +132,7 @@ find_port(const char *target, const char *text)
     return match;
 }
 
-/* The words for a bit of a port's configuration; "no-" in front means the opposite. */
+/* The words for a bit of a port's configuration; "no-" or "no" in front means the opposite. */
 static const struct {
     const char *name;
     enum ofputil_port_config bit;
@@ -151,10 +151,11 @@ static const struct {
 static void
 apply_setting(struct ofputil_port_mod *mod, const char *name)
 {
-    bool is_opposite = !strncasecmp(name, "no-", 3);
+    bool is_opposite = !strncasecmp(name, "no", 2);
+    const char *setting = name + (is_opposite ? 2 + (name[2] == '-') : 0);
 
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        if (!strcasecmp(settings[i].name, is_opposite ? name + 3 : name)) {
+        if (!strcasecmp(settings[i].name, setting)) {
             mod->mask = settings[i].bit;
             mod->config = settings[i].sets != is_opposite ? settings[i].bit : 0;
             return;

@@ -20,6 +20,8 @@
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-monitor.h"
+#include "openvswitch/ofp-msgs.h"
 
 #include "lib/byte-order.h"
 #include "lib/util.h"
@@ -113,11 +115,11 @@ is_strict(const struct ofputil_flow_mod *mod)
     return mod->command == OFPFC_DELETE_STRICT || mod->command == OFPFC_MODIFY_STRICT;
 }
 
-/* A change that adds a flow may go to table 0 where it names none. */
+/* The table that a flow is added to. */
 static uint8_t
 table_of(const struct ofputil_flow_mod *mod)
 {
-    return mod->command == OFPFC_ADD && mod->table_id == 0xff ? 0 : mod->table_id;
+    return mod->table_id == 0xff ? 0 : mod->table_id;
 }
 
 /* All of ours, or as many as can have to do with the one change. */
@@ -129,7 +131,9 @@ set_request(const struct ofputil_flow_mod *scope, struct ofputil_flow_stats_requ
         .cookie_mask = htonll(NWF_COOKIE_ALL_MASK),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = scope ? table_of(scope) : 0xff,
+        .table_id = !scope                        ? 0xff
+                    : scope->command == OFPFC_ADD ? table_of(scope)
+                                                  : scope->table_id,
     };
     if (scope && is_deletion(scope)) {
         minimatch_expand(&scope->match, &request->match);
@@ -149,6 +153,25 @@ is_empty(const struct ofctl_protection *protection)
     return true;
 }
 
+/* Whether the switch says that it has such flows.  One that does not understand the question is no
+ * Open vSwitch, and has none. */
+static bool
+has_flows(struct vconn *vconn, const struct ofputil_flow_stats_request *request,
+          enum ofputil_protocol protocol)
+{
+    struct ofputil_flow_stats_request aggregate = *request;
+    struct ofputil_aggregate_stats stats = {.flow_count = 0};
+    enum ofptype type;
+
+    aggregate.aggregate = true;
+    struct ofpbuf *reply =
+        ofctl_transact(vconn, ofputil_encode_flow_stats_request(&aggregate, protocol));
+    bool is_known = !ofptype_decode(&type, reply->data) && type == OFPTYPE_AGGREGATE_STATS_REPLY
+                    && !ofputil_decode_aggregate_stats_reply(&stats, reply->data);
+    ofpbuf_delete(reply);
+    return is_known && stats.flow_count;
+}
+
 static void
 read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *scope)
 {
@@ -161,7 +184,9 @@ read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *s
         protocol = OFPUTIL_P_OF10_NXM_TID;
     }
     set_request(scope, &request);
-    ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    if (has_flows(vconn, &request, protocol)) {
+        ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    }
     vconn_close(vconn);
     for (size_t table = 0; table < ARRAY_SIZE(protection->tables); table++) {
         if (protection->tables[table].n) {
@@ -503,6 +528,39 @@ ofctl_protect_bundle(struct ofctl *ofctl, const char *target,
     for (size_t i = 0; protection && i < n; i++) {
         if (messages[i].type == OFPTYPE_FLOW_MOD) {
             ofctl_protection_check(protection, &messages[i].fm);
+        }
+    }
+    ofctl_protection_judge(protection);
+    ofctl_protection_free(protection);
+}
+
+/* ---- Meters. ---- */
+
+static bool
+has_meter(const struct nwf_flow *flow, uint32_t id)
+{
+    const struct ofpact *a;
+
+    OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+        if (a->type == OFPACT_METER && (id == OFPM13_ALL || ofpact_get_METER(a)->meter_id == id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+ofctl_protect_meters(struct ofctl *ofctl, const char *target, const struct ofputil_meter_mod *mod)
+{
+    struct ofctl_protection *protection =
+        mod->command == OFPMC13_ADD ? NULL : ofctl_protection_new(ofctl, target, NULL);
+    enum loss loss = mod->command == OFPMC13_DELETE ? LOSS_DELETED : LOSS_CHANGED;
+
+    for (size_t table = 0; protection && table < ARRAY_SIZE(protection->tables); table++) {
+        nwf_vec_foreach (flow, &protection->tables[table]) {
+            if (has_meter(*flow, mod->meter.meter_id)) {
+                note(&protection->losses[loss], *flow);
+            }
         }
     }
     ofctl_protection_judge(protection);

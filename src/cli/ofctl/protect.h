@@ -7,6 +7,7 @@
 #include "ofctl.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-meter.h"
 
 /* The bridge of this host that the target names, by its management socket or itself, in a new
  * string; NULL if it names none. */
@@ -35,5 +36,9 @@ struct ofputil_flow_mod *ofctl_protect(struct ofctl *ofctl, const char *target,
                                        enum ofputil_protocol *usable);
 void ofctl_protect_bundle(struct ofctl *ofctl, const char *target,
                           const struct ofputil_bundle_msg *messages, size_t n);
+
+/* Checks the deletion or modification of a meter, or of all: flows go with meters. */
+void ofctl_protect_meters(struct ofctl *ofctl, const char *target,
+                          const struct ofputil_meter_mod *mod);
 
 #endif
