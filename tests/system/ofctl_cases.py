@@ -458,6 +458,10 @@ add-flow br0 "delete in_port=1"
 add-flow br0
 add-flow br0 in_port=1,actions=group:77
 -m add-flow br0 in_port=1,actions=group:77
+-mmmm add-flow br0 in_port=1,actions=2
+-mmmmm add-flow br0 in_port=1,actions=2
+-mmmmmm -O OpenFlow13 del-flows br0 in_port=1
+--bundle -mmmmmm add-flow br0 in_port=1,actions=2
 -mmm add-flow br0 in_port=1,actions=group:77
 -mmm --bundle add-flow br0 in_port=1,actions=group:77
 -mmm -O OpenFlow14 mod-table br0 254 evict
@@ -617,6 +621,10 @@ packet-out br0 ""
 mod-port br0 p1 down
 mod-port br0 1 up
 mod-port br0 p1 no-flood
+mod-port br0 p1 flood
+mod-port br0 p1 noflood
+mod-port br0 p1 NOreceive
+mod-port br0 p1 non-receive
 mod-port br0 1 No-Receive
 mod-port br0 1 no-down
 mod-port br0 1 noflood

@@ -95,6 +95,8 @@ REFUSED = [
     (("--strict", "mod-flows", "br0", "table=0,priority=1,actions=NORMAL"), None, "change"),
     (("mod-flows", "br0", "cookie=9,table=10,priority=65500,in_port=77,actions=drop"), None,
      "stand above"),
+    (("mod-flows", "br0", "cookie=9,priority=65500,in_port=77,actions=drop"), None,
+     "stand above"),
     (("add-flow", "br0", "actions=NORMAL"), None, "stand above"),
     (("add-flow", "br0", "priority=1,actions=NORMAL"), None, "replace"),
     (("add-flow", "br0", "priority=1,in_port=77,actions=NORMAL"), None, "stand above"),

@@ -115,11 +115,11 @@ is_strict(const struct ofputil_flow_mod *mod)
     return mod->command == OFPFC_DELETE_STRICT || mod->command == OFPFC_MODIFY_STRICT;
 }
 
-/* A change that adds a flow may go to table 0 where it names none. */
+/* The table that a flow is added to. */
 static uint8_t
 table_of(const struct ofputil_flow_mod *mod)
 {
-    return mod->command == OFPFC_ADD && mod->table_id == 0xff ? 0 : mod->table_id;
+    return mod->table_id == 0xff ? 0 : mod->table_id;
 }
 
 /* All of ours, or as many as can have to do with the one change. */
@@ -131,7 +131,9 @@ set_request(const struct ofputil_flow_mod *scope, struct ofputil_flow_stats_requ
         .cookie_mask = htonll(NWF_COOKIE_ALL_MASK),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = scope ? table_of(scope) : 0xff,
+        .table_id = !scope                        ? 0xff
+                    : scope->command == OFPFC_ADD ? table_of(scope)
+                                                  : scope->table_id,
     };
     if (scope && is_deletion(scope)) {
         minimatch_expand(&scope->match, &request->match);
