@@ -44,6 +44,9 @@ nwf_keeper_secure(struct nwf_keeper *k, struct nwf_error *err)
         if ((r = nwf_keeper_run_txn(k, err)) && r != -EAGAIN) {
             nwf_error_wrap(err, "setting fail_mode");
         }
+        if (r != -EAGAIN) {
+            nwf_keeper_end_pin(k);
+        }
         return r;
     }
     /* The bridge's address depends on its ports. */
