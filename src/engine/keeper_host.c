@@ -243,15 +243,6 @@ withdraw_port(struct nwf_keeper *k, const struct nwf_plan_port *port, struct nwf
     return r;
 }
 
-void
-nwf_keeper_warn_of(const struct nwf_keeper *k, struct nwf_error *err)
-{
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
-
-    VLOG_WARN_RL(&rl, "bridge %s: %s", k->plan.name, nwf_error_text(err));
-    nwf_error_clear(err);
-}
-
 /* A route that the kernel keeps leads to a guest that is shut: that is no reason to leave another
  * one open. */
 int

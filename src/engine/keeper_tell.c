@@ -23,6 +23,15 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_tell);
 /* How often the host's firewall is looked at, which may be large. */
 #define ADVISE_MS 30000
 
+void
+nwf_keeper_warn_of(const struct nwf_keeper *k, struct nwf_error *err)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
+
+    VLOG_WARN_RL(&rl, "bridge %s: %s", k->plan.name, nwf_error_text(err));
+    nwf_error_clear(err);
+}
+
 /* ---- Announcements. ---- */
 
 static bool
