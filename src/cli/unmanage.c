@@ -161,6 +161,8 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
         return removed ? nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name) : NWF_EXIT_OK;
     }
+    const char *tag = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_UPLINK);
+    char *uplink CLEANUP_FREE = tag ? nwf_strdup(tag) : NULL;
     r = disclaim(db, bridge, err);
     if (r || !(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
         if (r) {
@@ -172,7 +174,8 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
         return r;
     }
-    if (!(r = nwf_sync_remove_host(bridge, err)) && !(r = nwf_sync_remove(bridge, &options, err))) {
+    if (!(r = nwf_sync_remove_host(bridge, uplink, err))
+        && !(r = nwf_sync_remove(bridge, &options, err))) {
         r = give_back(db, bridge, err);
     }
     free_limits(cli, db);

@@ -192,13 +192,25 @@ bool nwf_keeper_begin_meters(struct nwf_keeper *keeper);
 nwf_step nwf_keeper_run_meters, nwf_keeper_prune_meters;
 void nwf_keeper_forget_meters(struct nwf_keeper *keeper);
 
-/* The host's kernel; see keeper_host.c.  The first takes in what has changed there; the second is
- * whether there is something to do, as the third does. */
-void nwf_keeper_look_at_host(struct nwf_keeper *keeper);
+/* The host's kernel; see keeper_host.c.  Whether there is something to do, as the second does. */
 bool nwf_keeper_has_host_work(const struct nwf_keeper *keeper);
 void nwf_keeper_do_host_work(struct nwf_keeper *keeper);
 void nwf_keeper_wait_for_host(const struct nwf_keeper *keeper);
 void nwf_keeper_close_host(struct nwf_keeper *keeper);
+
+/* What is wrong is logged, at times, and cleared. */
+void nwf_keeper_warn_of(const struct nwf_keeper *keeper, struct nwf_error *err);
+
+/* Says where addresses are that are elsewhere now; and what the operator is to look at. */
+void nwf_keeper_announce_addresses(struct nwf_keeper *keeper);
+void nwf_keeper_look_for_obstacles(struct nwf_keeper *keeper);
+
+/* The note of settings in the database, else the one on record; NULL: there is none.  False: the
+ * bridge has lost its tags, and gets them again soon. */
+bool nwf_keeper_find_note(const struct nwf_keeper *keeper, char **ret_note);
+
+/* Makes settings what they are to be, as far as they are noted. */
+void nwf_keeper_apply_settings(struct nwf_keeper *keeper, struct nwf_error *err);
 
 /* The note of settings that are about to be changed; false: it is not to be written.  *ret_note is
  * new, or NULL if there is to be none any more. */
