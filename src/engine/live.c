@@ -284,6 +284,9 @@ nwf_live_run(struct nwf_live *live)
     }
     run_txn(&live->restoring);
     run_txn(&live->unmanaged);
+    nwf_vec_foreach (keeper, &live->keepers) { /* Who asks now, asks for what is so now. */
+        nwf_keeper_look_at_host(*keeper);
+    }
     nwf_vec_foreach (ticket, &live->tickets) {
         nwf_ticket_run(*ticket);
     }

@@ -78,7 +78,11 @@ nwf_netlink_open(unsigned int groups, struct nwf_netlink *ret, struct nwf_error 
     } else {
         set_options(socket);
     }
-    *ret = (struct nwf_netlink){.socket = socket, .seq = (unsigned int) time(NULL)};
+    *ret = (struct nwf_netlink){
+        .socket = socket,
+        .buffer = nwf_zalloc(DATAGRAM_MAX),
+        .seq = (unsigned int) time(NULL),
+    };
     return 0;
 }
 
@@ -89,6 +93,7 @@ nwf_netlink_close(struct nwf_netlink *nl)
         (void) mnl_socket_close(nl->socket);
     }
     nl->socket = NULL;
+    free(TAKE_PTR(nl->buffer));
 }
 
 int
@@ -120,15 +125,13 @@ struct answer {
     char *text; /* The kernel's of its result. */
 };
 
-static int
-take_text(const struct nlattr *attribute, void *text)
+static void
+take_text(const struct nlattr *attribute, char **text)
 {
-    if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG
-        && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) {
-        free(*(char **) text);
-        *(char **) text = nwf_text_clean(mnl_attr_get_str(attribute), 200);
+    if (attribute && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) {
+        free(*text);
+        *text = nwf_text_clean(mnl_attr_get_str(attribute), 200);
     }
-    return MNL_CB_OK;
 }
 
 /* The end of an answer, an error of 0 included. */
@@ -147,8 +150,10 @@ take_error(struct answer *answer, const struct nlmsghdr *message)
     if (!(message->nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len >= sizeof error->msg) {
         offset += error->msg.nlmsg_len - sizeof error->msg;
     }
-    if (message->nlmsg_flags & NLM_F_ACK_TLVS && offset < size) {
-        (void) mnl_attr_parse(message, (unsigned int) offset, take_text, &answer->text);
+    const struct nlattr *attributes[NLMSGERR_ATTR_MSG + 1];
+    if (message->nlmsg_flags & NLM_F_ACK_TLVS && offset < size
+        && nwf_netlink_parse(message, offset, attributes, NLMSGERR_ATTR_MSG)) {
+        take_text(attributes[NLMSGERR_ATTR_MSG], &answer->text);
     }
 }
 
@@ -192,9 +197,10 @@ take_message(struct answer *answer, const struct nlmsghdr *message)
 }
 
 static int
-take_datagram(struct answer *answer, char *buffer, struct nwf_error *err)
+take_datagram(struct answer *answer, struct nwf_error *err)
 {
-    ssize_t n = mnl_socket_recvfrom(answer->nl->socket, buffer, DATAGRAM_MAX);
+    const char *buffer = answer->nl->buffer;
+    ssize_t n = mnl_socket_recvfrom(answer->nl->socket, answer->nl->buffer, DATAGRAM_MAX);
     int left = (int) n;
 
     if (n < 0 && errno == EINTR) {
@@ -214,11 +220,10 @@ take_datagram(struct answer *answer, char *buffer, struct nwf_error *err)
 static int
 take_answer(struct answer *answer, struct nwf_error *err)
 {
-    char *buffer CLEANUP_FREE = nwf_zalloc(DATAGRAM_MAX);
     int r = 0;
 
     while (!answer->is_done && !r) {
-        r = take_datagram(answer, buffer, err);
+        r = take_datagram(answer, err);
     }
     if (!r && answer->result) {
         r = nwf_error_set(err, answer->result, "%s%s%s", strerror(-answer->result),
@@ -271,11 +276,10 @@ nwf_netlink_dump(struct nwf_netlink *nl, struct nlmsghdr *request, nwf_netlink_f
 int
 nwf_netlink_listen(struct nwf_netlink *nl, nwf_netlink_fn *each, void *aux)
 {
-    char *buffer CLEANUP_FREE = nwf_zalloc(DATAGRAM_MAX);
     int lost = 0;
 
     for (int i = 0; i < NOTIFICATIONS_MAX; i++) {
-        ssize_t n = mnl_socket_recvfrom(nl->socket, buffer, DATAGRAM_MAX);
+        ssize_t n = mnl_socket_recvfrom(nl->socket, nl->buffer, DATAGRAM_MAX);
         int left = (int) n;
 
         if (n < 0 && errno == ENOBUFS) {
@@ -285,7 +289,7 @@ nwf_netlink_listen(struct nwf_netlink *nl, nwf_netlink_fn *each, void *aux)
         if (n <= 0) {
             return n && errno != EAGAIN && errno != EINTR ? -errno : lost;
         }
-        for (const struct nlmsghdr *message = (const struct nlmsghdr *) buffer;
+        for (const struct nlmsghdr *message = (const struct nlmsghdr *) nl->buffer;
              mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
             if (message->nlmsg_type >= NLMSG_MIN_TYPE) {
                 (void) each(message, aux);
@@ -301,14 +305,16 @@ bool
 nwf_netlink_parse(const struct nlmsghdr *message, size_t offset, const struct nlattr **attributes,
                   uint16_t max)
 {
-    const struct nlattr *attribute;
+    const char *end = (const char *) message + message->nlmsg_len;
+    const struct nlattr *attribute = mnl_nlmsg_get_payload_offset(message, MNL_ALIGN(offset));
 
     memset(attributes, 0, (max + 1u) * sizeof *attributes);
     if (mnl_nlmsg_get_payload_len(message) < offset) {
         return false;
     }
-    mnl_attr_for_each(attribute, message, (unsigned int) offset)
-    {
+    /* libmnl's own loop takes a message for a multiple of four bytes long. */
+    for (; mnl_attr_ok(attribute, (int) (end - (const char *) attribute));
+         attribute = mnl_attr_next(attribute)) {
         if (mnl_attr_get_type(attribute) <= max) {
             attributes[mnl_attr_get_type(attribute)] = attribute;
         }
