@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
+#include "nwf/keepsake.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
@@ -78,12 +79,28 @@ return_to_trees(struct removals *removals, const struct nwf_ovs_bridge *bridge)
     }
 }
 
+/* What stands on the bridge's device may go when that gets its own address again. */
+static void
+put_back(const struct nwf_ovs_bridge *bridge, struct nwf_keepsake *keepsake)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (nwf_keepsake_put_back(keepsake, &err)) {
+        nwf_cli_complain_of(bridge->name, nwf_error_text(&err));
+    }
+    nwf_error_clear(&err);
+}
+
 /* What flows relied on goes when they have gone: conntrack zones, settings, fail_mode. */
 static int
 give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
+    struct nwf_keepsake *keepsake CLEANUP(nwf_keepsake_cleanup) = NULL;
     struct removals removals = {.data = NULL};
 
+    if (bridge->own_hwaddr && !nwf_keepsake_open(bridge->name, &keepsake, NULL)) {
+        (void) nwf_keepsake_take(keepsake, NULL);
+    }
     remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
     remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
     return_to_trees(&removals, bridge);
@@ -94,7 +111,11 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     nwf_txn_change(txn, removals.data, removals.n);
     nwf_txn_wait_for_vswitchd(txn);
     nwf_vec_clear(&removals);
-    return nwf_ovsdb_commit(db, txn, err);
+    int r = nwf_ovsdb_commit(db, txn, err);
+    if (!r && keepsake) {
+        put_back(bridge, keepsake);
+    }
+    return r;
 }
 
 /* Limits of connections that our ports had go with the ports' zones.  Where there are no limits,
