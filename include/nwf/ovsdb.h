@@ -21,6 +21,7 @@ extern const char *const nwf_tree_notes[NWF_N_TREES];
 /* A row of Interface with what its Port says.  Strings are the database's. */
 struct nwf_ovs_port {
     const char *name;
+    const char *port_name; /* Its Port's, which is another if that is a bond. */
     struct uuid uuid, port_uuid;
     const char *own_mac; /* The host's, by this port; NULL: it is no interface of the host's. */
     const char *trees[NWF_N_TREES];      /* Values of nwf_tree_keys, NULL if absent; */

@@ -221,8 +221,9 @@ summarize(const struct nwf_keeper *k)
         n_guests += port->role != NWF_TRUSTED;
         n_errors += port->role != NWF_TRUSTED && nwf_plan_port_error(port)->text;
     }
-    if (k->doubt.text) {
-        return nwf_asprintf("error: %s", nwf_error_text(&k->doubt));
+    if (k->doubt.text || nwf_plan_error(&k->plan)->text) {
+        return nwf_asprintf("error: %s",
+                            nwf_error_text(k->doubt.text ? &k->doubt : nwf_plan_error(&k->plan)));
     }
     return n_errors ? nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
                                    n_guests)

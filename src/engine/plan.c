@@ -53,6 +53,12 @@ nwf_plan_port_error(const struct nwf_plan_port *port)
     return &port->flooding;
 }
 
+const struct nwf_error *
+nwf_plan_error(const struct nwf_plan *plan)
+{
+    return &plan->routed.error;
+}
+
 bool
 nwf_plan_is_unreached(const struct nwf_plan_port *port)
 {
@@ -234,6 +240,7 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->rows);
     nwf_vec_clear(&plan->gone);
     nwf_vec_clear(&plan->holders);
+    nwf_routed_config_clear(&plan->routed);
     free(plan->settings);
     free(plan->status);
     free(plan->datapath);

@@ -219,6 +219,8 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;
+    nwf_routed_config_clear(&plan->routed);
+    (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
     (void) set_text(&plan->datapath, datapath);
 }
 

@@ -232,6 +232,7 @@ nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref 
     const struct ovsrec_interface *row = ref->interface;
 
     read_row(row, ret);
+    ret->port_name = port->name;
     ret->ofport = read_ofport(row);
     ret->port_uuid = port->header_.uuid;
     ret->own_mac = is_own(row, ret->ofport) ? row->mac_in_use : NULL;
