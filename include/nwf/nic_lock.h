@@ -15,28 +15,26 @@
 #ifndef NWF_NIC_LOCK_H
 #define NWF_NIC_LOCK_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "nwf/error.h"
 #include "nwf/mac.h"
+#include "nwf/routed.h"
 #include "nwf/vec.h"
 
 /* VLANs of an allowed MAC. */
 #define NWF_NIC_LOCK_UNTAGGED 0
 #define NWF_NIC_LOCK_ANY_VLAN 0xffff
 
-/* Most MACs that a NIC may be allowed, and most NICs of a bridge. */
-#define NWF_NIC_LOCK_MAX_MACS 64
+/* Most NICs of a bridge, and most MACs that one may be allowed. */
 #define NWF_NIC_LOCK_MAX_NICS 64
+#define NWF_NIC_LOCK_MAX_MACS (NWF_GUARD_ENTRIES_MAX + NWF_NIC_LOCK_MAX_NICS)
 
 struct nwf_nic_lock_mac {
     struct nwf_mac mac;
-    uint16_t vid;        /* 1 to 4094, or one of the two above. */
-    int family;          /* AF_INET or AF_INET6: it may send with 'address' only; 0: with any. */
-    uint8_t address[16]; /* The first four bytes for AF_INET. */
-    uint8_t prefix_len;
+    uint16_t vid;               /* 1 to 4094, or one of the two above. */
+    struct nwf_address address; /* It may send with this one only; .family 0: with any. */
 };
 
 struct nwf_nic_lock_nic {
@@ -50,9 +48,13 @@ struct nwf_nic_locks {
 };
 
 void nwf_nic_locks_clear(struct nwf_nic_locks *locks);
+bool nwf_nic_locks_equal(const struct nwf_nic_locks *a, const struct nwf_nic_locks *b);
 
 /* Adds a NIC without MACs; it is valid until the next one is added. */
 struct nwf_nic_lock_nic *nwf_nic_locks_add(struct nwf_nic_locks *locks, const char *nic);
+
+/* The MAC that the kernel's interface has now; -ENODEV: there is none. */
+int nwf_nic_own_mac(const char *nic, struct nwf_mac *ret);
 
 /* Makes the lock of 'bridge' what 'locks' says, in one transaction.  A lock that is so already is
  * left alone; of one that is changed the counters are kept where the kernel allows it.  Returns 1

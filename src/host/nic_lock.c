@@ -10,7 +10,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <nftables/libnftables.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +49,57 @@ nwf_nic_locks_add(struct nwf_nic_locks *locks, const char *nic)
 {
     nwf_vec_push(&locks->nics, (struct nwf_nic_lock_nic){.name = nwf_strdup(nic)});
     return &locks->nics.data[locks->nics.n - 1];
+}
+
+static bool
+macs_equal(const struct nwf_nic_lock_mac *a, const struct nwf_nic_lock_mac *b)
+{
+    return !memcmp(&a->mac, &b->mac, sizeof a->mac) && a->vid == b->vid
+           && nwf_address_equals(&a->address, &b->address);
+}
+
+bool
+nwf_nic_locks_equal(const struct nwf_nic_locks *a, const struct nwf_nic_locks *b)
+{
+    if (a->nics.n != b->nics.n) {
+        return false;
+    }
+    for (size_t i = 0; i < a->nics.n; i++) {
+        const struct nwf_nic_lock_nic *x = &a->nics.data[i], *y = &b->nics.data[i];
+        if (strcmp(x->name, y->name) || x->macs.n != y->macs.n) {
+            return false;
+        }
+        for (size_t j = 0; j < x->macs.n; j++) {
+            if (!macs_equal(&x->macs.data[j], &y->macs.data[j])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+int
+nwf_nic_own_mac(const char *nic, struct nwf_mac *ret)
+{
+    struct ifreq request = {.ifr_flags = 0};
+    int fd, r = 0;
+
+    if (!nic_lock_name_is_valid(nic)) {
+        return -ENODEV;
+    }
+    ovs_strlcpy(request.ifr_name, nic, sizeof request.ifr_name);
+    if ((fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0) {
+        return -errno;
+    }
+    if (ioctl(fd, SIOCGIFHWADDR, &request) < 0) {
+        r = -errno;
+    } else if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
+        r = -ENOTSUP;
+    } else {
+        memcpy(ret, request.ifr_hwaddr.sa_data, sizeof *ret);
+    }
+    close(fd);
+    return r;
 }
 
 void

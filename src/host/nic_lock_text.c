@@ -210,7 +210,7 @@ check_senders(struct builder *b)
              chain_name(b, b->refuse));
     add_rule(b, "%s@ll,%u,16 { 0x0806, 0x8035 } @ll,%u,48 != %s goto %s", inner, type, network + 64,
              ds_cstr(&b->list), chain_name(b, b->refuse));
-    for (size_t i = 0; i < sizeof nd_messages / sizeof nd_messages[0]; i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(nd_messages); i++) {
         const unsigned int option = icmp + nd_messages[i].at * 8;
         add_rule(b,
                  "%s@ll,%u,16 0x86dd @ll,%u,8 58 @ll,%u,8 %s @ll,%u,8 { 1, 2 } @ll,%u,48 != %s "
@@ -222,51 +222,62 @@ check_senders(struct builder *b)
 
 /* "@ll,AT,BITS [& MASK ==] VALUE", of an address and its prefix. */
 static char *
-address_match(const struct nwf_nic_lock_mac *mac, unsigned int at)
+address_match(const struct nwf_address *address, unsigned int at)
 {
-    const size_t n = mac->family == AF_INET ? 4 : 16;
+    const size_t n = address->family == AF_INET ? 4 : 16;
+    const unsigned int len = address->prefix_len;
     char value[33], mask[33];
 
     for (size_t i = 0; i < n; i++) {
-        const unsigned int have = mac->prefix_len > i * 8 ? mac->prefix_len - (unsigned) i * 8 : 0;
+        const unsigned int have = len > i * 8 ? len - (unsigned int) i * 8 : 0;
         const uint8_t bits = have >= 8 ? 0xff : (uint8_t) (0xff00 >> have);
-        snprintf(value + 2 * i, 3, "%02x", mac->address[i] & bits);
+        snprintf(value + 2 * i, 3, "%02x", address->bytes[i] & bits);
         snprintf(mask + 2 * i, 3, "%02x", bits);
     }
-    return mac->prefix_len == n * 8
-               ? nwf_asprintf("@ll,%u,%zu 0x%s", at, n * 8, value)
-               : nwf_asprintf("@ll,%u,%zu & 0x%s == 0x%s", at, n * 8, mask, value);
+    return len == n * 8 ? nwf_asprintf("@ll,%u,%zu 0x%s", at, n * 8, value)
+                        : nwf_asprintf("@ll,%u,%zu & 0x%s == 0x%s", at, n * 8, mask, value);
 }
 
-/* Of frames of 'ethertype', lets pass on those whose field at bit 'at' is an address of 'family'
- * that the MAC was given in this scope, or one of nobody. */
+/* A field of frames that is compared with addresses. */
+struct field {
+    const char *ethertype;
+    unsigned int at;
+};
+
+/* Passes on, to what follows the chain of now, frames whose field is the address. */
+static void
+let_pass(struct builder *b, const struct field *field, const struct nwf_address *address)
+{
+    char *match = address_match(address, field->at);
+
+    add_rule(b, "@ll,%u,16 %s %s return", TYPE_BITS + TAG_BITS * b->tags, field->ethertype, match);
+    free(match);
+}
+
+/* Lets pass frames whose field is an address that the MAC was given in this scope, or nobody's. */
 static void
 check_address(struct builder *b, const struct scope *scope, const struct nwf_nic_lock_mac *owner,
-              const char *ethertype, unsigned int at)
+              const struct field *field)
 {
-    static const struct nwf_nic_lock_mac nobodys[] = {
+    static const struct nwf_address nobodys[] = {
         {.family = AF_INET, .prefix_len = 32},
         {.family = AF_INET6, .prefix_len = 128},
-        {.family = AF_INET6, .address = {0xfe, 0x80}, .prefix_len = 10},
+        {.family = AF_INET6, .bytes = {0xfe, 0x80}, .prefix_len = 10},
     };
-    const unsigned int type = TYPE_BITS + TAG_BITS * b->tags;
 
     nwf_vec_foreach (mac, &b->nic->macs) {
-        if (is_in_scope(mac, scope) && mac->family == owner->family
+        if (is_in_scope(mac, scope) && mac->address.family == owner->address.family
             && !memcmp(&mac->mac, &owner->mac, sizeof mac->mac)) {
-            char *match = address_match(mac, at);
-            add_rule(b, "@ll,%u,16 %s %s return", type, ethertype, match);
-            free(match);
+            let_pass(b, field, &mac->address);
         }
     }
-    for (size_t i = 0; i < sizeof nobodys / sizeof nobodys[0]; i++) {
-        if (nobodys[i].family == owner->family) {
-            char *match = address_match(&nobodys[i], at);
-            add_rule(b, "@ll,%u,16 %s %s return", type, ethertype, match);
-            free(match);
+    for (size_t i = 0; i < ARRAY_SIZE(nobodys); i++) {
+        if (nobodys[i].family == owner->address.family) {
+            let_pass(b, field, &nobodys[i]);
         }
     }
-    add_rule(b, "@ll,%u,16 %s goto %s", type, ethertype, chain_name(b, b->refuse));
+    add_rule(b, "@ll,%u,16 %s goto %s", TYPE_BITS + TAG_BITS * b->tags, field->ethertype,
+             chain_name(b, b->refuse));
 }
 
 /* Whether 'mac' is the first of its MAC and family in the scope, and no entry lets the MAC send
@@ -275,12 +286,13 @@ static bool
 is_first_bound(const struct builder *b, const struct scope *scope,
                const struct nwf_nic_lock_mac *mac)
 {
-    if (!mac->family || !is_in_scope(mac, scope)) {
+    if (!mac->address.family || !is_in_scope(mac, scope)) {
         return false;
     }
     nwf_vec_foreach (other, &b->nic->macs) {
         bool same = is_in_scope(other, scope) && !memcmp(&other->mac, &mac->mac, sizeof mac->mac);
-        if (same && (!other->family || (other < mac && other->family == mac->family))) {
+        int family = other->address.family;
+        if (same && (!family || (other < mac && family == mac->address.family))) {
             return false;
         }
     }
@@ -301,11 +313,11 @@ check_addresses(struct builder *b, const struct scope *scope, const char *kind)
         char *name = nwf_asprintf("%sfrom%zu-", kind, (size_t) (mac - b->nic->macs.data));
         b->chain = add_chain(b, name);
         free(name);
-        if (mac->family == AF_INET) {
-            check_address(b, scope, mac, "0x0800", network + 96);
-            check_address(b, scope, mac, "0x0806", network + 112);
+        if (mac->address.family == AF_INET) {
+            check_address(b, scope, mac, &(struct field){"0x0800", network + 96});
+            check_address(b, scope, mac, &(struct field){"0x0806", network + 112});
         } else {
-            check_address(b, scope, mac, "0x86dd", network + 64);
+            check_address(b, scope, mac, &(struct field){"0x86dd", network + 64});
         }
         size_t to = b->chain;
         b->chain = from;
@@ -471,9 +483,10 @@ check_nic(const struct nwf_nic_lock_nic *nic, struct nwf_error *err)
                              NWF_NIC_LOCK_MAX_MACS);
     }
     nwf_vec_foreach (mac, &nic->macs) {
-        unsigned int most = mac->family == AF_INET ? 32 : mac->family == AF_INET6 ? 128 : 0;
-        if ((mac->vid >= 4095 && mac->vid != NWF_NIC_LOCK_ANY_VLAN) || mac->prefix_len > most
-            || (mac->family && !most)) {
+        const int family = mac->address.family;
+        unsigned int most = family == AF_INET ? 32 : family == AF_INET6 ? 128 : 0;
+        if ((mac->vid >= 4095 && mac->vid != NWF_NIC_LOCK_ANY_VLAN)
+            || mac->address.prefix_len > most || (family && !most)) {
             return nwf_error_set(err, -EINVAL, "%s: no VLAN or no address", nic->name);
         }
     }

@@ -257,12 +257,9 @@ usual_list(void)
 {
     const struct nwf_nic_lock_mac macs[] = {
         {.mac = own, .vid = NWF_NIC_LOCK_ANY_VLAN},
-        {.mac = bought, .family = AF_INET, .address = {10, 0, 0, 5}, .prefix_len = 32},
-        {.mac = bought, .family = AF_INET, .address = {10, 0, 0, 8}, .prefix_len = 30},
-        {.mac = bought,
-         .family = AF_INET6,
-         .address = {0x20, 1, 0x0d, 0xb8, [15] = 5},
-         .prefix_len = 128},
+        {.mac = bought, .address = {AF_INET, {10, 0, 0, 5}, 32}},
+        {.mac = bought, .address = {AF_INET, {10, 0, 0, 8}, 30}},
+        {.mac = bought, .address = {AF_INET6, {0x20, 1, 0x0d, 0xb8, [15] = 5}, 128}},
         {.mac = in_vlan, .vid = 4000},
     };
 
@@ -662,17 +659,17 @@ test_bounds(void **state)
     (void) state;
     struct nwf_nic_lock_nic *nic = nwf_nic_locks_add(&locks, NIC);
     for (size_t i = 0; i < NWF_NIC_LOCK_MAX_MACS; i++) {
-        struct nwf_mac mac = {{2, 0, 0, 2, 0, (uint8_t) i}};
+        struct nwf_mac mac = {{2, 0, 0, 2, (uint8_t) (i >> 8), (uint8_t) i}};
         nwf_vec_push(&nic->macs, (struct nwf_nic_lock_mac){.mac = mac, .vid = (uint16_t) i});
     }
     assert_int_equal(nwf_nic_lock_apply("br0", &locks, &err), 1);
     assert_int_equal(nwf_nic_lock_apply("br0", &locks, &err), 0);
     nwf_vec_push(&nic->macs, (struct nwf_nic_lock_mac){.mac = own});
-    expect_error(nwf_nic_lock_apply("br0", &locks, &err), &err, "more than 64 MACs");
+    expect_error(nwf_nic_lock_apply("br0", &locks, &err), &err, "more than 320 MACs");
     nic->macs.n = 1;
     nic->macs.data[0] = (struct nwf_nic_lock_mac){.mac = own, .vid = 4095};
     expect_error(nwf_nic_lock_apply("br0", &locks, &err), &err, "no VLAN");
-    nic->macs.data[0] = (struct nwf_nic_lock_mac){.mac = own, .family = AF_INET, .prefix_len = 33};
+    nic->macs.data[0] = (struct nwf_nic_lock_mac){.mac = own, .address = {AF_INET, {0}, 33}};
     expect_error(nwf_nic_lock_apply("br0", &locks, &err), &err, "no address");
     nic->macs.data[0] = (struct nwf_nic_lock_mac){.mac = own};
     nwf_nic_locks_add(&locks, NIC);
