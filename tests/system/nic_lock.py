@@ -48,6 +48,11 @@ def mac_of(nic):
         return file.read().strip()
 
 
+def number(mac):
+    """As nftables prints what is compared by offsets."""
+    return hex(int(mac.replace(":", ""), 16))
+
+
 def ruleset():
     return command("nft", "list", "ruleset")
 
@@ -142,13 +147,13 @@ def test_listed(world):
                     tags=((40, 0),))
     with Frozen(world):
         world.ovs.vsctl(*WIPE)
-        rows = [("its own", own, True), ("another", foreign, False),
-                ("a bought one in its VLAN", in_vlan, True),
-                ("    and outside of it", f.eth(f.BROADCAST, BOUGHT, own[14:]), False)]
+        rows = [("its own MAC", own, True), ("another MAC", foreign, False),
+                ("a bought MAC in its VLAN", in_vlan, True),
+                ("a bought MAC outside of it", own[:6] + f.mac(BOUGHT) + own[12:], False)]
         for what, frame, leaves in rows:
             got = world.wire.exchange([("lan", frame)])
-            world.check(f"with NORMAL in force, frames with {what} MAC"
-                        f"{' leave' if leaves else ' do not leave'}",
+            world.check(f"with NORMAL in force, frames with {what} "
+                        f"{'leave' if leaves else 'do not leave'}",
                         ("nic" in got[0].seen) == leaves and "vnet0" in got[0].seen, got)
     restored(world)
 
@@ -225,8 +230,8 @@ def test_mac_follows(world):
     old = world.nic_mac
     world.nic_mac = "02:00:00:00:00:aa"
     command("ip", "link", "set", "nic", "address", world.nic_mac)
-    wait_for(lambda: "0x0200000000aa" in ruleset(), "the new MAC in the lock")
-    world.check("the NIC's MAC is followed", "0x" + old.replace(":", "") not in ruleset())
+    wait_for(lambda: number(world.nic_mac) in ruleset(), "the new MAC in the lock")
+    world.check("the NIC's MAC is followed", number(old) not in ruleset())
     with Traffic(world) as traffic:
         traffic.wait(100)
     world.check("    by what leaves", traffic.foreign == 0 and traffic.good > 0, traffic)
@@ -238,7 +243,7 @@ def test_bond(world):
         command("ip", "link", "set", name, "up")
     world.ovs.vsctl("add-bond", "br0", "bond7", "slave0", "slave1")
     world.manage("--guard=nic,bond7", f"--guard-mac={BOUGHT}@40")
-    macs = ["0x" + mac_of(name).replace(":", "") for name in ("slave0", "slave1")]
+    macs = [number(mac_of(name)) for name in ("slave0", "slave1")]
     wait_for(lambda: is_locked("slave0") and is_locked("slave1"), "the lock on both members")
     chains = [command("nft", "list", "chain", "netdev", TABLE, f"none-{name}")
               for name in ("slave0", "slave1")]
