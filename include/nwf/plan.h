@@ -108,6 +108,8 @@ struct nwf_plan {
     NWF_VEC(struct nwf_plan_row) rows;     /* In the order in which the database has them. */
     bool mcast_snooping, spanning_tree;
     struct nwf_routed_config routed; /* What its tags say of guests' way to the network. */
+    const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
+    struct nwf_error unguarded;      /* Why a guard does not hold. */
     char *status;                    /* What the database says of the bridge; NULL: nothing. */
     char *datapath;                  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
     char *no_limits;                 /* Why zones have no limits; NULL: they have. */
