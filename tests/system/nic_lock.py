@@ -241,6 +241,9 @@ def test_mac_follows(world):
     command("ip", "link", "set", "nic", "address", world.nic_mac)
     wait_for(lambda: number(world.nic_mac) in ruleset(), "the new MAC in the lock")
     world.check("the NIC's MAC is followed", number(old) not in ruleset())
+    wait_for(lambda: world.nic_mac in world.ovs.vsctl("get", "Interface", "nic", "mac_in_use"),
+             "the new MAC in the database")
+    world.daemon.settled("the guard's flows")
     with Traffic(world) as traffic:
         traffic.wait(100)
     world.check("    by what leaves", traffic.foreign == 0 and traffic.good > 0, traffic)
