@@ -78,6 +78,7 @@ struct nwf_keeper {
     bool needs_note;         /* Settings of the kernel are to be noted, or not any more. */
     bool host_news;          /* Something is to be said of the bridge. */
     struct nwf_mac bridge_mac, uplink_mac;   /* That were announced; zero: none. */
+    long long int advise_at;                 /* When the host's firewall is looked at. */
     long long int host_look_at, announce_at; /* 0: never. */
 
     /* The second lock. */
@@ -180,6 +181,14 @@ void nwf_keeper_end_load(struct nwf_keeper *keeper);
 /* The changes that do not come that way. */
 void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
 
+/* Whether the bridge has the address of its uplink, as far as that is known, or its own if it has
+ * none; and what makes it so, in k->txn. */
+bool nwf_keeper_is_pinned(const struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+void nwf_keeper_pin(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+
+/* Says whose frame the uplink guard has kept back, if the flow is one that says so. */
+void nwf_keeper_tell_offender(const struct nwf_keeper *keeper, const struct nwf_flow *flow);
+
 /* Limits of the zones that the plan's ports use; see zone_limits.c. */
 nwf_step nwf_keeper_limit_zones;
 
@@ -188,9 +197,7 @@ bool nwf_keeper_begin_meters(struct nwf_keeper *keeper);
 nwf_step nwf_keeper_run_meters, nwf_keeper_prune_meters;
 void nwf_keeper_forget_meters(struct nwf_keeper *keeper);
 
-/* The host's kernel; see keeper_host.c.  The first takes in what has changed there; the second is
- * whether there is something to do, as the third does. */
-void nwf_keeper_look_at_host(struct nwf_keeper *keeper);
+/* The host's kernel; see keeper_host.c.  Whether there is something to do, as the second does. */
 bool nwf_keeper_has_host_work(const struct nwf_keeper *keeper);
 void nwf_keeper_do_host_work(struct nwf_keeper *keeper);
 void nwf_keeper_wait_for_host(const struct nwf_keeper *keeper);

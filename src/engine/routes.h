@@ -14,9 +14,14 @@ bool nwf_plan_is_host_routed(const struct nwf_plan *plan);
 /* The addresses out of the port's binding. */
 void nwf_plan_read_routes(struct nwf_plan_port *port);
 
+bool nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b);
+
 /* Quarantines guests with an address that is another's: a guest's, the host's, a gateway's.  Those
  * of which something else is said than before become dirty. */
 void nwf_plan_judge_routes(struct nwf_plan *plan);
+
+/* Fills plan->isolated; true if it is not what it was. */
+bool nwf_plan_collect_isolated(struct nwf_plan *plan);
 
 /* The gateway's addresses towards guests, on the bridge. */
 void nwf_plan_list_gateways(const struct nwf_plan *plan, const struct nwf_host *host,
