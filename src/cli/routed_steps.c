@@ -232,12 +232,15 @@ restore_tags(struct nwf_ovsdb *db, const struct nwf_routed_job *job, struct nwf_
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, job->bridge, &bridges, err);
-    struct nwf_tag_change changes[NWF_N_MANAGE_KEYS];
+    struct nwf_tag_change changes[NWF_N_MANAGE_KEYS + 1] = {
+        [NWF_N_MANAGE_KEYS] = {.key = NWF_BRIDGE_MOVED},
+    };
     int r;
 
     if (!bridge) {
         return -ENOENT;
     }
+    changes[NWF_N_MANAGE_KEYS].bridge = bridge->row;
     for (size_t i = 0; i < NWF_N_MANAGE_KEYS; i++) {
         changes[i] = (struct nwf_tag_change){
             .bridge = bridge->row,
@@ -247,7 +250,7 @@ restore_tags(struct nwf_ovsdb *db, const struct nwf_routed_job *job, struct nwf_
     if ((r = nwf_record_store(job->bridge, &job->before, err))) {
         return r;
     }
-    return nwf_ovsdb_write_tags(db, changes, NWF_N_MANAGE_KEYS, err);
+    return nwf_ovsdb_write_tags(db, changes, ARRAY_SIZE(changes), err);
 }
 
 static int

@@ -178,6 +178,17 @@ show(const char *line, struct nwf_error *err)
     return *line == DONE ? 1 : 0;
 }
 
+/* The library's handlers would have this process go on. */
+static void
+end_by_signals(void)
+{
+    const int ending[] = {SIGHUP, SIGINT, SIGTERM};
+
+    for (size_t i = 0; i < ARRAY_SIZE(ending); i++) {
+        (void) signal(ending[i], SIG_DFL);
+    }
+}
+
 /* Until it is done, well or not. */
 static int
 follow(int pipe, struct nwf_error *err)
@@ -233,5 +244,6 @@ nwf_routed_apply(struct nwf_cli *cli, const struct nwf_routed_job *job, unsigned
         return r;
     }
     close(fd);
+    end_by_signals();
     return follow(ends[0], err);
 }

@@ -19,6 +19,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab.netns import LabError, run as command, sysctl, wait_for  # noqa: E402
 from lab.nwfilterd import Nwfilterd  # noqa: E402
 from lab.lab import main  # noqa: E402
+from lab.wire import switch_offloads_off  # noqa: E402
 from system.world import FILTERS, PROGRAM, call  # noqa: E402
 
 RECORD = "/etc/ovs-nwfilter/bridges.d/br0.json"
@@ -68,6 +69,8 @@ class Test:
             ip addr add 192.0.2.1/24 dev port; ip addr add 2001:db8:1::1/64 dev port nodad
             ip addr add fe80::1/64 dev port nodad; ip link set port up; ip link set lo up"""
         command("ip", "netns", "exec", "router", "sh", "-ec", router)
+        switch_offloads_off("eth0")  # checksums are whole in what Open vSwitch reads
+        command("ip", "netns", "exec", "router", "ethtool", "-K", "port", "tx", "off", "rx", "off")
         command("ip", "-batch", "-", stdin=f"""
             link set eth0 up
             addr add {MAIN4} peer {GATEWAY4} dev eth0
@@ -286,9 +289,9 @@ def test_step_fails(t):
     command("ip", "link", "add", "dummy9", "type", "veth", "peer", "name", "dummy9x")
     before = t.state()
     t.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-guests=x*")
-    t.ovs.switch.send_signal(signal.SIGSTOP)
+    t.ovs.switch.process.send_signal(signal.SIGSTOP)
     result = call("--timeout=1", "routed", "apply", "br0", *FLOWS)
-    t.ovs.switch.send_signal(signal.SIGCONT)
+    t.ovs.switch.process.send_signal(signal.SIGCONT)
     t.check("ovs-vswitchd does not act on it", result.status == 1 and "undone" in result.err
             or "not all could be undone" in result.err, result)
     call("unmanage", "br0")
