@@ -88,9 +88,12 @@ add_adoption(struct nwf_rows *rows, const struct nwf_routed_job *job)
     nwf_vec_foreach (route, &a->moved.routes) {
         add_moved(rows, nwf_moved_route_format(route), job);
     }
-    if (a->has_ipv6 && strcmp(a->has_ipv6, "1")) {
-        char *path CLEANUP_FREE = nwf_asprintf("net/ipv6/conf/%s/disable_ipv6", a->nic);
-        add(rows, "sysctl", path, a->has_ipv6, "1");
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        const struct nwf_nic_setting *setting = &nwf_nic_settings[i];
+        char *path CLEANUP_FREE = nwf_nic_setting_path(setting, a->nic);
+        if (a->before[i] && strcmp(a->before[i], setting->value)) {
+            add(rows, "sysctl", path, a->before[i], setting->value);
+        }
     }
 }
 

@@ -93,6 +93,24 @@ class Test:
             ("ip", "netns", "exec", "router", sys.executable, "-c", CONNECT, address),
             stdin=subprocess.DEVNULL, check=False).returncode]
 
+    def heard(self):
+        """How often it hears one datagram of the router, by either protocol."""
+        counts = []
+        for family, address in ((socket.AF_INET, MAIN4), (socket.AF_INET6, MAIN6)):
+            with socket.socket(family, socket.SOCK_DGRAM) as ear:
+                ear.bind((address, PORT))
+                ear.settimeout(0.5)
+                command("ip", "netns", "exec", "router", sys.executable, "-c",
+                        "import socket, sys; socket.socket(int(sys.argv[1]), 2).sendto(b'x', "
+                        "(sys.argv[2], 7777))", str(int(family)), address)
+                counts.append(0)
+                try:
+                    while ear.recv(10):
+                        counts[-1] += 1
+                except TimeoutError:
+                    pass
+        return counts
+
     def state(self):
         """All that the verbs may change."""
         def quiet(*words):
@@ -107,7 +125,8 @@ class Test:
                        for family in ("-4", "-6")],
             "up": "UP" in quiet("ip", "-br", "link", "show", "br0").split(),
             "sysctls": {path: open(f"/proc/sys/net/{path}").read() for path in (
-                "ipv6/conf/eth0/disable_ipv6", "ipv4/conf/eth0/forwarding",
+                "ipv6/conf/eth0/disable_ipv6", "ipv4/conf/eth0/rp_filter",
+                "ipv4/conf/eth0/forwarding",
                 "ipv6/conf/all/forwarding", "ipv4/conf/all/send_redirects",
                 "ipv4/neigh/eth0/proxy_delay", "ipv6/conf/eth0/proxy_ndp")},
             "ports": self.ovs.vsctl("list-ports", "br0"),
@@ -203,6 +222,8 @@ def test_confirmed(t):
     t.check("apply moves the uplink", result.status == 0 and t.is_moved()
             and "routed confirm br0" in result.out, result)
     t.check("    and the server is reached", not t.unreached(), t.unreached())
+    heard = t.heard()
+    t.check("    and hears everything once", heard == [1, 1], heard)
     t.check("    through the bridge, guarded", "eth0" in t.ovs.vsctl("list-ports", "br0")
             and 'egress device "eth0"' in command("nft", "list", "ruleset"))
     result = apply(*FLOWS)
