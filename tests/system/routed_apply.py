@@ -179,7 +179,7 @@ def test_plan(t):
     result = call("routed", "plan", "br0", *FLOWS)
     wanted = ("nwfilter-via", RECORD, f"{MAIN4}/32 peer {GATEWAY4}", f"{MAIN6}/64",
               f"0.0.0.0/0 via {GATEWAY4}", "::/0 via fe80::1", "on br0, guarded", "disable_ipv6",
-              "netdev ovs-nwfilter-br0", "has to answer")
+              "rp_filter", "netdev ovs-nwfilter-br0", "has to answer")
     missing = [words for words in wanted if words not in result.out]
     t.check("plan, by flows, says what would change", result.status == 0 and not missing,
             (missing, result))
