@@ -78,6 +78,7 @@ struct nwf_keeper {
     struct nwf_host *host;   /* NULL: its kernel has no part in it. */
     unsigned int host_seqno; /* Of what the bridge's items were made from. */
     bool host_is_stale;      /* They are to be made anew. */
+    bool bridge_has_ipv6;    /* They were made for a device that has it. */
     bool host_is_told;       /* All owners have said what they want. */
     bool needs_note;         /* Settings of the kernel are to be noted, or not any more. */
     bool host_news;          /* Something is to be said of the bridge. */

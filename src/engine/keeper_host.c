@@ -204,6 +204,7 @@ tell_bridge(struct nwf_keeper *k)
     struct nwf_host_items items = {.data = NULL};
 
     if (nwf_plan_is_host_routed(&k->plan)) {
+        k->bridge_has_ipv6 = nwf_plan_bridge_has_ipv6(&k->plan);
         nwf_plan_list_bridge_items(&k->plan, k->host, &items);
     }
     nwf_host_want(k->host, BRIDGE_OWNER, &items);
@@ -412,6 +413,7 @@ nwf_keeper_do_host_work(struct nwf_keeper *k)
     bool is_due = is_time(k);
     if (is_due) {
         nwf_host_look_for_gateways(k->host, k->plan.routed.uplink);
+        k->host_is_stale |= k->bridge_has_ipv6 != nwf_plan_bridge_has_ipv6(&k->plan);
     }
     if (is_due || nwf_keeper_has_host_work(k)) {
         (void) do_work(k);

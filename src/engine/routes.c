@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "address_claims.h"
+#include "nwf/sysctl.h"
 #include "nwf/text.h"
 
 /* Towards guests a router is always at this address, whatever it is called elsewhere. */
@@ -322,19 +323,30 @@ gateway_kind(const struct nwf_host *host, const struct nwf_address *gateway)
                : NWF_HOST_ADDRESS;
 }
 
+bool
+nwf_plan_bridge_has_ipv6(const struct nwf_plan *plan)
+{
+    char *path CLEANUP_FREE = nwf_asprintf("net/ipv6/conf/%s/disable_ipv6", plan->name);
+
+    return nwf_sysctl_equals(path, "0");
+}
+
 void
 nwf_plan_list_bridge_items(const struct nwf_plan *plan, const struct nwf_host *host,
                            struct nwf_host_items *ret)
 {
     const struct nwf_address *own = main_address(plan, host, AF_INET6);
+    bool has_ipv6 = nwf_plan_bridge_has_ipv6(plan);
     struct nwf_addresses gateways = {.data = NULL};
 
     nwf_plan_list_gateways(plan, host, &gateways);
     nwf_host_items_add(ret, NWF_HOST_UP, plan->name, NULL);
     nwf_vec_foreach (gateway, &gateways) {
-        nwf_host_items_add(ret, gateway_kind(host, gateway), plan->name, gateway);
+        if (has_ipv6 || !nwf_address_equals(gateway, &router)) {
+            nwf_host_items_add(ret, gateway_kind(host, gateway), plan->name, gateway);
+        }
     }
-    if (own) {
+    if (own && has_ipv6) {
         nwf_host_items_add(ret, NWF_HOST_PROXY, plan->name, own);
     }
     nwf_vec_clear(&gateways);
