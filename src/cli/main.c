@@ -39,6 +39,7 @@ static const struct nwf_verb *const tables[] = {
     nwf_explain_verbs,
     nwf_guard_verbs,
     nwf_hook_verbs,
+    nwf_routed_verbs,
     nwf_complete_verbs,
     NULL,
 };
@@ -94,13 +95,20 @@ print_help(void)
 }
 
 static void
+print_options(const struct nwf_option *options)
+{
+    for (const struct nwf_option *o = options; o && o->name; o++) {
+        print_option(0, o->name, o->argument, o->help);
+    }
+}
+
+static void
 print_verb_help(const struct nwf_verb *verb)
 {
     printf("usage: ovs-nwfilter [OPTIONS] %s%s%s\n  %s\n", verb->name, *verb->operands ? " " : "",
            verb->operands, verb->help);
-    for (const struct nwf_option *o = verb->options; o && o->name; o++) {
-        print_option(0, o->name, o->argument, o->help);
-    }
+    print_options(verb->options);
+    print_options(verb->more);
 }
 
 /* ---- Options. ---- */

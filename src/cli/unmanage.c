@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "adoption.h"
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
 #include "nwf/keepsake.h"
+#include "nwf/nic_lock.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
@@ -106,6 +108,8 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     return_to_trees(&removals, bridge);
     nwf_vec_push(&removals,
                  (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_SETTINGS});
+    nwf_vec_push(&removals,
+                 (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_MOVED});
     struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
     nwf_txn_give_back(txn, bridge);
     nwf_txn_change(txn, removals.data, removals.n);
@@ -133,41 +137,58 @@ free_limits(const struct nwf_cli *cli, struct nwf_ovsdb *db)
     }
 }
 
-int
-nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
+/* The note about the uplink that "routed apply" has put onto the bridge, out of the database, or
+ * of the record if some tool of the host has cleared the bridge: a new string, or NULL. */
+static char *
+find_moved(struct nwf_ovsdb *db, const char *name)
 {
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+    const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, name, &bridges, NULL);
+    const char *note =
+        bridge ? nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_MOVED) : NULL;
+
+    if (!note && !nwf_record_load(name, &record, NULL)) {
+        note = nwf_tag_find(record.data, record.n, NWF_BRIDGE_MOVED);
+    }
+    return note ? nwf_strdup(note) : NULL;
+}
+
+/* A note that cannot be read is no reason to keep the rest. */
+static void
+move_back(struct nwf_ovsdb *db, const char *bridge, const char *note)
+{
+    struct nwf_adoption adoption CLEANUP(nwf_adoption_clear) = {.nic = NULL};
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (note
+        && (nwf_adoption_parse(note, &adoption, &err)
+            || nwf_adoption_undo(db, bridge, &adoption, &err))) {
+        nwf_error_wrap(&err, "%s", bridge);
+        nwf_cli_complain(&err);
+    }
+    nwf_error_clear(&err);
+}
+
+/* Takes away what is ours of a bridge that was managed, in the order in which nothing is left
+ * unprotected that is said to be protected. */
+static int
+release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+        struct nwf_error *err)
+{
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_keeper_options options = {
         .timeout_ms = cli->timeout_ms,
         .versions = cli->versions,
     };
-    const struct nwf_ovs_bridge *bridge;
-    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
+    const char *tag = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_UPLINK);
+    char *uplink CLEANUP_FREE = tag ? nwf_strdup(tag) : NULL;
+    int r = disclaim(db, bridge, err);
 
     if (r) {
         return r;
     }
-    /* First of all, so that nobody restores what is removed next. */
-    int removed = nwf_record_remove(cli->argv[0], err);
-    if (removed && removed != -ENOENT) {
-        return removed;
-    }
-    nwf_error_clear(err);
     if (!(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
-        return removed ? -ENOENT : NWF_EXIT_OK;
-    }
-    /* A run that was interrupted has left the note about fail_mode at least. */
-    if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
-        return removed ? nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name) : NWF_EXIT_OK;
-    }
-    const char *tag = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_UPLINK);
-    char *uplink CLEANUP_FREE = tag ? nwf_strdup(tag) : NULL;
-    r = disclaim(db, bridge, err);
-    if (r || !(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
-        if (r) {
-            return r;
-        }
         return -ENOENT;
     }
     /* Until it has seen that the bridge is not managed any more: it would put back what goes. */
@@ -182,4 +203,56 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     /* Whoever sent frames meanwhile found nothing that forwards. */
     (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
     return r;
+}
+
+/* Of a bridge that is not managed something may be left: its record is enough for success, and so
+ * is a second lock, which outlives the bridge.  'removed' is 0 if there was a record. */
+static int
+release_rest(const char *name, int removed, struct nwf_error *err)
+{
+    int r = nwf_nic_lock_remove(name, removed ? NULL : err);
+
+    return r > 0 || !removed ? MIN(r, 0) : removed;
+}
+
+int
+nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    char *moved CLEANUP_FREE = NULL;
+    const char *name = cli->argv[0];
+    const struct nwf_ovs_bridge *bridge;
+    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
+
+    if (r) {
+        return r;
+    }
+    moved = find_moved(db, name);
+    /* First of all, so that nobody restores what is removed next. */
+    int removed = nwf_record_remove(name, err);
+    if (removed && removed != -ENOENT) {
+        return removed;
+    }
+    nwf_error_clear(err);
+    move_back(db, name, moved);
+    if (!(bridge = nwf_cli_read_bridge(db, name, &bridges, err))) {
+        r = release_rest(name, removed, err);
+        if (!r) {
+            nwf_error_clear(err);
+        }
+        return r;
+    }
+    /* A run that was interrupted has left the note about fail_mode at least. */
+    if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
+        if ((r = release_rest(name, removed, err)) == -ENOENT) {
+            nwf_error_set(err, r = -EINVAL, "%s: not managed", name);
+        }
+        return r;
+    }
+    if ((r = release(cli, db, bridge, err))) {
+        return r;
+    }
+    r = nwf_nic_lock_remove(name, err); /* Last: until here nothing else was let out. */
+    return MIN(r, 0);
 }

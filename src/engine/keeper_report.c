@@ -263,8 +263,10 @@ summarize(const struct nwf_keeper *k)
     return n_errors
                ? nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
                               n_guests)
-               : nwf_asprintf("active: %zu guests%s%s", n_guests, k->plan.host_advice ? "; " : "",
-                              k->plan.host_advice ? k->plan.host_advice : "");
+               : nwf_asprintf("active: %zu guests%s%s%s%s", n_guests,
+                              k->plan.host_advice ? "; " : "",
+                              k->plan.host_advice ? k->plan.host_advice : "",
+                              k->no_lock ? "; no second lock: " : "", k->no_lock ? k->no_lock : "");
 }
 
 /* Adds what is to be said of the bridge; 'bridges' is what the change refers to. */

@@ -42,6 +42,17 @@ struct messages {
     size_t n, allocated;
 };
 
+/* An address that the host has on another device. */
+struct elsewhere {
+    int family;
+    uint8_t bytes[16];
+};
+
+struct elsewheres {
+    struct elsewhere *data;
+    size_t n, allocated;
+};
+
 struct nwf_keepsake {
     char name[IFNAMSIZ];
     struct nwf_netlink requests, monitor;
@@ -51,6 +62,7 @@ struct nwf_keepsake {
     bool is_stale;     /* Something on it has changed since then, */
     long long int changed_at;
     struct messages addresses, routes;
+    struct elsewheres elsewhere; /* When that was noted. */
 };
 
 static void
@@ -219,6 +231,67 @@ dump_routes(struct nwf_keepsake *k, uint8_t family, struct nwf_error *err)
     return nwf_netlink_dump(&k->requests, request, take_route, k, err);
 }
 
+struct elsewhere_dump {
+    int index;
+    struct elsewheres *list;
+};
+
+static bool
+read_elsewhere(const struct nlmsghdr *message, struct elsewhere *ret)
+{
+    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+    const struct nlattr *attributes[ADDRESS_MAX + 1];
+    const size_t size = info->ifa_family == AF_INET ? 4 : 16;
+
+    if (!nwf_netlink_parse(message, sizeof *info, attributes, ADDRESS_MAX)) {
+        return false;
+    }
+    const void *bytes = nwf_netlink_data(
+        attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS], size);
+    *ret = (struct elsewhere){.family = info->ifa_family};
+    if (bytes) {
+        memcpy(ret->bytes, bytes, size);
+    }
+    return bytes != NULL;
+}
+
+static int
+take_elsewhere(const struct nlmsghdr *message, void *dump_)
+{
+    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+    struct elsewhere_dump *dump = dump_;
+    struct elsewhere found;
+
+    if (message->nlmsg_type == RTM_NEWADDR && read_elsewhere(message, &found)
+        && (int) info->ifa_index != dump->index && dump->list->n < ENTRIES_MAX) {
+        nwf_vec_push(dump->list, found);
+    }
+    return 0;
+}
+
+static int
+dump_elsewhere(struct nwf_keepsake *k, struct elsewheres *ret, struct nwf_error *err)
+{
+    char buffer[NWF_NETLINK_REQUEST] = {0};
+    struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETADDR, NLM_F_DUMP);
+    struct elsewhere_dump dump = {.index = k->now.index, .list = ret};
+
+    mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+    return nwf_netlink_dump(&k->requests, request, take_elsewhere, &dump, err);
+}
+
+static bool
+is_among(const struct elsewheres *list, const struct elsewhere *wanted)
+{
+    nwf_vec_foreach (item, list) {
+        if (item->family == wanted->family
+            && !memcmp(item->bytes, wanted->bytes, sizeof item->bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Noting. ---- */
 
 static int
@@ -228,8 +301,9 @@ take_all(struct nwf_keepsake *k, struct nwf_error *err)
 
     messages_clear(&k->addresses);
     messages_clear(&k->routes);
-    if ((r = dump_addresses(k, err)) || (r = dump_routes(k, AF_INET, err))
-        || (r = dump_routes(k, AF_INET6, err))) {
+    nwf_vec_clear(&k->elsewhere);
+    if ((r = dump_addresses(k, err)) || (r = dump_elsewhere(k, &k->elsewhere, err))
+        || (r = dump_routes(k, AF_INET, err)) || (r = dump_routes(k, AF_INET6, err))) {
         messages_clear(&k->addresses);
         messages_clear(&k->routes);
     }
@@ -323,16 +397,39 @@ has_gateway(const struct nlmsghdr *message)
            && (attributes[RTA_GATEWAY] || attributes[RTA_VIA]);
 }
 
+/* Whether somebody has put the address onto another device since it was noted. */
+static bool
+has_moved(const struct nwf_keepsake *k, const struct elsewheres *now,
+          const struct nlmsghdr *message)
+{
+    struct elsewhere address;
+
+    return read_elsewhere(message, &address) && is_among(now, &address)
+           && !is_among(&k->elsewhere, &address);
+}
+
+static int
+put_addresses(struct nwf_keepsake *k, struct nwf_error *err)
+{
+    struct elsewheres now = {.data = NULL};
+    int result = dump_elsewhere(k, &now, err);
+
+    nwf_vec_foreach (message, &k->addresses) {
+        if (!has_moved(k, &now, *message)) {
+            int r = put_message(k, *message, result ? NULL : err);
+            result = result ? result : r;
+        }
+    }
+    nwf_vec_clear(&now);
+    return result;
+}
+
 /* Gateways are reached by the routes that come first. */
 static int
 put_all(struct nwf_keepsake *k, struct nwf_error *err)
 {
-    int r, result = 0;
+    int r, result = put_addresses(k, err);
 
-    nwf_vec_foreach (message, &k->addresses) {
-        r = put_message(k, *message, result ? NULL : err);
-        result = result ? result : r;
-    }
     for (int by_gateway = 0; by_gateway < 2; by_gateway++) {
         nwf_vec_foreach (message, &k->routes) {
             if (has_gateway(*message) == by_gateway) {
@@ -503,6 +600,7 @@ nwf_keepsake_close(struct nwf_keepsake *k)
 {
     messages_clear(&k->addresses);
     messages_clear(&k->routes);
+    nwf_vec_clear(&k->elsewhere);
     nwf_netlink_close(&k->requests);
     nwf_netlink_close(&k->monitor);
     free(k);
