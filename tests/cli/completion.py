@@ -60,8 +60,8 @@ def test_commands():
         name for name in as_ofctl if not complete(name)}, as_ofctl - set(offered))
     check("by its beginning", all(name in complete(name[:-1]) for name in commands))
     check("and nothing else", all(word.startswith("dump-f") for word in complete("dump-f")))
-    for pair in re.findall(r"^  (hook) ([a-z]+)", listed, re.MULTILINE):
-        check(" ".join(pair), pair[1] in complete("hook", ""), complete("hook", ""))
+    for pair in re.findall(r"^  (hook|routed) ([a-z]+)", listed, re.MULTILINE):
+        check(" ".join(pair), pair[1] in complete(pair[0], ""), complete(pair[0], ""))
     ways = re.search(r"^  filter (.*)", listed, re.MULTILINE)[1]
     for way in ways.split(" | "):
         check(f"filter {way}", way.split()[0] in complete("filter", ""))
@@ -73,7 +73,7 @@ def test_options():
     offered = {word.rstrip("=") for word in complete("--")}
     check("options of all commands", len(own) > 5 and own <= offered, own - offered)
     for command in sorted({word for word in complete("")}):
-        if command in ("hook", "filter"):
+        if command in ("hook", "routed", "filter"):
             continue
         words = re.findall(r"^  +(?:-., )?(--[-a-z]+)", program(command, "--help"), re.MULTILINE)
         offered = {word.rstrip("=") for word in complete(command, "--")}
