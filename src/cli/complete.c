@@ -214,6 +214,15 @@ offer_way(const struct completion *c, const char *operands, char **given, size_t
 /* ---- Commands and options. ---- */
 
 static void
+offer_table(const struct completion *c, const struct nwf_option *options)
+{
+    for (const struct nwf_option *o = options; o && o->name; o++) {
+        char *name CLEANUP_FREE = nwf_asprintf("--%s", o->name);
+        offer(c, name, o->argument && *o->argument != '[' ? "=" : "");
+    }
+}
+
+static void
 offer_options(const struct completion *c, const struct nwf_verb *verb, bool is_ofctl)
 {
     for (size_t i = 0; !is_ofctl && i < c->cli->n_common; i++) {
@@ -221,10 +230,8 @@ offer_options(const struct completion *c, const struct nwf_verb *verb, bool is_o
         char *name CLEANUP_FREE = nwf_asprintf("--%s", o->name);
         offer(c, name, o->argument && *o->argument != '[' ? "=" : "");
     }
-    for (const struct nwf_option *o = verb ? verb->options : NULL; o && o->name; o++) {
-        char *name CLEANUP_FREE = nwf_asprintf("--%s", o->name);
-        offer(c, name, o->argument && *o->argument != '[' ? "=" : "");
-    }
+    offer_table(c, verb ? verb->options : NULL);
+    offer_table(c, verb ? verb->more : NULL);
     for (const struct option *o = ofctl_long_options; !verb && o->name; o++) {
         char *name CLEANUP_FREE = nwf_asprintf("--%s", o->name);
         offer(c, name, o->has_arg == required_argument ? "=" : "");
