@@ -322,7 +322,10 @@ run_ofctl(int argc, char **argv)
 {
     int r = ofctl_main(argc, argv);
 
-    return fflush(stdout) || ferror(stdout) ? NWF_EXIT_ERROR : r;
+    if (fflush(stdout) || ferror(stdout)) { /* The library's words, which looks at it too early. */
+        ovs_fatal(0, "write to stdout failed");
+    }
+    return r;
 }
 
 int

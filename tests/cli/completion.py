@@ -47,10 +47,10 @@ def bash(line):
 
 
 def test_commands():
-    listed, _, names = program("--help").partition("commands:")[2].partition("\noptions:")[0] \
-        .partition("\n\n")
-    commands = set(re.findall(r"^  ([a-z]+)", listed, re.MULTILINE)) | set(
-        re.findall(r"[-a-z]+", names.partition(":\n")[2]))
+    listed = program("--help").partition("commands:")[2].partition("\noptions:")[0]
+    own, _, others = listed.partition("\ncommands on switches")
+    commands = {*re.findall(r"^  ([a-z][-a-z]*)", own, re.MULTILINE),
+                *others.partition("\n")[2].split()}
     as_ofctl = {line.split()[0] for line in program("list-commands").splitlines() if line.strip()}
     offered = complete("")
     check("there are commands", len(commands) > 60 and len(as_ofctl) > 50, len(commands))

@@ -21,15 +21,16 @@
 #include "lib/timeval.h"
 #include "lib/util.h"
 
-struct ports {
-    ovs_be16 *data;
-    size_t n, allocated;
+struct capture {
+    const struct ofctl *ofctl;
+    NWF_VEC(ovs_be16) ports; /* Those where OpenFlow is spoken. */
+    bool has_printed;
 };
 
 static bool
-has_port(const struct ports *ports, ovs_be16 port)
+has_port(const struct capture *capture, ovs_be16 port)
 {
-    nwf_vec_foreach (p, ports) {
+    nwf_vec_foreach (p, &capture->ports) {
         if (*p == port) {
             return true;
         }
@@ -38,35 +39,33 @@ has_port(const struct ports *ports, ovs_be16 port)
 }
 
 static bool
-is_openflow(const struct flow *flow, const struct ports *ports)
+is_openflow(const struct flow *flow, const struct capture *capture)
 {
     return flow->dl_type == htons(ETH_TYPE_IP) && flow->nw_proto == IPPROTO_TCP
-           && (has_port(ports, flow->tp_src) || has_port(ports, flow->tp_dst));
+           && (has_port(capture, flow->tp_src) || has_port(capture, flow->tp_dst));
 }
 
 static void
-print_message(const struct ofctl *ofctl, long long int when, const struct flow *flow,
+print_message(struct capture *capture, long long int when, const struct flow *flow,
               const struct ofp_header *header, size_t size)
 {
-    static bool is_first = true;
-
-    if (!is_first) {
+    if (capture->has_printed) {
         putchar('\n');
     }
-    is_first = false;
-    if (ofctl->timestamp) {
+    capture->has_printed = true;
+    if (capture->ofctl->timestamp) {
         char *text = xastrftime_msec("%H:%M:%S.### ", when, false);
         fputs(text, stdout);
         free(text);
     }
     printf(IP_FMT ".%" PRIu16 " > " IP_FMT ".%" PRIu16 ":\n", IP_ARGS(flow->nw_src),
            ntohs(flow->tp_src), IP_ARGS(flow->nw_dst), ntohs(flow->tp_dst));
-    ofp_print(stdout, header, size, NULL, NULL, ofctl->verbosity + 1);
+    ofp_print(stdout, header, size, NULL, NULL, capture->ofctl->verbosity + 1);
 }
 
 /* Takes whole messages off the stream. */
 static void
-print_messages(const struct ofctl *ofctl, long long int when, const struct flow *flow,
+print_messages(struct capture *capture, long long int when, const struct flow *flow,
                struct dp_packet *stream)
 {
     const struct ofp_header *header;
@@ -76,13 +75,13 @@ print_messages(const struct ofctl *ofctl, long long int when, const struct flow 
         if (size < sizeof *header || size > dp_packet_size(stream)) {
             return;
         }
-        print_message(ofctl, when, flow, header, size);
+        print_message(capture, when, flow, header, size);
         dp_packet_pull(stream, size);
     }
 }
 
 static void
-print_capture(const struct ofctl *ofctl, const char *name, const struct ports *ports)
+print_capture(struct capture *capture, const char *name)
 {
     struct pcap_file *file = ovs_pcap_open(name, "rb");
     struct tcp_reader *reader = tcp_reader_open();
@@ -98,9 +97,9 @@ print_capture(const struct ofctl *ofctl, const char *name, const struct ports *p
         pkt_metadata_init(&packet->md, ODPP_NONE);
         flow_extract(packet, &flow);
         struct dp_packet *stream =
-            is_openflow(&flow, ports) ? tcp_reader_run(reader, &flow, packet) : NULL;
+            is_openflow(&flow, capture) ? tcp_reader_run(reader, &flow, packet) : NULL;
         if (stream) {
-            print_messages(ofctl, when, &flow, stream);
+            print_messages(capture, when, &flow, stream);
         }
         dp_packet_delete(packet);
     }
@@ -114,15 +113,15 @@ print_capture(const struct ofctl *ofctl, const char *name, const struct ports *p
 void
 ofctl_ofp_parse_pcap(struct ovs_cmdl_context *ctx)
 {
-    struct ports ports = {.n = 0};
+    struct capture capture = {.ofctl = ofctl_of(ctx)};
 
     for (int i = 2; i < ctx->argc; i++) {
-        nwf_vec_push(&ports, htons((uint16_t) atoi(ctx->argv[i])));
+        nwf_vec_push(&capture.ports, htons((uint16_t) atoi(ctx->argv[i])));
     }
-    if (!ports.n) {
-        nwf_vec_push(&ports, htons(OFP_PORT));
-        nwf_vec_push(&ports, htons(OFP_OLD_PORT));
+    if (!capture.ports.n) {
+        nwf_vec_push(&capture.ports, htons(OFP_PORT));
+        nwf_vec_push(&capture.ports, htons(OFP_OLD_PORT));
     }
-    print_capture(ofctl_of(ctx), ctx->argv[1], &ports);
-    nwf_vec_clear(&ports);
+    print_capture(&capture, ctx->argv[1]);
+    nwf_vec_clear(&capture.ports);
 }

@@ -90,7 +90,7 @@ new_data(const struct ofpact *actions, size_t actions_len)
     struct ofctl_flow_data *data = nwf_zalloc(sizeof *data + actions_len);
 
     data->actions_len = (uint32_t) actions_len;
-    if (actions_len) { /* Else there may be no 'actions'. */
+    if (actions_len) {
         memcpy(data->actions, actions, actions_len);
     }
     return data;

@@ -4,8 +4,10 @@
 #include <config.h>
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
@@ -15,6 +17,8 @@
 #include "lib/daemon.h"
 #include "lib/fatal-signal.h"
 #include "lib/util.h"
+
+#define OUTPUT_BUFFER (1 << 17)
 
 bool
 ofctl_has_command(const char *name)
@@ -95,6 +99,9 @@ ofctl_main(int argc, char *argv[])
         nwf_zalloc((ofctl_n_commands + 1) * sizeof *commands);
     struct ofctl ofctl;
 
+    if (!isatty(STDOUT_FILENO)) { /* Dumps are long. */
+        (void) setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
+    }
     ovs_cmdl_proctitle_init(argc, argv);
     ofctl_parse_options(&ofctl, argc, argv);
     fatal_ignore_sigpipe();

@@ -35,10 +35,10 @@ receive_part(struct vconn *vconn, ovs_be32 xid, enum ofptype wanted)
         }
         ofpbuf_delete(reply);
     }
-    if (ofptype_pull(&type, reply) || type != wanted) {
-        ofpbuf_push_uninit(reply, (uint8_t *) reply->data - (uint8_t *) reply->header);
+    if (ofptype_decode(&type, reply->data) || type != wanted) {
         refuse_reply(reply);
     }
+    ofpraw_pull_assert(reply);
     return reply;
 }
 
