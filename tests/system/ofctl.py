@@ -32,6 +32,7 @@ BLANKS = [(re.compile(pattern), blank) for pattern, blank in (
     (r"(idle|hard)_age=\d+", r"\1_age=T"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}: ", "WHEN: "),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\|\d+\|", "LOG|"),
+    (r"connect to socket \((Protocol error|Broken pipe)\)", "connect"),  # Who is first to give up.
     (r"time=[\d.]+ ms", "time=T"),
     (r"Finished in [\d.]+ ms \(.*\)", "Finished"),
     (r"n_packets=\d+, n_bytes=\d+", "n_packets=N"),  # The switch sends some by itself.

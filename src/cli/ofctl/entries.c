@@ -90,7 +90,9 @@ new_data(const struct ofpact *actions, size_t actions_len)
     struct ofctl_flow_data *data = nwf_zalloc(sizeof *data + actions_len);
 
     data->actions_len = (uint32_t) actions_len;
-    memcpy(data->actions, actions, actions_len);
+    if (actions_len) {
+        memcpy(data->actions, actions, actions_len);
+    }
     return data;
 }
 

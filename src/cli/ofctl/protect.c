@@ -506,6 +506,8 @@ ofctl_protect(struct ofctl *ofctl, const char *target, struct ofputil_flow_mod *
                 "\"ovs-nwfilter unmanage\" ends it)\n",
                 program_name, target, count(protection));
         delete_others(mods, others);
+        free(mods->ofpacts);
+        minimatch_destroy(&mods->match);
         *n = MAGIC_BITS;
         *usable &= OFPUTIL_P_NXM_OF11_UP;
         mods = others;

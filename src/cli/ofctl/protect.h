@@ -29,8 +29,8 @@ void ofctl_protection_check(struct ofctl_protection *protection,
 /* Ends the program, with what would be lost, if there was anything to note. */
 void ofctl_protection_judge(struct ofctl_protection *protection);
 
-/* Checks all of them.  Instead of a deletion of everything come back deletions of all that is
- * not ours, which the caller may not free. */
+/* Checks all of them.  Instead of a deletion of everything, which is freed, come back deletions of
+ * all that is not ours; the caller frees what they hold, and not the array. */
 struct ofputil_flow_mod *ofctl_protect(struct ofctl *ofctl, const char *target,
                                        struct ofputil_flow_mod *mods, size_t *n,
                                        enum ofputil_protocol *usable);
