@@ -248,6 +248,7 @@ run_step(struct nwf_keeper *k, struct nwf_error *err)
 void
 nwf_keeper_run(struct nwf_keeper *k)
 {
+    nwf_keeper_look_at_device(k);
     while (!k->is_done) {
         struct nwf_error err = NWF_ERROR_INIT;
         int r;
@@ -272,6 +273,7 @@ nwf_keeper_wait(struct nwf_keeper *k)
         poll_immediate_wake();
         return;
     }
+    nwf_keeper_wait_for_device(k);
     if (k->state == NWF_K_BACKOFF) {
         poll_timer_wait_until(k->retry_at);
         return;
@@ -283,7 +285,6 @@ nwf_keeper_wait(struct nwf_keeper *k)
         poll_timer_wait_until(k->reread_at);
     }
     nwf_keeper_wait_for_host(k);
-    nwf_keeper_wait_for_device(k);
     if (k->conn) {
         nwf_conn_wait(k->conn);
     }
