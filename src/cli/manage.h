@@ -24,6 +24,7 @@ int nwf_manage_check(const struct nwf_cli *cli, struct nwf_error *err);
 void nwf_manage_list_tags(struct nwf_record *ret);
 
 const struct nwf_words *nwf_manage_trusted(void);
+const struct nwf_words *nwf_manage_guards(void);
 
 /* ---- What they mean on this host (manage_nics.c). ---- */
 
