@@ -223,7 +223,7 @@ take_route(const struct nlmsghdr *message, void *reading_)
 static int
 dump(struct nwf_netlink *nl, struct reading *reading, uint16_t type, int family)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, type, 0);
     struct rtmsg *route;
     struct ifaddrmsg *address;
@@ -396,7 +396,7 @@ begin_run(struct run *run, const char *device, struct nwf_error *err)
 static void
 put_routes(struct run *run, const struct nwf_moved *moved, bool has_via)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
 
     nwf_vec_foreach (route, &moved->routes) {
         if (route->has_via == has_via) {
@@ -409,7 +409,7 @@ put_routes(struct run *run, const struct nwf_moved *moved, bool has_via)
 static void
 put_address(struct run *run, const struct nwf_moved_address *address)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
 
     ask(run, begin_address(buffer, RTM_NEWADDR, address, run->index),
         nwf_moved_address_format(address));
@@ -451,7 +451,7 @@ nwf_moved_put(const char *device, const struct nwf_moved *moved, struct nwf_erro
 int
 nwf_moved_take(const char *device, const struct nwf_moved *moved, struct nwf_error *err)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct run run;
     int r = begin_run(&run, device, err);
 
@@ -475,7 +475,7 @@ int
 nwf_device_set_up(const char *device, bool up, struct nwf_error *err)
 {
     struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_NEWLINK, 0);
     struct ifinfomsg *header = mnl_nlmsg_put_extra_header(request, sizeof *header);
     unsigned int index;
@@ -511,7 +511,7 @@ bool
 nwf_device_is_up(const char *device)
 {
     struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETLINK, 0);
     struct ifinfomsg *header = mnl_nlmsg_put_extra_header(request, sizeof *header);
     struct flags flags = {.up = false};

@@ -88,7 +88,7 @@ nwf_gateway_probe(const char *device, const struct nwf_address *gateway, bool *r
 {
     struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
     struct neighbour neighbour = {.state = NUD_NONE};
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     unsigned int index;
     int r = find_device(device, &index, err);
 
@@ -109,7 +109,7 @@ nwf_gateway_forget(const char *device, const struct nwf_address *gateway, struct
 {
     struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
     struct neighbour neighbour = {.state = NUD_NONE};
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     unsigned int index;
     int r = find_device(device, &index, err);
 
