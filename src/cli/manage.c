@@ -64,6 +64,7 @@ print_snippet(const char *bridge, struct nwf_error *err)
     snippet.tags = tags.data;
     snippet.n_tags = tags.n;
     snippet.uplink = nwf_uplink_name(&config);
+    snippet.is_outside = config.is_routed && config.via == NWF_VIA_HOST && !config.guards.n;
     if (snippet.uplink && nwf_kernel_mac(snippet.uplink, &mac)) {
         snippet.hwaddr = hwaddr = nwf_mac_format(&mac);
     }

@@ -58,7 +58,9 @@ print_netplan(const struct nwf_snippet *snippet)
     printf("# /etc/netplan/*.yaml.  netplan runs a command for each setting: a bridge that it\n"
            "# makes anew forwards until fail-mode is set, so give it no interfaces here that must\n"
            "# not be reached before, and run \"ovs-nwfilter sync\" after \"netplan apply\".\n");
-    if (snippet->uplink) {
+    if (snippet->uplink && snippet->is_outside) {
+        printf("# %s is the host's own, and none of its interfaces.\n", snippet->uplink);
+    } else if (snippet->uplink) {
         printf(
             "# So %s is none of its interfaces here: what leaves by it before \"manage\" is not\n"
             "# looked at.  Add it when the bridge is managed: ovs-vsctl add-port %s %s\n",

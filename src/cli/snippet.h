@@ -5,6 +5,8 @@
 #ifndef NWF_CLI_SNIPPET_H
 #define NWF_CLI_SNIPPET_H
 
+#include <stdbool.h>
+
 #include "nwf/binding.h"
 
 struct nwf_snippet {
@@ -12,6 +14,7 @@ struct nwf_snippet {
     const struct nwf_tag *tags;
     size_t n_tags;
     const char *uplink; /* The NIC whose address the bridge has; NULL: there is none. */
+    bool is_outside;    /* And that is no port of it. */
     const char *hwaddr; /* That address; NULL: it is not known. */
 };
 

@@ -85,6 +85,7 @@ def test(world):
     test_made(world)
     test_refused(world)
     test_one_port(world)
+    test_snippets(world)
     test_advice(world)
     test_comes_again(world)
     test_given_back(world, before)
@@ -149,6 +150,13 @@ def test_one_port(world):
                    nwfilter_IPV6="2001:db8::101,2001:db8:0:1::/80")
     nwfilter("sync")
     world.check("bound again, they are there again", not missing(GUEST), missing(GUEST))
+
+
+def test_snippets(world):
+    for tool in ("ifupdown", "netplan"):
+        result = nwfilter("manage", "br0", "--mode=routed", "--uplink=up0", f"--snippet={tool}")
+        world.check(f"the snippet for {tool} leaves the NIC to the host", result.status == 0
+                    and "nwfilter-uplink" in result.out and "add-port" not in result.out, result)
 
 
 def test_advice(world):

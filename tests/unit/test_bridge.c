@@ -13,6 +13,7 @@
 #include "nwf/compile.h"
 #include "nwf/flow.h"
 #include "nwf/pipeline.h"
+#include "nwf/routed.h"
 #include "nwf/text.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
@@ -20,6 +21,7 @@
 #include "tag.h"
 
 #include "lib/flow.h"
+#include "lib/packets.h"
 
 /* ---- Bridges to compile. ---- */
 
@@ -914,6 +916,72 @@ test_learning(void **state)
     }
 }
 
+/* ---- A host that routes between guests. ---- */
+
+/* What comes out of the host with this source is an isolated guest's, or not; or it is dropped. */
+static void
+test_routed_arrivals(void **state)
+{
+    static const struct {
+        const char *source;
+        uint8_t icmp6_type;
+        bool is_isolated, is_dropped;
+    } rows[] = {
+        {"192.0.2.5", 0, true, false},
+        {"192.0.2.6", 0, false, false},
+        {"198.51.100.9", 0, true, false}, /* Of a subnet. */
+        {"198.51.100.16", 0, false, false},
+        {"2001:db8::5", 128, true, false},
+        {"2001:db8::6", 128, false, false},
+        {"2001:db8::5", 137, false, true}, /* Nobody gets redirects. */
+        {"fe80::1", 137, false, true},
+        {"fe80::1", 136, false, false},
+    };
+    static const char *const isolated[] = {"192.0.2.5", "198.51.100.8/29", "2001:db8::5"};
+    struct nwf_addresses addresses = {.data = NULL};
+    struct built b;
+
+    (void) state;
+    for (size_t i = 0; i < N_ROWS(isolated); i++) {
+        struct nwf_address address;
+        expect_ok(nwf_address_parse(isolated[i], true, &address, NULL), NULL);
+        nwf_vec_push(&addresses, address);
+    }
+    start(&b);
+    b.bridge.is_host_routed = true;
+    b.bridge.isolated = &addresses;
+    add_port(&b, 1, NWF_GUEST, any_vlan, "open");
+    add_port(&b, 0xfffe, NWF_TRUSTED, any_vlan, NULL);
+    finish(&b);
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct flow frame;
+        struct nwf_address source;
+        struct ds text = DS_EMPTY_INITIALIZER;
+
+        expect_ok(nwf_address_parse(rows[i].source, false, &source, NULL), NULL);
+        memset(&frame, 0, sizeof frame);
+        frame.in_port.ofp_port = OFPP_LOCAL;
+        if (source.family == AF_INET) {
+            frame.dl_type = htons(ETH_TYPE_IP);
+            memcpy(&frame.nw_src, source.bytes, sizeof frame.nw_src);
+        } else {
+            frame.dl_type = htons(ETH_TYPE_IPV6);
+            memcpy(&frame.ipv6_src, source.bytes, sizeof frame.ipv6_src);
+            frame.nw_proto = IPPROTO_ICMPV6;
+            frame.tp_src = htons(rows[i].icmp6_type);
+        }
+        const struct nwf_flow *flow = look_up(&b.flows, NWF_TABLE_CLASSIFY, &frame);
+        expect(flow, "row %zu: no flow", i);
+        nwf_flow_format(flow, &text);
+        expect((strstr(ds_cstr(&text), "0x10000->reg5") != NULL) == rows[i].is_isolated
+                   && (strstr(ds_cstr(&text), "actions=drop") != NULL) == rows[i].is_dropped,
+               "row %zu: %s", i, ds_cstr(&text));
+        ds_destroy(&text);
+    }
+    built_free(&b);
+    nwf_vec_clear(&addresses);
+}
+
 int
 main(void)
 {
@@ -934,6 +1002,7 @@ main(void)
         cmocka_unit_test(test_hidden_tags),
         cmocka_unit_test(test_trunk_sets),
         cmocka_unit_test(test_learning),
+        cmocka_unit_test(test_routed_arrivals),
     };
 
     write_long_filter();

@@ -371,6 +371,36 @@ test_leaves_others(void **state)
     ip("link delete br1");
 }
 
+/* The kernel refuses a next hop of IPv6 where it does not speak that: nothing of the guest comes,
+ * until it does. */
+static void
+test_rolls_back(void **state)
+{
+    struct nwf_host *host CLEANUP(nwf_host_cleanup) = open_host();
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    (void) state;
+    ip("link set br0 up");
+    expect_ok(nwf_sysctl_write("net/ipv6/conf/br0/disable_ipv6", "1", &err), &err);
+    WANT(host, "vnet0", "192.0.2.5", "198.51.100.8/29");
+    WANT(host, "vnet1", "192.0.2.6");
+    nwf_host_set_complete(host);
+    settle(host);
+    expect_said(host, "vnet0", "fe80::5054:ff:feaa:bb01");
+    expect_said(host, "vnet1", NULL);
+    expect_shown("route", "192.0.2.5", false);
+    expect_shown("neigh", "192.0.2.5", false);
+    expect_shown("neigh show proxy", "192.0.2.5", false);
+    expect_shown("route", "192.0.2.6 dev br0", true);
+    expect_ok(nwf_sysctl_write("net/ipv6/conf/br0/disable_ipv6", "0", &err), &err);
+    for (int i = 0; i < 1000 && nwf_host_error(host, "vnet0")->text; i++) {
+        usleep(10000);
+        settle(host);
+    }
+    expect_said(host, "vnet0", NULL);
+    expect_shown("route", "198.51.100.8/29 via inet6 fe80::5054:ff:feaa:bb01 dev br0", true);
+}
+
 /* What an earlier run has left is known by its number, and goes when nobody wants it. */
 static void
 test_finds_what_was_left(void **state)
@@ -545,6 +575,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_comes_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_proxies_come_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leaves_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rolls_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_finds_what_was_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reads, set_up, tear_down),
