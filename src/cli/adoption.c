@@ -240,11 +240,12 @@ nwf_adoption_move(const char *bridge, const struct nwf_adoption *a, struct nwf_e
 
 /* ---- And back. ---- */
 
-static int
-leave(struct nwf_ovsdb *db, const char *name, const struct nwf_adoption *a, struct nwf_error *err)
+int
+nwf_adoption_leave(struct nwf_ovsdb *db, const char *name, const struct nwf_adoption *a,
+                   struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    const struct nwf_ovs_bridge *bridge = db ? nwf_cli_read_bridge(db, name, &bridges, NULL) : NULL;
+    const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, name, &bridges, NULL);
     struct nwf_ovs_refs refs = {.data = NULL};
     int r = 0;
 
@@ -276,8 +277,7 @@ note_error(int r, struct nwf_error *cause, int *first, struct nwf_error *err)
 }
 
 int
-nwf_adoption_undo(struct nwf_ovsdb *db, const char *bridge, const struct nwf_adoption *a,
-                  struct nwf_error *err)
+nwf_adoption_move_back(const char *bridge, const struct nwf_adoption *a, struct nwf_error *err)
 {
     struct nwf_error cause = NWF_ERROR_INIT;
     int first = 0, r;
@@ -286,7 +286,6 @@ nwf_adoption_undo(struct nwf_ovsdb *db, const char *bridge, const struct nwf_ado
     note_error(r == -ENODEV ? 0 : r, &cause, &first, err);
     note_error(set_all(a, true, &cause), &cause, &first, err);
     note_error(nwf_moved_put(a->nic, &a->moved, &cause), &cause, &first, err);
-    note_error(leave(db, bridge, a, &cause), &cause, &first, err);
     if (a->lifts) {
         r = nwf_device_set_up(bridge, false, &cause);
         note_error(r == -ENODEV ? 0 : r, &cause, &first, err);

@@ -48,9 +48,12 @@ int nwf_adoption_join(struct nwf_ovsdb *db, const char *bridge, const struct nwf
 int nwf_adoption_move(const char *bridge, const struct nwf_adoption *adoption,
                       struct nwf_error *err);
 
-/* Undoes both, however much of it was done.  Goes on after an error, which is the first.  Where
- * 'db' is NULL the NIC stays on the bridge. */
-int nwf_adoption_undo(struct nwf_ovsdb *db, const char *bridge, const struct nwf_adoption *adoption,
-                      struct nwf_error *err);
+/* Undo them, however much of it was done: what is back already stays.  Addresses and routes last,
+ * when nobody sets the NIC up as a port any more.  The second goes on after an error, which is the
+ * first. */
+int nwf_adoption_leave(struct nwf_ovsdb *db, const char *bridge,
+                       const struct nwf_adoption *adoption, struct nwf_error *err);
+int nwf_adoption_move_back(const char *bridge, const struct nwf_adoption *adoption,
+                           struct nwf_error *err);
 
 #endif

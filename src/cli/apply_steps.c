@@ -276,7 +276,8 @@ note_error(int r, struct nwf_error *cause, int *first, struct nwf_error *err)
     nwf_error_clear(cause);
 }
 
-/* What the host is reached by comes first, and does not wait for the database. */
+/* The NIC leaves while the guard is still there; its addresses come back to it when nobody takes it
+ * for a port any more.  They do so whatever becomes of the rest. */
 int
 nwf_routed_undo(const struct nwf_cli *cli, const struct nwf_routed_job *job, struct nwf_error *err)
 {
@@ -287,15 +288,18 @@ nwf_routed_undo(const struct nwf_cli *cli, const struct nwf_routed_job *job, str
     int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, &cause);
 
     note_error(r, &cause, &first, err);
-    if (adopts) {
-        note_error(nwf_adoption_undo(r ? NULL : db, job->bridge, &job->adoption, &cause), &cause,
-                   &first, err);
+    if (!r && adopts) {
+        note_error(nwf_adoption_leave(db, job->bridge, &job->adoption, &cause), &cause, &first,
+                   err);
     }
-    if (r) {
-        return first;
+    if (!r) {
+        note_error(give_back(cli, db, job, &cause), &cause, &first, err);
     }
-    note_error(give_back(cli, db, job, &cause), &cause, &first, err);
     if (adopts) {
+        note_error(nwf_adoption_move_back(job->bridge, &job->adoption, &cause), &cause, &first,
+                   err);
+    }
+    if (!r && adopts) {
         note_error(write_note(db, job->bridge, NULL, &cause), &cause, &first, err);
     }
     return first;

@@ -163,7 +163,8 @@ move_back(struct nwf_ovsdb *db, const char *bridge, const char *note)
 
     if (note
         && (nwf_adoption_parse(note, &adoption, &err)
-            || nwf_adoption_undo(db, bridge, &adoption, &err))) {
+            || nwf_adoption_leave(db, bridge, &adoption, &err)
+            || nwf_adoption_move_back(bridge, &adoption, &err))) {
         nwf_error_wrap(&err, "%s", bridge);
         nwf_cli_complain(&err);
     }
@@ -174,7 +175,7 @@ move_back(struct nwf_ovsdb *db, const char *bridge, const char *note)
  * unprotected that is said to be protected. */
 static int
 release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-        struct nwf_error *err)
+        const char *moved, struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_keeper_options options = {
@@ -195,8 +196,12 @@ release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
         return r;
     }
-    if (!(r = nwf_sync_remove_host(bridge, uplink, err))
-        && !(r = nwf_sync_remove(bridge, &options, err))) {
+    r = nwf_sync_remove_host(bridge, uplink, err);
+    move_back(db, cli->argv[0], moved);
+    if (!(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, NULL))) {
+        return r;
+    }
+    if (!r && !(r = nwf_sync_remove(bridge, &options, err))) {
         r = give_back(db, bridge, err);
     }
     free_limits(cli, db);
@@ -235,8 +240,8 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
         return removed;
     }
     nwf_error_clear(err);
-    move_back(db, name, moved);
     if (!(bridge = nwf_cli_read_bridge(db, name, &bridges, err))) {
+        move_back(db, name, moved);
         r = release_rest(name, removed, err);
         if (!r) {
             nwf_error_clear(err);
@@ -245,12 +250,13 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     }
     /* A run that was interrupted has left the note about fail_mode at least. */
     if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
+        move_back(db, name, moved);
         if ((r = release_rest(name, removed, err)) == -ENOENT) {
             nwf_error_set(err, r = -EINVAL, "%s: not managed", name);
         }
         return r;
     }
-    if ((r = release(cli, db, bridge, err))) {
+    if ((r = release(cli, db, bridge, moved, err))) {
         return r;
     }
     r = nwf_nic_lock_remove(name, err); /* Last: until here nothing else was let out. */

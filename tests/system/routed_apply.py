@@ -383,7 +383,8 @@ def test(lab):
     test_managed_before(t)
     test_through_host(t)
     test_step_fails(t)
-    t.check("the daemon ends with status 0", t.daemon.stop() == 0)
+    status = t.daemon.stop()
+    t.check("the daemon ends with status 0", status == 0, status)
     return 1 if t.failures else 0
 
 
