@@ -8,6 +8,7 @@
 #include "nwf/mac.h"
 #include "nwf/program.h"
 #include "nwf/role.h"
+#include "nwf/routing.h"
 #include "nwf/vlan.h"
 
 /* Highest port number that a bridge gives to a port (OFPP_MAX of OpenFlow 1.0). */
@@ -52,9 +53,11 @@ struct nwf_port {
     bool is_sighted;               /* Guest: it was heard, so that its own address is here. */
     uint16_t limits[NWF_N_LIMITS]; /* Guest: packets a second; 0: none. */
     bool is_isolated;              /* Guest: it gets nothing from others that are. */
-    bool has_floats;  /* Guest: its filter may let other addresses pass than its own; set by
-                       * nwf_compile_guest(). */
-    bool has_own_mac; /* Trusted: 'host_mac' is the host's own. */
+    bool has_floats; /* Guest: its filter may let other addresses pass than its own; set by
+                      * nwf_compile_guest(). */
+    bool is_uplink; /* Trusted: the way to the provider's network, on a bridge whose flows route. */
+    struct nwf_addresses addresses; /* Guest: IP addresses and subnets that are routed to it. */
+    bool has_own_mac;               /* Trusted: 'host_mac' is the host's own. */
     struct nwf_mac host_mac;
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
@@ -71,8 +74,9 @@ struct nwf_bridge {
     bool no_meters;              /* The datapath has none. */
     enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
-    uint16_t mac_aging;          /* Seconds that a learned address is kept. */
-    NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
+    const struct nwf_routing *routing; /* The caller's; NULL: flows do not route. */
+    uint16_t mac_aging;                /* Seconds that a learned address is kept. */
+    NWF_VEC(struct nwf_port) ports;    /* Ordered by ofport. */
 };
 
 /* Frees what *bridge owns. */
@@ -111,6 +115,9 @@ void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *p
  * have more stages than one packet's translation can visit.  Guests have room in the order
  * of their numbers, so that none loses it to one that comes later. */
 void nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
+
+/* Adds the flows that route which are no guest's, if flows route. */
+void nwf_compile_routing(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* Adds what is the bridge's, whatever ports it has: the pipeline's flows out of 'text'
  * (flows/pipeline.flows), those that its settings ask for, and a drop at the end of each table of

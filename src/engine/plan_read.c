@@ -13,6 +13,16 @@
 
 #include "lib/uuid.h"
 
+struct update {
+    struct nwf_plan *plan;
+    const struct nwf_ovs_bridge *bridge;
+    const struct nwf_sources *sources;
+    bool all;          /* Read every row. */
+    bool is_reordered; /* Ports have come or gone, or have other numbers. */
+    bool is_changed;   /* Some port is not what it was. */
+    struct hmap by_uuid;
+};
+
 static bool
 filter_exists(void *store, const char *name)
 {
@@ -157,10 +167,19 @@ read_trusted(const struct nwf_ovs_port *from, struct nwf_port_config *config)
     list_bond(from, config);
 }
 
-static void
-read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
-            const struct nwf_sources *sources, struct nwf_port_config *ret)
+/* Whether flows route to the provider's network by the port. */
+static bool
+is_uplink(const struct nwf_routed_config *routed, const struct nwf_ovs_port *port)
 {
+    return routed->is_routed && routed->via == NWF_VIA_FLOWS && routed->uplink
+           && (!strcmp(routed->uplink, port->name) || !strcmp(routed->uplink, port->port_name));
+}
+
+static void
+read_config(const struct update *u, const struct nwf_ovs_port *from, struct nwf_port_config *ret)
+{
+    const struct nwf_ovs_bridge *bridge = u->bridge;
+    const struct nwf_sources *sources = u->sources;
     struct nwf_error err = NWF_ERROR_INIT;
     const char *reason;
 
@@ -179,6 +198,7 @@ read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from
     ret->vlan = nwf_vlan_copy(&from->vlan);
     ret->is_mirror_output = from->is_mirror_output;
     ret->is_patch = from->is_patch;
+    ret->is_uplink = trusted && is_uplink(&u->plan->routed, from);
     if (trusted) {
         read_trusted(from, ret);
     } else if (r) {
@@ -221,6 +241,7 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->spanning_tree = bridge->spanning_tree;
     nwf_routed_config_clear(&plan->routed);
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
+    plan->bridge.routing = nwf_plan_routes(plan) ? &plan->routing : NULL;
     (void) set_text(&plan->datapath, datapath);
 }
 
@@ -245,16 +266,6 @@ read_sums(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->all_dirty |= now->use_normal != before.use_normal || now->inner_tags != before.inner_tags
                        || now->has_patch != before.has_patch;
 }
-
-struct update {
-    struct nwf_plan *plan;
-    const struct nwf_ovs_bridge *bridge;
-    const struct nwf_sources *sources;
-    bool all;          /* Read every row. */
-    bool is_reordered; /* Ports have come or gone, or have other numbers. */
-    bool is_changed;   /* Some port is not what it was. */
-    struct hmap by_uuid;
-};
 
 /* A row's place in 'by_uuid'. */
 struct place {
@@ -283,7 +294,7 @@ update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_por
     struct nwf_ovs_port from;
 
     nwf_ovs_read_port(u->bridge, ref, &from);
-    read_config(u->bridge, &from, u->sources, &config);
+    read_config(u, &from, &config);
     if (!port) {
         port = nwf_plan_add_port(u->plan, &config);
         port->uuid = from.uuid;
