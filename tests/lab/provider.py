@@ -39,7 +39,7 @@ class Provider:
     subnet = "203.0.113.8/29"
     prefix6, main6, gateway6 = "2001:db8:1:1::/64", "2001:db8:1:1::2", "fe80::1"
     router6 = "2001:db8:f::1"  # what the router calls itself in errors
-    core4, core6 = "198.51.100.2", "2001:db8:f::2"
+    core4, core6 = "198.51.100.254", "2001:db8:f::2"
 
     def __init__(self, server):
         """server: a hosts.Host or a Node; it gets its NIC, without addresses."""
@@ -61,10 +61,10 @@ class Provider:
     def _connect_world(self):
         router, core = self.router, self.core
         connect(router, "core", core, "router")
-        router.addresses("core", "198.51.100.1/30", f"{self.router6}/64")
+        router.addresses("core", "198.51.100.253/30", f"{self.router6}/64")
         core.addresses("router", f"{self.core4}/30", f"{self.core6}/64")
-        router.ip("route add default via 198.51.100.2", f"route add default via {self.core6}")
-        core.ip("route add default via 198.51.100.1",
+        router.ip("route add default via 198.51.100.254", f"route add default via {self.core6}")
+        core.ip("route add default via 198.51.100.253",
                 f"route add default via {self.router6}")
         for node, net4, addresses, mtu in (
                 (self.world, "198.51.100.{}/28", WORLD, 1500),

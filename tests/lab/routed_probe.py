@@ -198,7 +198,7 @@ def transfer(pair, size=200_000, patience=10.0):
 
 # --- errors from the way
 
-def hops(pair, most=8, patience=1.0, tries=3):
+def hops(pair, most=8, patience=0.3, tries=10):
     """The addresses that answer on the way, the target's last; None for one that did not."""
     found = []
     for limit in range(1, most + 1):

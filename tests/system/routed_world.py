@@ -85,9 +85,13 @@ class World:
                               provider.main4, provider.main6, *p.WORLD)
         self.spoofer = Spoofer(list(self.guests.values()), around, **more)
 
-    def watch(self, pairs=None):
+    def unwatch(self):
         if self.monitor:
             self.monitor.stop()
+        self.monitor = None
+
+    def watch(self, pairs=None):
+        self.unwatch()
         self.monitor = Monitor(self.pairs() if pairs is None else pairs)
 
     # --- who there is
@@ -156,8 +160,8 @@ class World:
     def see_hops(self, what, first4=None, first6=None):
         """From a guest to the world and back: the host, the provider's router, its core."""
         provider = self.provider
-        host4 = {provider.main4, first4}
-        host6 = {provider.main6, first6}
+        host4 = {provider.main4, first4 or provider.main4}
+        host6 = {provider.main6, first6 or provider.main6}
         wrong, count = [], 0
         for name in self.guests:
             for end in self.of_guest(name):
@@ -188,6 +192,9 @@ class World:
                           "; ".join(wrong))
 
     def everything(self, what, **more):
+        """All of the matrix.  Nobody watches meanwhile: where guests talk to each other by way of
+        the host, the kernel tries to redirect them, and that shares its limit with errors."""
+        self.unwatch()
         self.provider.forget()
         self.reach(what)
         self.transfers(what)
