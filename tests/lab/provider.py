@@ -99,6 +99,8 @@ class Provider:
 
     def configure(self, interface=NIC):
         """The server's own addresses, as the provider's manual says."""
+        with self.server:
+            run("ip", "link", "set", interface, "up")
         self.wait_for_link(interface)
         with self.server:
             run("ip", "-batch", "-", stdin="\n".join([

@@ -30,11 +30,13 @@ from .netns import LabError
 PACKET_STATISTICS = 6
 SHOWN = 2000  # entries that a list keeps; the rest is counted
 PIECE = 1 << 16
+ANY = -1  # VLAN, or none
 
 
 class SwitchPort:
     def __init__(self, node, interface, allowed, sources=()):
-        """allowed: "MAC" (in any VLAN) or "MAC@VLAN" each; sources: prefixes of the server."""
+        """allowed: "MAC" (in any VLAN), "MAC@VLAN" or "MAC@none" (without a tag) each; sources:
+        prefixes of the server, or nothing if packets may come from anywhere."""
         with node:
             raw = wire.packet_socket(interface)
         self.control, child_end = socket.socketpair()
@@ -98,7 +100,8 @@ class Observer:
 
     def allow(self, entry):
         mac, _, vlan = entry.partition("@")
-        self.allowed.setdefault(mac, set()).add(int(vlan) if vlan else None)
+        self.allowed.setdefault(mac, set()).add(
+            ANY if not vlan else None if vlan == "none" else int(vlan))
 
     def run(self, parent):
         requests = b""
@@ -153,7 +156,7 @@ class Observer:
             self.note("sources", frame, vlan, ethertype, "not an address of the server")
 
     def is_allowed(self, mac, vlan):
-        return not {None, vlan}.isdisjoint(self.allowed.get(mac, ()))
+        return not {ANY, vlan}.isdisjoint(self.allowed.get(mac, ()))
 
     def is_own(self, ethertype, body):
         if ethertype == frames.IPV4 and len(body) >= 20:

@@ -60,12 +60,12 @@ class World:
 
     # --- set-up
 
-    def configure(self):
+    def configure(self, interface=p.NIC):
         """The provider's manual, and what it does not say: what is routed to the server and has no
         guest would be sent back to the router, and come again."""
-        self.provider.configure()
+        self.provider.configure(interface)
         run("ip", "-batch", "-", stdin="\n".join(
-            f"route add unreachable {net}" for net in (self.provider.subnet, self.provider.prefix6)))
+            f"route replace unreachable {net}" for net in (self.provider.subnet, self.provider.prefix6)))
 
     def plug_guests(self, gateway4, gateway6="fe80::1", names=None):
         for name in names or self.guests:
