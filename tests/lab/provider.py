@@ -54,9 +54,14 @@ class Provider:
         self._connect_neighbour()
         self.set_up()
 
+    @property
+    def additional(self):
+        """All that is the server's, besides its main addresses."""
+        return [self.subnet, self.prefix6]
+
     def sources(self):
         """All that the server may send from."""
-        return [self.main4, self.subnet, self.prefix6, link_local(NIC_MAC)]
+        return [self.main4, *self.additional, link_local(NIC_MAC)]
 
     def _connect_world(self):
         router, core = self.router, self.core
@@ -104,11 +109,11 @@ class Provider:
         self.wait_for_link(interface)
         with self.server:
             run("ip", "-batch", "-", stdin="\n".join([
-                f"addr add {self.main4} peer {self.gateway4} dev {interface}",
-                f"route add default via {self.gateway4} dev {interface}",
-                f"addr add {self.main6}/128 dev {interface} nodad",
-                f"route add {self.gateway6} dev {interface}",
-                f"route add default via {self.gateway6} dev {interface}"]))
+                f"addr replace {self.main4} peer {self.gateway4} dev {interface}",
+                f"route replace default via {self.gateway4} dev {interface}",
+                f"addr replace {self.main6}/128 dev {interface} nodad",
+                f"route replace {self.gateway6} dev {interface}",
+                f"route replace default via {self.gateway6} dev {interface}"]))
 
     def wait_for_link(self, interface):
         """Until the interface has its link-local address."""
@@ -124,8 +129,9 @@ class Provider:
 class Hetzner(Provider):
     single = "192.0.2.77"
 
-    def sources(self):
-        return super().sources() + [self.single]
+    @property
+    def additional(self):
+        return [*super().additional, self.single]
 
     def set_up(self):
         self.router.addresses("port", f"{self.gateway4}/24", "fe80::1/64")

@@ -29,7 +29,8 @@ COMMANDS = {
 SYSCTLS = ("net/ipv4/conf", "net/ipv6/conf", "net/ipv4/neigh", "net/ipv6/neigh")
 SINGLE = ("net/ipv4/ip_forward",)
 UNSTABLE = {"stable_secret"}
-# What passes by itself: lifetimes, and how a neighbour's entry is doing.
+# Numbers of devices, and what passes by itself.
+NUMBER = re.compile(r"^\d+: ")
 PASSING = re.compile(r" (expires|valid_lft|preferred_lft|age|qlen) \S+| (linkdown|dadfailed|tentative)")
 BRIDGE = "name", "fail_mode", "external_ids", "other_config", "protocols", "controller"
 # What the tool says of a guest goes with the port, and is as good as its binding.
@@ -62,7 +63,7 @@ def _lines(command):
     status, out = run_status(*command)
     if status:  # ip(8) says so of a family's table that was never used
         return [f"error: {out.strip()}"] if command[0] != "ip" else []
-    lines = [re.sub(r"\s+", " ", PASSING.sub("", line)).strip() for line in out.splitlines()]
+    lines = [NUMBER.sub("", re.sub(r"\s+", " ", PASSING.sub("", line)).strip()) for line in out.splitlines()]
     return [line for line in lines if line]
 
 

@@ -11,6 +11,7 @@ everybody.
 
 import os
 import sys
+import time
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -19,6 +20,7 @@ from lab import routed_spoof as spoof  # noqa: E402
 from lab.lab import main  # noqa: E402
 from lab.netns import run, sysctl, wait_for  # noqa: E402
 from lab.routed import BRIDGE  # noqa: E402
+from lab.routed_state import State  # noqa: E402
 from system.routed_world import HETZNER, OVH, World  # noqa: E402
 
 
@@ -65,14 +67,14 @@ def by_hand(world, mains):
                         (f"net.ipv4.neigh.{p.NIC}.proxy_delay", 0),
                         (f"net.ipv6.neigh.{p.NIC}.proxy_delay", 0)):
         sysctl(name, value)
-    lines = [f"link set {BRIDGE} up", f"addr add {provider.main4}/32 dev {BRIDGE}",
-             f"addr add fe80::1/64 dev {BRIDGE} nodad"]
+    lines = [f"link set {BRIDGE} up", f"addr replace {provider.main4}/32 dev {BRIDGE}",
+             f"addr replace fe80::1/64 dev {BRIDGE} nodad"]
     for guest in world.guests.values():
-        lines += [f"route add {address}/32 dev {BRIDGE}" for address in guest.addresses4]
-        lines += [f"route add {address}/128 dev {BRIDGE}" for address in guest.addresses6]
+        lines += [f"route replace {address}/32 dev {BRIDGE}" for address in guest.addresses4]
+        lines += [f"route replace {address}/128 dev {BRIDGE}" for address in guest.addresses6]
         lines += [f"neigh replace {address} lladdr {guest.mac} dev {BRIDGE} nud permanent"
                   for address in guest.addresses4 + guest.addresses6]
-        lines += [f"neigh add proxy {address} dev {p.NIC}"
+        lines += [f"neigh replace proxy {address} dev {p.NIC}"
                   for address in guest.addresses4 + guest.addresses6 if address in mains]
     run("ip", "-batch", "-", stdin="\n".join(lines))
 
@@ -82,17 +84,42 @@ def hand_made(shape, plan, answers):
         name = f"by hand, {shape.__name__}"
         world.configure()
         world.plug_guests(world.provider.main4)
+        before = State()
         by_hand(world, answers)
         world.serve()
-        world.watch()
-        broken = world.monitor.now()
-        lasted, pair = world.monitor.recovered(broken)
-        world.check(f"{name}: {len(world.monitor.pairs)} pairs reach each other "
-                    f"({lasted:.1f} s, {pair})", True)
+        world.reach(name)
+        see_state(world, before, answers)
+        measure(world)
         world.everything(name)
         world.nobody(name)
         world.clean(name)
         return world.failures
+
+
+def see_state(world, before, answers):
+    """Whatever is left behind would be seen."""
+    left = State().differences(before)
+    for what, words in (
+            ("a route", f"IPv4 routes: + {world.plan['vnet1'][0][0]} "),
+            ("an IPv6 route", f"IPv6 routes: + {world.plan['vnet1'][1][0]} "),
+            ("a neighbour", "permanent neighbours: + "),
+            ("a proxy", f"IPv{6 if ':' in answers[0] else 4} proxies: + {answers[0]} "),
+            ("an address", f"addresses: + {BRIDGE} inet6 fe80::1/64"),
+            ("a device that is up", f"links: + {BRIDGE}: "),
+            ("a sysctl", "sysctls: + net/ipv4/ip_forward = 1")):
+        world.check(f"    {what} that was left is seen",
+                    any(line.startswith(words) for line in left), "\n".join([words, *left]))
+
+
+def measure(world):
+    """An outage is as long as it was."""
+    world.watch()
+    broken = world.monitor.now()
+    run("ip", "link", "set", BRIDGE, "down")
+    time.sleep(1)
+    by_hand(world, ())
+    lasted, pair = world.monitor.recovered(broken)
+    world.check(f"    the bridge was down for a second: {lasted:.1f} s measured", lasted > 0.5, pair)
 
 
 def test(lab):
