@@ -67,7 +67,7 @@ class World:
         guest would be sent back to the router, and come again."""
         self.provider.configure(interface)
         run("ip", "-batch", "-", stdin="\n".join(
-            f"route replace unreachable {net}" for net in self.provider.additional))
+            f"route replace unreachable {net} metric 9999" for net in self.provider.additional))
 
     def plug_guests(self, gateway4, gateway6="fe80::1", names=None):
         for name in names or self.guests:
