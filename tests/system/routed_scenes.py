@@ -53,7 +53,7 @@ class Scenes(World):
 
     def scenes(self):
         return [self.all_of_it, self.policy, self.isolation, self.ports, self.faults, self.rewrites,
-                self.vanished, self.at_the_end]
+                self.at_the_end]
 
     # --- set-up and end
 
@@ -203,26 +203,6 @@ class Scenes(World):
         run("ip", "link", "set", p.NIC, "up")
         run("ip", "addr", "flush", "dev", p.NIC, "scope", "global")
         self.provider.configure()
-
-    def vanished(self):
-        """Somebody removes what was made."""
-        guest = self.guests["vnet0"]
-        four, six = guest.addresses4[0], guest.addresses6[0]
-        for what, words in (
-                ("a route", ["ip", "route", "del", four]),
-                ("an IPv6 route", ["ip", "-6", "route", "del", six]),
-                ("all addresses of the bridge", ["ip", "addr", "flush", "dev", BRIDGE]),
-                ("the bridge is down and up",
-                 ["sh", "-c", f"ip link set {BRIDGE} down; ip link set {BRIDGE} up"]),
-                ("a neighbour", ["ip", "neigh", "del", four, "dev", BRIDGE]),
-                ("forwarding", ["sysctl", "-q", "net.ipv4.ip_forward=0"]),
-                ("IPv6 forwarding", ["sysctl", "-q", "net.ipv6.conf.all.forwarding=0"])):
-            self.fault(f"gone: {what}", lambda words=words: run(*words))
-        for option in ("-4", "-6"):
-            for line in run("ip", option, "neigh", "show", "proxy").splitlines():
-                self.fault(f"gone: proxy {line.split()[0]}", lambda line=line: (
-                    run("ip", "neigh", "del", "proxy", line.split()[0], "dev", p.NIC),
-                    self.provider.forget()))
 
     def at_the_end(self):
         self.everything(f"{self.name}, after all that")
