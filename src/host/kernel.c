@@ -184,6 +184,7 @@ nwf_host_take(const struct nlmsghdr *message, void *host_)
     struct nwf_host_news news;
     bool gone;
 
+    nwf_host_note_around(host, message);
     host->defaults_known &= !is_default_route(message);
     if (nwf_device_read(message, &device, &gone)) {
         take_device(host, &device, gone);
