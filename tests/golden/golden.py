@@ -58,6 +58,11 @@ BRIDGES = {
     "isolated-audit": ([TWO[0] | {"isolated": True}], UPLINK + ["--audit"]),
     "limits": ([TWO[0] | {"limits": {"broadcast": 100, "arp": 50}},
                 TWO[1] | {"limits": {"arp": 5}}], UPLINK + ["--tag=vnet1=5"]),
+    "routed": ([TWO[0] | {"parameters": {"IP": ["192.0.2.5", "10.0.0.5"],
+                                          "IPV6": ["2001:db8::5", "2001:db8:5::/64"]}}],
+               UPLINK + ["--uplink=eth0", "--own-mac=02:00:00:00:00:0a",
+                         "--gateway-mac=02:00:00:00:00:fe",
+                         "--own-address=192.0.2.1,2001:db8::1"]),
     "unknown-flooded": (TWO[:1], UPLINK + ["--unknown-unicast=flood"]),
     "two-addresses": ([TWO[0] | {"parameters": {
         "IP": "10.0.0.1", "MAC": [MAC.format(1), MAC.format(0x11)]}}], UPLINK),
