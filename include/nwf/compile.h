@@ -59,6 +59,12 @@ struct nwf_port {
     struct nwf_addresses addresses; /* Guest: IP addresses and subnets that are routed to it. */
     bool has_own_mac;               /* Trusted: 'host_mac' is the host's own. */
     struct nwf_mac host_mac;
+    /* Trusted, on a bridge with guards, if it is guarded or its Port is a bond: the number by which
+     * NWF_TABLE_GUARD knows its Port, and the NICs of that, the active one first.  Else 0. */
+    uint16_t leader;
+    struct nwf_nics nics;
+    bool is_hashed; /* The bond's other end knows that it is one (LACP). */
+    enum nwf_guarding guarding;
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
     uint8_t unreached; /* Set by nwf_compile_bridge(): kinds of flooded frames, a bit each. */
@@ -75,8 +81,10 @@ struct nwf_bridge {
     enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
     const struct nwf_routing *routing; /* The caller's; NULL: flows do not route. */
-    uint16_t mac_aging;                /* Seconds that a learned address is kept. */
-    NWF_VEC(struct nwf_port) ports;    /* Ordered by ofport. */
+    uint16_t mac_aging;          /* Seconds that a learned address is kept. */
+    bool has_guards;             /* Some NIC may be guarded: never 'use_normal'. */
+    const struct nwf_guard_macs *guard_macs; /* What may leave it beside its own; NULL: nothing. */
+    NWF_VEC(struct nwf_port) ports;          /* Ordered by ofport. */
 };
 
 /* Frees what *bridge owns. */

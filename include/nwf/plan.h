@@ -110,6 +110,8 @@ struct nwf_plan {
     bool mcast_snooping, spanning_tree;
     struct nwf_routed_config routed; /* What its tags say of guests' way to the network. */
     struct nwf_routing routing;      /* If flows route, what they know. */
+    const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
+    struct nwf_error unguarded;      /* Why a guard does not hold. */
     char *status;                    /* What the database says of the bridge; NULL: nothing. */
     char *datapath;                  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
     char *no_limits;                 /* Why zones have no limits; NULL: they have. */

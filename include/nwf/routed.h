@@ -26,6 +26,8 @@
 /* Entries of NWF_BRIDGE_GUARD_MAC: an address may stand there with several VLANs and IP addresses.
  * NICs that are guarded, gateways, and characters of a NIC's name. */
 #define NWF_GUARD_ENTRIES_MAX 256
+/* IP addresses of one of these in one VLAN. */
+#define NWF_GUARD_ADDRESSES_MAX 7
 #define NWF_GUARDS_MAX 16
 #define NWF_GATEWAYS_MAX 16
 #define NWF_NIC_NAME_MAX 128
@@ -74,6 +76,21 @@ struct nwf_names {
     char **data;
     size_t n, allocated;
 };
+
+/* A NIC on the bridge: a member of a bond, or the only one of its Port. */
+struct nwf_nic {
+    uint16_t ofport; /* 0: it has none. */
+    bool has_mac;
+    struct nwf_mac mac; /* Zero if it has none. */
+};
+
+struct nwf_nics {
+    struct nwf_nic *data;
+    size_t n, allocated;
+};
+
+void nwf_nics_copy(const struct nwf_nics *from, struct nwf_nics *ret);
+bool nwf_nics_equal(const struct nwf_nics *a, const struct nwf_nics *b);
 
 struct nwf_routed_config {
     bool is_routed;

@@ -36,6 +36,7 @@
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "route_match.h"
+#include "uplink.h"
 
 #include "lib/packets.h"
 
@@ -352,7 +353,7 @@ add_host_groups(const struct routes *r, const char *leave)
 static void
 add_host(const struct routes *r)
 {
-    char *leave CLEANUP_FREE = r->leave ? nwf_asprintf("clone(%s),", r->leave) : nwf_strdup("");
+    char *leave CLEANUP_FREE = r->leave ? nwf_asprintf("%s,", r->leave) : nwf_strdup("");
 
     add(r, NWF_TABLE_FORWARD, NWF_PRIORITY_ROUTE_OUTSIDE, "in_port=LOCAL," IN_NO_VLAN ",reg15=0",
         "move:NXM_NX_REG1[0..15]->NXM_OF_VLAN_TCI[],set_field:1->reg15,resubmit(,%d)",
@@ -388,11 +389,12 @@ add_stations(const struct routes *r)
 
 /* ---- All of it. ---- */
 
+/* It is guarded; of a bond one member stands for all. */
 static const struct nwf_port *
 find_uplink(const struct nwf_bridge *bridge)
 {
     nwf_vec_foreach (port, &bridge->ports) {
-        if (port->is_uplink) {
+        if (port->is_uplink && port->leader == port->ofport) {
             return port;
         }
     }
@@ -421,7 +423,7 @@ nwf_compile_routing(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     }
     r.uplink = find_uplink(bridge);
     if (r.uplink && r.routing->has_mac) {
-        r.leave = nwf_asprintf("output:%u", r.uplink->ofport);
+        r.leave = nwf_trusted_output_text(r.uplink);
     }
     mac_to_text(&r.routing->mac, r.mac);
     add_uplinks(&r);

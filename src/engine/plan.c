@@ -33,7 +33,9 @@ nwf_owner_of(uint64_t cookie)
     case NWF_COOKIE_DELIVER:
     case NWF_COOKIE_TRUSTED:
     case NWF_COOKIE_FLOOD:
+    case NWF_COOKIE_GUARD:
     case NWF_COOKIE_LEARNED:
+    case NWF_COOKIE_OFFENDER:
         break;
     }
     return NWF_OWNER_SHARED;
@@ -58,7 +60,7 @@ nwf_plan_port_error(const struct nwf_plan_port *port)
 const struct nwf_error *
 nwf_plan_error(const struct nwf_plan *plan)
 {
-    return &plan->routed.error;
+    return plan->routed.error.text ? &plan->routed.error : &plan->unguarded;
 }
 
 bool
@@ -71,6 +73,7 @@ static void
 facts_clear(struct nwf_port *facts)
 {
     nwf_vec_clear(&facts->bond);
+    nwf_vec_clear(&facts->nics);
     nwf_vec_clear(&facts->macs);
     nwf_vec_clear(&facts->addresses);
     nwf_vlan_clear(&facts->vlan);
@@ -245,6 +248,7 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->holders);
     nwf_routed_config_clear(&plan->routed);
     nwf_routing_clear(&plan->routing);
+    nwf_error_clear(&plan->unguarded);
     free(plan->settings);
     free(plan->status);
     free(plan->datapath);

@@ -13,16 +13,6 @@
 
 #include "lib/uuid.h"
 
-struct update {
-    struct nwf_plan *plan;
-    const struct nwf_ovs_bridge *bridge;
-    const struct nwf_sources *sources;
-    bool all;          /* Read every row. */
-    bool is_reordered; /* Ports have come or gone, or have other numbers. */
-    bool is_changed;   /* Some port is not what it was. */
-    struct hmap by_uuid;
-};
-
 static bool
 filter_exists(void *store, const char *name)
 {
@@ -176,10 +166,10 @@ is_uplink(const struct nwf_routed_config *routed, const struct nwf_ovs_port *por
 }
 
 static void
-read_config(const struct update *u, const struct nwf_ovs_port *from, struct nwf_port_config *ret)
+read_config(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+            const struct nwf_ovs_port *from, const struct nwf_sources *sources,
+            struct nwf_port_config *ret)
 {
-    const struct nwf_ovs_bridge *bridge = u->bridge;
-    const struct nwf_sources *sources = u->sources;
     struct nwf_error err = NWF_ERROR_INIT;
     const char *reason;
 
@@ -190,7 +180,7 @@ read_config(const struct update *u, const struct nwf_ovs_port *from, struct nwf_
      * kept for its tags. */
     bool trusted = from->ofport == NWF_OFPORT_LOCAL || from->is_mirror_output
                    || nwf_is_named_trusted(&bridge->config, from->name)
-                   || (!bound && !reason && !r);
+                   || (!bound && (!reason || nwf_plan_guards(plan, from)) && !r);
 
     ret->name = nwf_strdup(from->name);
     ret->ofport = from->is_mirror_output ? 0 : from->ofport;
@@ -198,7 +188,7 @@ read_config(const struct update *u, const struct nwf_ovs_port *from, struct nwf_
     ret->vlan = nwf_vlan_copy(&from->vlan);
     ret->is_mirror_output = from->is_mirror_output;
     ret->is_patch = from->is_patch;
-    ret->is_uplink = trusted && is_uplink(&u->plan->routed, from);
+    ret->is_uplink = trusted && is_uplink(&plan->routed, from);
     if (trusted) {
         read_trusted(from, ret);
     } else if (r) {
@@ -207,6 +197,9 @@ read_config(const struct update *u, const struct nwf_ovs_port *from, struct nwf_
         quarantine(ret, reason);
     } else {
         check_guest(bridge, from, ret);
+    }
+    if (plan->bridge.has_guards) {
+        nwf_plan_read_guard(plan, from, ret);
     }
     nwf_error_clear(&err);
 }
@@ -242,6 +235,9 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     nwf_routed_config_clear(&plan->routed);
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
     plan->bridge.routing = nwf_plan_routes(plan) ? &plan->routing : NULL;
+    plan->bridge.has_guards = nwf_routed_has_guards(&plan->routed);
+    plan->bridge.guard_macs = &plan->routed.guard_macs;
+    plan->normal_why = bridge->normal_why;
     (void) set_text(&plan->datapath, datapath);
 }
 
@@ -263,9 +259,21 @@ read_sums(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
             now->inner_tags |= config->vlan.mode == NWF_VLAN_TUNNEL;
         }
     }
+    now->use_normal &= !now->has_guards;
+    nwf_plan_judge_guards(plan);
     plan->all_dirty |= now->use_normal != before.use_normal || now->inner_tags != before.inner_tags
                        || now->has_patch != before.has_patch;
 }
+
+struct update {
+    struct nwf_plan *plan;
+    const struct nwf_ovs_bridge *bridge;
+    const struct nwf_sources *sources;
+    bool all;          /* Read every row. */
+    bool is_reordered; /* Ports have come or gone, or have other numbers. */
+    bool is_changed;   /* Some port is not what it was. */
+    struct hmap by_uuid;
+};
 
 /* A row's place in 'by_uuid'. */
 struct place {
@@ -294,7 +302,7 @@ update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_por
     struct nwf_ovs_port from;
 
     nwf_ovs_read_port(u->bridge, ref, &from);
-    read_config(u, &from, &config);
+    read_config(u->plan, u->bridge, &from, u->sources, &config);
     if (!port) {
         port = nwf_plan_add_port(u->plan, &config);
         port->uuid = from.uuid;

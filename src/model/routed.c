@@ -263,6 +263,7 @@ take_mac(const char *entry, void *list_)
 {
     struct list *list = list_;
     struct nwf_guard_mac mac;
+    size_t n_addresses = 1;
     int r = count(list, NWF_GUARD_ENTRIES_MAX);
 
     if (r) {
@@ -283,6 +284,12 @@ take_mac(const char *entry, void *list_)
         if (!mac.has_address || nwf_address_equals(&other->address, &mac.address)) {
             return nwf_error_set(list->err, -EINVAL, "%s: \"%.80s\" is there twice", list->key,
                                  entry);
+        }
+        if (++n_addresses > NWF_GUARD_ADDRESSES_MAX) {
+            return nwf_error_set(list->err, -E2BIG,
+                                 "%s: \"%.80s\" is one IP address too many: %d are the most that "
+                                 "one Ethernet address may have",
+                                 list->key, entry, NWF_GUARD_ADDRESSES_MAX);
         }
     }
     nwf_vec_push(&list->config->guard_macs, mac);
@@ -492,6 +499,31 @@ nwf_guard_macs_equal(const struct nwf_guard_macs *a, const struct nwf_guard_macs
     for (size_t i = 0; i < a->n; i++) {
         if (compare_macs(&a->data[i], &b->data[i])
             || a->data[i].has_address != b->data[i].has_address) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+nwf_nics_copy(const struct nwf_nics *from, struct nwf_nics *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    nwf_vec_foreach (nic, from) {
+        nwf_vec_push(ret, *nic);
+    }
+}
+
+bool
+nwf_nics_equal(const struct nwf_nics *a, const struct nwf_nics *b)
+{
+    if (a->n != b->n) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        const struct nwf_nic *x = &a->data[i], *y = &b->data[i];
+        if (x->ofport != y->ofport || x->has_mac != y->has_mac
+            || memcmp(&x->mac, &y->mac, sizeof x->mac)) {
             return false;
         }
     }
