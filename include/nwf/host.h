@@ -123,6 +123,9 @@ void nwf_host_begin_owners(struct nwf_host *host);
 void nwf_host_keep_owner(struct nwf_host *host, const char *owner);
 void nwf_host_end_owners(struct nwf_host *host);
 
+/* The same of what has been wanted by nobody since, and of what is nobody's. */
+int nwf_host_remove_unwanted(struct nwf_host *host, struct nwf_error *err);
+
 /* Makes it true.  What an owner wants comes as a whole or, if the kernel refuses a part, not at
  * all.  At most 'max' owners are looked at; false: there are more.  *err says what could not be
  * removed. */

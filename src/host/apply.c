@@ -58,13 +58,13 @@ is_of_bridge(const struct nwf_host *host, const struct nwf_host_entry *entry)
     if (!strcmp(entry->item.device, host->bridge)) {
         return true;
     }
-    bool is_uplink = host->uplink && !strcmp(entry->item.device, host->uplink);
-    if (entry->item.kind != NWF_HOST_PROXY || (!is_uplink && !entry->is_withdrawn)) {
+    if (entry->item.kind != NWF_HOST_PROXY) {
         return false;
     }
     route.kind = NWF_HOST_ROUTE;
     const struct nwf_host_entry *other = nwf_entry_find(host, &route);
-    return !other || !other->elsewhere;
+    bool is_uplink = host->uplink && !strcmp(entry->item.device, host->uplink);
+    return (other && other->have) || ((is_uplink || entry->is_withdrawn) && !other);
 }
 
 /* What others may still say that they want is left where it is. */
@@ -108,6 +108,12 @@ remove_orphans(struct nwf_host *host, struct nwf_error *err)
         }
     }
     return first;
+}
+
+int
+nwf_host_remove_unwanted(struct nwf_host *host, struct nwf_error *err)
+{
+    return remove_orphans(host, err);
 }
 
 int
