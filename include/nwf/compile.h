@@ -80,9 +80,9 @@ struct nwf_bridge {
     bool no_meters;              /* The datapath has none. */
     enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
-    const struct nwf_routing *routing; /* The caller's; NULL: flows do not route. */
-    uint16_t mac_aging;          /* Seconds that a learned address is kept. */
-    bool has_guards;             /* Some NIC may be guarded: never 'use_normal'. */
+    const struct nwf_routing *routing;       /* The caller's; NULL: flows do not route. */
+    uint16_t mac_aging;                      /* Seconds that a learned address is kept. */
+    bool has_guards;                         /* Some NIC may be guarded: never 'use_normal'. */
     const struct nwf_guard_macs *guard_macs; /* What may leave it beside its own; NULL: nothing. */
     NWF_VEC(struct nwf_port) ports;          /* Ordered by ofport. */
 };

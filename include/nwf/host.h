@@ -73,6 +73,7 @@ struct nwf_host_device {
     bool up;
     bool has_mac;
     struct nwf_mac mac;
+    uint32_t mtu;
     int master; /* The bridge or bond that it is in; 0: none. */
 };
 

@@ -45,6 +45,7 @@ enum nwf_table {
     NWF_TABLE_ROUTE_HOST = 222,
     NWF_TABLE_ROUTE_HEARD = 223,
     NWF_TABLE_ROUTE_STATION = 224,
+    NWF_TABLE_ROUTE_WIRE = 225,
     NWF_TABLE_END, /* Behind the last. */
 };
 

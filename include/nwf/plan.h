@@ -118,6 +118,7 @@ struct nwf_plan {
     struct nwf_routing routing;      /* If flows route, what they know. */
     const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
     struct nwf_error unguarded;      /* Why a guard does not hold. */
+    bool is_userspace;               /* The bridge is on the userspace datapath. */
     const struct nwf_host *host;     /* What the host is like; the caller's; NULL: not known. */
     struct nwf_error host_error;     /* Why it is not as routed guests need it. */
     char *host_note;                 /* What settings of its kernel were before us; or NULL. */

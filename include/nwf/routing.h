@@ -33,14 +33,19 @@ struct nwf_routing {
     bool has_mac;
     struct nwf_mac mac; /* The host's, which the uplink and the bridge have. */
     struct nwf_gateway gateways[NWF_N_ROUTED];
-    struct nwf_inwards inwards;         /* Ordered; each once. */
-    struct nwf_addresses link_gateways; /* Link-local addresses that guests know a router by. */
-    uint32_t mtu;                       /* Of the uplink, if some other port's is larger; or 0. */
-    bool answers_nd;                    /* The datapath can make an answer of a solicitation. */
+    struct nwf_inwards inwards; /* Ordered; each once. */
+    /* Addresses that guests alone know a router by. */
+    struct nwf_addresses gateway_addresses;
+    uint32_t mtu;    /* Of the uplink, if some other port's is larger; or 0. */
+    bool answers_nd; /* The datapath can make an answer of a solicitation. */
 };
 
+void nwf_routing_copy(const struct nwf_routing *from, struct nwf_routing *ret);
 void nwf_routing_clear(struct nwf_routing *routing);
 bool nwf_routing_equals(const struct nwf_routing *a, const struct nwf_routing *b);
+
+/* IPv6's. */
+bool nwf_address_is_link_local(const struct nwf_address *address);
 
 /* Whether the provider's network does not route to the address: it is private, or of no use
  * outside of a link. */

@@ -211,7 +211,7 @@ describe_routing(struct nwf_plan *plan, struct nwf_error *err)
     port->config.is_uplink = true;
     plan->bridge.routing = routing;
     routing->has_mac = routing->answers_nd = true;
-    nwf_vec_push(&routing->link_gateways, router);
+    nwf_vec_push(&routing->gateway_addresses, router);
     if ((r = nwf_mac_parse(own_mac, &routing->mac, err)) || (r = read_gateway(routing, err))) {
         return r;
     }

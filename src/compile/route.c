@@ -20,6 +20,7 @@
  *   ROUTE_ARRIVE          From the uplink: questions, packets for guests; all else is the host's.
  *   ROUTE_ASKED           Whether a question is for a guest's address.
  *   ROUTE_HOST            From the host: to the gateway, to groups, to stations on either side.
+ *   ROUTE_WIRE            What the host says of guests' addresses, to the uplink alone.
  *   ROUTE_HEARD           Filled by the switch: stations that were heard on the uplink.
  *   ROUTE_STATION         To them, and to nobody else there.
  *
@@ -49,7 +50,8 @@
 #define IN_NO_VLAN "reg1=0/0xfff"
 #define MAC_SIZE (ETH_ADDR_STRLEN + 1)
 
-static const char *const families[NWF_N_ROUTED] = {[NWF_ROUTED_IP] = "ip", [NWF_ROUTED_IPV6] = "ipv6"};
+static const char *const families[NWF_N_ROUTED] = {
+    [NWF_ROUTED_IP] = "ip", [NWF_ROUTED_IPV6] = "ipv6"};
 
 struct routes {
     const struct nwf_bridge *bridge;
@@ -117,20 +119,25 @@ add_entries(const struct routes *r)
     add(r, NWF_TABLE_FORWARD, NWF_PRIORITY_ROUTE_HOST, other, "output:LOCAL");
 }
 
-/* Link-local addresses are those of stations on the bridge, but for a router's. */
+/* Link-local addresses are those of stations on the bridge, but for a router's.  Where the host's
+ * kernel is to answer, it would do so for guests that look for duplicates as well. */
 static void
 add_questions(const struct routes *r)
 {
     char *to_answer CLEANUP_FREE = nwf_asprintf("resubmit(,%d)", NWF_TABLE_ROUTE_ANSWER);
     const char *answer = r->routing->answers_nd ? to_answer : "output:LOCAL";
+    char *dad CLEANUP_FREE = r->routing->answers_nd ? nwf_asprintf("resubmit(,%d)", NWF_TABLE_GROUP)
+                                                    : nwf_strdup("drop");
 
     add(r, NWF_TABLE_ROUTE_ARP, 100, "arp", "resubmit(,%d)", NWF_TABLE_ROUTE_ANSWER);
-    add(r, NWF_TABLE_ROUTE_ND, 300, "ipv6,ipv6_src=::", "resubmit(,%d)", NWF_TABLE_GROUP);
-    nwf_vec_foreach (gateway, &r->routing->link_gateways) {
+    add(r, NWF_TABLE_ROUTE_ND, 300, "ipv6,ipv6_src=::", "%s", dad);
+    nwf_vec_foreach (gateway, &r->routing->gateway_addresses) {
         char *text CLEANUP_FREE = nwf_address_format(gateway);
         char *match CLEANUP_FREE =
             nwf_asprintf("icmp6,icmp_type=135,icmp_code=0,nd_target=%s", text);
-        add(r, NWF_TABLE_ROUTE_ND, 150, match, "%s", answer);
+        if (nwf_address_is_link_local(gateway)) {
+            add(r, NWF_TABLE_ROUTE_ND, 150, match, "%s", answer);
+        }
     }
     add(r, NWF_TABLE_ROUTE_ND, 140, "icmp6,icmp_type=135,icmp_code=0,nd_target=fe80::/10",
         "resubmit(,%d)", NWF_TABLE_GROUP);
@@ -336,6 +343,20 @@ add_uplinks(const struct routes *r)
 
 /* ---- What the host sends. ---- */
 
+/* What is said of an address that guests alone know a router by: another one may have it outside.
+ */
+static void
+add_gateway_announcements(const struct routes *r)
+{
+    nwf_vec_foreach (gateway, &r->routing->gateway_addresses) {
+        char *text CLEANUP_FREE = nwf_address_format(gateway);
+        char *match CLEANUP_FREE = gateway->family == AF_INET
+                                       ? nwf_asprintf("arp,arp_spa=%s", text)
+                                       : nwf_asprintf("icmp6,icmp_type=136,nd_target=%s", text);
+        add(r, NWF_TABLE_ROUTE_HOST, 390, match, "resubmit(,%d)", NWF_TABLE_FORWARD);
+    }
+}
+
 /* Advertisements of a router, and a DHCP server's answers, are for guests. */
 static void
 add_host_groups(const struct routes *r, const char *leave)
@@ -366,7 +387,9 @@ add_host(const struct routes *r)
             add(r, NWF_TABLE_ROUTE_HOST, 400, match, "%s", r->leave);
         }
     }
+    add_gateway_announcements(r);
     add_host_groups(r, leave);
+    add(r, NWF_TABLE_ROUTE_WIRE, 0, "", "%s", r->leave ? r->leave : "drop");
     add(r, NWF_TABLE_ROUTE_HOST, 0, "", "resubmit(,%d)", NWF_TABLE_FORWARD);
     add(r, NWF_TABLE_FORWARD, NWF_PRIORITY_ROUTE_STATION, "in_port=LOCAL," IN_NO_VLAN ",reg15=1",
         "resubmit(,%d),resubmit(,%d)", NWF_TABLE_ROUTE_HEARD, NWF_TABLE_ROUTE_STATION);

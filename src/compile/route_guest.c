@@ -112,6 +112,31 @@ add_asked(const struct nwf_bridge *bridge, const struct nwf_port *port,
     add(port, NWF_TABLE_ROUTE_ASKED, NWF_PRIORITY_ROUTE_OWN, &match, &actions, flows);
 }
 
+/* The host tells the provider's router where the address is; to the guest, that would be somebody
+ * who has taken it. */
+static void
+add_announcement(const struct nwf_port *port, const struct nwf_address *address,
+                 struct nwf_flow_set *flows)
+{
+    struct nwf_prefix prefix = nwf_prefix_of(address);
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    if (address->family == AF_INET) {
+        match_set_dl_type(&match, htons(ETH_TYPE_ARP));
+        match_set_nw_src_masked(&match, prefix.ip4, prefix.mask4);
+    } else {
+        match_set_dl_type(&match, htons(ETH_TYPE_IPV6));
+        match_set_nw_proto(&match, IPPROTO_ICMPV6);
+        match_set_icmp_type(&match, ND_NEIGHBOR_ADVERT);
+        match_set_icmp_code(&match, 0);
+        match_set_nd_target_masked(&match, &prefix.ip6, &prefix.mask6);
+    }
+    nwf_put_resubmit(&actions, NWF_TABLE_ROUTE_WIRE);
+    add(port, NWF_TABLE_ROUTE_HOST, NWF_PRIORITY_ROUTE_ANNOUNCED, &match, &actions, flows);
+}
+
 void
 nwf_compile_guest_routes(const struct nwf_bridge *bridge, const struct nwf_port *port,
                          struct nwf_flow_set *flows)
@@ -124,5 +149,6 @@ nwf_compile_guest_routes(const struct nwf_bridge *bridge, const struct nwf_port 
         add_source(port, address, flows);
         add_destination(port, address, flows);
         add_asked(bridge, port, address, flows);
+        add_announcement(port, address, flows);
     }
 }

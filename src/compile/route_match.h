@@ -13,6 +13,9 @@
 #define NWF_PRIORITY_ROUTE_OWN 200
 #define NWF_PRIORITY_ROUTE_SOURCE 200
 
+/* In NWF_TABLE_ROUTE_HOST: what the host says of guests' addresses. */
+#define NWF_PRIORITY_ROUTE_ANNOUNCED 380
+
 /* An address as Open vSwitch has it: one of the pairs, by its family. */
 struct nwf_prefix {
     ovs_be32 ip4, mask4;

@@ -68,29 +68,6 @@ nwf_plan_read_addresses(struct nwf_plan_port *port)
     port->facts.own_mac = find_own_mac(&port->config.binding, &port->facts.macs);
 }
 
-static void
-read_ips(const struct nwf_param *param, int family, struct nwf_addresses *ret)
-{
-    for (size_t i = 0; param && i < param->values.n; i++) {
-        struct nwf_address address;
-        if (!nwf_address_parse(param->values.data[i], true, &address, NULL)
-            && address.family == family) {
-            nwf_vec_push(ret, address);
-        }
-    }
-}
-
-/* What is no address its filter refuses; nothing is routed to it. */
-void
-nwf_plan_read_ips(const struct nwf_port_config *config, struct nwf_addresses *ret)
-{
-    nwf_vec_clear(ret);
-    if (config->role == NWF_GUEST) {
-        read_ips(nwf_params_find(&config->binding.params, "IP"), AF_INET, ret);
-        read_ips(nwf_params_find(&config->binding.params, "IPV6"), AF_INET6, ret);
-    }
-}
-
 /* ---- Sightings. ---- */
 
 bool

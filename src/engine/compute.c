@@ -168,7 +168,7 @@ set_facts(struct nwf_plan_port *port)
     facts->has_floats = false;
     memcpy(facts->limits, port->config.binding.limits, sizeof facts->limits);
     facts->is_uplink = port->config.is_uplink;
-    nwf_plan_read_ips(&port->config, &facts->addresses);
+    nwf_plan_set_route_facts(port);
     facts->has_own_mac = port->config.has_own_mac;
     facts->host_mac = port->config.own_mac;
     nwf_vec_clear(&facts->bond);

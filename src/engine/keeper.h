@@ -6,6 +6,7 @@
 
 #include "nwf/conn.h"
 #include "nwf/keeper.h"
+#include "nwf/surroundings.h"
 #include "nwf/unixctl_call.h"
 #include "plan.h"
 
@@ -78,6 +79,10 @@ struct nwf_keeper {
     bool host_news;          /* Something is to be said of the bridge. */
     struct nwf_mac bridge_mac, uplink_mac;   /* That were announced; zero: none. */
     long long int host_look_at, announce_at; /* 0: never. */
+
+    struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */
+    unsigned int around_seqno;            /* by this state of its kernel. */
+    bool is_around_known;
 
     char *recorded; /* The settings of the bridge that are on record. */
 
@@ -181,6 +186,11 @@ bool nwf_keeper_has_host_work(const struct nwf_keeper *keeper);
 void nwf_keeper_do_host_work(struct nwf_keeper *keeper);
 void nwf_keeper_wait_for_host(const struct nwf_keeper *keeper);
 void nwf_keeper_close_host(struct nwf_keeper *keeper);
+
+/* What flows that route know, into the plan; see keeper_routing.c. */
+void nwf_keeper_look_around(struct nwf_keeper *keeper);
+void nwf_keeper_ask_routers(struct nwf_keeper *keeper);
+void nwf_keeper_forget_around(struct nwf_keeper *keeper);
 
 /* The note of settings that are about to be changed; false: it is not to be written.  *ret_note is
  * new, or NULL if there is to be none any more. */

@@ -9,9 +9,6 @@
 /* The port's addresses, and which of them is its own, out of its binding. */
 void nwf_plan_read_addresses(struct nwf_plan_port *port);
 
-/* The guest's IP addresses and subnets, out of its binding. */
-void nwf_plan_read_ips(const struct nwf_port_config *config, struct nwf_addresses *ret);
-
 /* Gives the port another config, which is taken; removes ports that nwf_plan_update() has not
  * seen. */
 void nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,

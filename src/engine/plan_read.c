@@ -234,6 +234,7 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->spanning_tree = bridge->spanning_tree;
     nwf_routed_config_clear(&plan->routed);
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
+    plan->is_userspace = bridge->userspace;
     plan->bridge.routing = nwf_plan_routes(plan) ? &plan->routing : NULL;
     plan->bridge.has_guards = nwf_routed_has_guards(&plan->routed);
     plan->bridge.guard_macs = &plan->routed.guard_macs;

@@ -26,7 +26,8 @@ static bool
 same_device(const struct nwf_host_device *a, const struct nwf_host_device *b)
 {
     return !strcmp(a->name, b->name) && a->up == b->up && a->has_mac == b->has_mac
-           && a->master == b->master && !memcmp(&a->mac, &b->mac, sizeof a->mac);
+           && a->master == b->master && a->mtu == b->mtu
+           && !memcmp(&a->mac, &b->mac, sizeof a->mac);
 }
 
 /* The kernel removes routes of a device that goes down without a word. */

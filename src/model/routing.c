@@ -11,8 +11,22 @@ void
 nwf_routing_clear(struct nwf_routing *routing)
 {
     nwf_vec_clear(&routing->inwards);
-    nwf_vec_clear(&routing->link_gateways);
+    nwf_vec_clear(&routing->gateway_addresses);
     memset(routing, 0, sizeof *routing);
+}
+
+void
+nwf_routing_copy(const struct nwf_routing *from, struct nwf_routing *ret)
+{
+    *ret = *from;
+    memset(&ret->inwards, 0, sizeof ret->inwards);
+    memset(&ret->gateway_addresses, 0, sizeof ret->gateway_addresses);
+    nwf_vec_foreach (inward, &from->inwards) {
+        nwf_vec_push(&ret->inwards, *inward);
+    }
+    nwf_vec_foreach (address, &from->gateway_addresses) {
+        nwf_vec_push(&ret->gateway_addresses, *address);
+    }
 }
 
 static bool
@@ -54,7 +68,7 @@ nwf_routing_equals(const struct nwf_routing *a, const struct nwf_routing *b)
     }
     return a->has_mac == b->has_mac && !memcmp(&a->mac, &b->mac, sizeof a->mac) && a->mtu == b->mtu
            && a->answers_nd == b->answers_nd && inwards_equal(&a->inwards, &b->inwards)
-           && addresses_equal(&a->link_gateways, &b->link_gateways);
+           && addresses_equal(&a->gateway_addresses, &b->gateway_addresses);
 }
 
 bool
@@ -65,6 +79,14 @@ nwf_address_covers(const struct nwf_address *outer, const struct nwf_address *in
     return outer->family == inner->family && outer->prefix_len <= inner->prefix_len
            && !memcmp(outer->bytes, inner->bytes, whole)
            && (!rest || !((outer->bytes[whole] ^ inner->bytes[whole]) >> (8 - rest)));
+}
+
+bool
+nwf_address_is_link_local(const struct nwf_address *address)
+{
+    static const struct nwf_address range = {AF_INET6, {0xfe, 0x80}, 10};
+
+    return nwf_address_covers(&range, address);
 }
 
 bool

@@ -45,6 +45,15 @@ struct bridge {
     uint8_t zones[0x10000];
 };
 
+static struct nwf_mac
+mac_of(const char *text)
+{
+    struct nwf_mac mac;
+
+    assert_int_equal(nwf_mac_parse(text, &mac, NULL), 0);
+    return mac;
+}
+
 static void
 add_port(struct bridge *b, const char *name, uint16_t ofport, enum nwf_port_role role)
 {
@@ -56,17 +65,13 @@ add_port(struct bridge *b, const char *name, uint16_t ofport, enum nwf_port_role
         config.binding.isolated = ofport >= GUEST + 2;
         params_of(addresses[ofport - GUEST], &config.binding.params);
     }
-    config.is_uplink = ofport == UPLINK;
+    if (ofport == UPLINK) {
+        config.is_uplink = true;
+        config.leader = ofport;
+        config.guarding = NWF_GUARDED;
+        nwf_vec_push(&config.nics, ((struct nwf_nic){ofport, true, mac_of(HOST_MAC)}));
+    }
     nwf_plan_add_port(&b->plan, &config);
-}
-
-static struct nwf_mac
-mac_of(const char *text)
-{
-    struct nwf_mac mac;
-
-    assert_int_equal(nwf_mac_parse(text, &mac, NULL), 0);
-    return mac;
 }
 
 static struct nwf_address
@@ -102,7 +107,7 @@ describe(const struct situation *s, struct nwf_routing *routing)
         nwf_vec_push(&routing->inwards,
                      ((struct nwf_inward){address_of(inwards[i].address), inwards[i].is_own}));
     }
-    nwf_vec_push(&routing->link_gateways,
+    nwf_vec_push(&routing->gateway_addresses,
                  ((struct nwf_address){AF_INET6, {0xfe, 0x80, [15] = 1}, 128}));
     routing->mtu = s->mtu;
     routing->answers_nd = !s->no_nd;
@@ -120,6 +125,7 @@ bridge_new(const struct situation *s)
     nwf_plan_init(&b->plan, "br0");
     b->plan.zones = b->zones;
     b->plan.bridge.audit = s->audit;
+    b->plan.bridge.has_guards = true;
     b->plan.bridge.routing = &b->plan.routing;
     describe(s, &routing);
     nwf_plan_set_routing(&b->plan, &routing);
