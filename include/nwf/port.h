@@ -31,6 +31,7 @@ struct nwf_port_config {
     bool is_uplink;        /* Trusted: flows route to the provider's network by it. */
     bool needs_normal;     /* Trusted: only the NORMAL action forwards to it. */
     /* On a bridge with guards, of ports that are trusted: */
+    char *port_name; /* that of its Port, if it has a leader; */
     uint16_t leader; /* see nwf/compile.h; */
     struct nwf_nics nics;
     bool is_hashed;

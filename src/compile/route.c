@@ -175,9 +175,9 @@ add_answers(const struct routes *r)
     }
     add(r, NWF_TABLE_ROUTE_ANSWER, 100, "icmp6,icmp_type=135,icmp_code=0",
         "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:%s->eth_src,%s,"
-        "set_field:136->icmpv6_type,set_field:0xe0000000->nd_reserved,"
+        "set_field:%s->nd_sll,set_field:136->icmpv6_type,set_field:0xe0000000->nd_reserved,"
         "set_field:2->nd_options_type,resubmit(,%d)",
-        r->mac, swap_ip6, NWF_TABLE_ROUTE_ANSWER);
+        r->mac, swap_ip6, r->mac, NWF_TABLE_ROUTE_ANSWER);
 }
 
 /* ---- Packets. ---- */

@@ -54,7 +54,7 @@
 char *
 nwf_trusted_output_text(const struct nwf_port *port)
 {
-    return port->leader ? nwf_asprintf("clone(set_field:0x%x/0xffff->reg%d,resubmit(,%d))",
+    return port->leader ? nwf_asprintf("clone(set_field:0x%x->reg%d,resubmit(,%d))",
                                        port->leader, NWF_REG_KNOWN, NWF_TABLE_GUARD)
                         : nwf_asprintf("output:%u", port->ofport);
 }
