@@ -156,17 +156,26 @@ list_wanted(struct nwf_host *host, const struct nwf_host_places *places, struct 
 
 /* ---- Notes. ---- */
 
-static bool
-has_path(const char *note, const char *path)
+/* The value that the note has of the setting: a new string, or NULL. */
+static char *
+find_value(const char *note, const char *path)
 {
     size_t n = strlen(path);
 
     for (const char *at = note; at && *at; at += strcspn(at, " "), at += *at == ' ') {
         if (!strncmp(at, path, n) && at[n] == '=') {
-            return true;
+            return nwf_strndup(at + n + 1, strcspn(at + n + 1, " "));
         }
     }
-    return false;
+    return NULL;
+}
+
+static bool
+has_path(const char *note, const char *path)
+{
+    char *value CLEANUP_FREE = find_value(note, path);
+
+    return value != NULL;
 }
 
 /* A kernel without IPv6 has none of its settings. */
@@ -200,6 +209,25 @@ nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places *plac
 
 /* ---- Doing it. ---- */
 
+/* A NIC that has left the bridge is the host's own again. */
+static void
+give_back_uplink(const struct nwf_host_places *places, const char *note)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        char *path CLEANUP_FREE = NULL, *before CLEANUP_FREE = NULL;
+
+        if (s->where & where_of(places) || !(s->where & USERSPACE_FLOWS)) {
+            continue;
+        }
+        path = nwf_asprintf("%s%s%s", s->before, places->uplink, s->behind);
+        before = find_value(note, path);
+        if (before && nwf_sysctl_equals(path, s->value)) {
+            (void) nwf_sysctl_write(path, before, NULL);
+        }
+    }
+}
+
 int
 nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places *places,
                         const char *note, bool *ret_missing, struct nwf_error *err)
@@ -208,6 +236,9 @@ nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places *pla
     int r;
 
     *ret_missing = false;
+    if (places->by_flows && places->uplink) {
+        give_back_uplink(places, note);
+    }
     list_wanted(host, places, &list);
     nwf_vec_foreach (wanted, &list) {
         char *now CLEANUP_FREE = NULL;

@@ -9,8 +9,8 @@
 /* Whose settings. */
 struct nwf_host_places {
     const char *bridge, *uplink;
-    bool by_flows;     /* Flows route, and the uplink is on the bridge, */
-    bool is_userspace; /* which is on the userspace datapath. */
+    bool by_flows;     /* Flows route. */
+    bool is_userspace; /* If so: the uplink is on the bridge, on the userspace datapath. */
 };
 
 /* A note is what NWF_BRIDGE_SETTINGS has.  Appends to the note 'before', which may be NULL, what is

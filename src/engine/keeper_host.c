@@ -337,7 +337,7 @@ places_of(const struct nwf_plan *plan)
         .bridge = plan->name,
         .uplink = plan->routed.uplink,
         .by_flows = plan->routed.via == NWF_VIA_FLOWS,
-        .is_userspace = plan->is_userspace,
+        .is_userspace = plan->is_userspace && nwf_plan_find_uplink(plan),
     };
 }
 

@@ -105,6 +105,9 @@ class Guest:
         run("ip", "link", "set", f"{self.name}g", "netns", self.node.network)
         wire.switch_offloads_off(self.name)
         sysctl(f"net.ipv6.conf.{self.name}.disable_ipv6", 1)  # as libvirt does with a tap
+        # Open vSwitch's userspace datapath only looks on: the kernel takes frames in as well.
+        sysctl(f"net.ipv4.conf.{self.name}.arp_ignore", 8)
+        sysctl(f"net.ipv4.conf.{self.name}.forwarding", 0)
         run("ip", "link", "set", self.name, "up")
         with self.node:
             run("ip", "link", "set", f"{self.name}g", "name", self.interface, "address", self.mac)
