@@ -8,6 +8,7 @@
 #include "nwf/mac.h"
 #include "nwf/program.h"
 #include "nwf/role.h"
+#include "nwf/routed.h"
 #include "nwf/vlan.h"
 
 /* Highest port number that a bridge gives to a port (OFPP_MAX of OpenFlow 1.0). */
@@ -56,6 +57,12 @@ struct nwf_port {
                        * nwf_compile_guest(). */
     bool has_own_mac; /* Trusted: 'host_mac' is the host's own. */
     struct nwf_mac host_mac;
+    /* Trusted, on a bridge with guards, if it is guarded or its Port is a bond: the number by which
+     * NWF_TABLE_GUARD knows its Port, and the NICs of that, the active one first.  Else 0. */
+    uint16_t leader;
+    struct nwf_nics nics;
+    bool is_hashed; /* The bond's other end knows that it is one (LACP). */
+    enum nwf_guarding guarding;
     uint16_t zone;                   /* Guest: of conntrack, if its program is stateful. */
     struct nwf_flood_verdicts flood; /* Guest: set by nwf_compile_guest(). */
     uint8_t unreached; /* Set by nwf_compile_bridge(): kinds of flooded frames, a bit each. */
@@ -72,7 +79,9 @@ struct nwf_bridge {
     enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
     uint16_t mac_aging;          /* Seconds that a learned address is kept. */
-    NWF_VEC(struct nwf_port) ports; /* Ordered by ofport. */
+    bool has_guards;             /* Some NIC may be guarded: never 'use_normal'. */
+    const struct nwf_guard_macs *guard_macs; /* What may leave it beside its own; NULL: nothing. */
+    NWF_VEC(struct nwf_port) ports;          /* Ordered by ofport. */
 };
 
 /* Frees what *bridge owns. */

@@ -10,6 +10,7 @@
 
 #include "nwf/cleanup.h"
 #include "nwf/port.h"
+#include "nwf/routed.h"
 #include "openvswitch/uuid.h"
 
 struct nwf_ovsdb;
@@ -21,15 +22,19 @@ extern const char *const nwf_tree_notes[NWF_N_TREES];
 /* A row of Interface with what its Port says.  Strings are the database's. */
 struct nwf_ovs_port {
     const char *name;
+    const char *port_name; /* Its Port's, which is another if that is a bond. */
     struct uuid uuid, port_uuid;
     const char *own_mac; /* The host's, by this port; NULL: it is no interface of the host's. */
     const char *trees[NWF_N_TREES];      /* Values of nwf_tree_keys, NULL if absent; */
     const char *tree_notes[NWF_N_TREES]; /* and of nwf_tree_notes. */
     uint16_t ofport;                     /* 0: none assigned (yet). */
     struct nwf_vlan vlan;
-    bool normal_only; /* Its Port is something that only NORMAL forwards to. */
+    bool normal_only; /* Its Port is something that only NORMAL forwards to, */
+    bool is_bond;     /* and be it for no other reason than that it has several NICs. */
+    bool has_lacp;    /* Whose other end knows of it. */
     /* The members of its Port, if that is a bond without LACP: the active one first. */
     NWF_VEC(uint16_t) bond;
+    struct nwf_nics nics;  /* Of its Port, the active one first. */
     bool is_mirror_output; /* Reserved for mirrored frames. */
     bool is_patch;         /* Leads to another bridge of the switch. */
     /* A setting by which ovs-vswitchd sends frames to the port past its flows, or NULL. */
@@ -55,7 +60,8 @@ struct nwf_ovs_bridge {
     size_t n_controllers;
     const char *owner; /* Who else programs all of its flows, and deletes others'; or NULL. */
     bool mcast_snooping;
-    bool normal_only; /* It uses spanning tree or the like. */
+    bool normal_only;       /* It uses spanning tree or the like: */
+    const char *normal_why; /* what; NULL if it does not. */
     bool forward_bpdu;
     bool two_tags;               /* other_config:vlan-limit lets it see a tag inside of another. */
     struct nwf_vlan_set flooded; /* flood_vlans. */

@@ -27,6 +27,10 @@ enum nwf_table {
     NWF_TABLE_COMPARE_ETH_SRC = 201,
     NWF_TABLE_COMPARE_ARP_SHA = 202,
     NWF_TABLE_COMPARE_ARP_SPA = 203,
+    NWF_TABLE_GUARD = 204,
+    NWF_TABLE_GUARD_SENDER = 205,
+    NWF_TABLE_OFFENDERS = 206,
+    NWF_TABLE_LEAVE = 207,
     NWF_TABLE_END, /* Behind the last. */
 };
 
@@ -47,6 +51,7 @@ enum nwf_register {
     NWF_REG_SETS = 6,     /* The first of four: sets that the frame's addresses are in, a bit a
                            * set (src/compile/sets.h). */
     NWF_REG_STRAY = 10,   /* What conntrack does not tell of the packet: an enum nwf_stray. */
+    NWF_REG_OFFENCE = 10, /* In NWF_TABLE_OFFENDERS: an enum nwf_offence. */
     NWF_REG_OWNER = 11,   /* NWF_OWNED, and the OpenFlow port of the guest whose own address the
                            * destination is; 0: nobody's.  Or NWF_NOWHERE. */
     NWF_REG_OPERAND = 12, /* What a field is compared with, its last 32 bits; */
@@ -67,6 +72,16 @@ enum nwf_stray {
     NWF_STRAY_INVALID, /* To Linux it is invalid. */
     NWF_STRAY_DOUBT,   /* It may be in any state. */
     NWF_STRAY_ERROR,   /* An invalid error of ICMP that may be related. */
+};
+
+/* Why a frame does not leave a NIC that is guarded. */
+enum nwf_offence {
+    NWF_OFFENCE_NONE,
+    NWF_OFFENCE_SOURCE, /* Its Ethernet source is not allowed, or not in its VLAN; */
+    NWF_OFFENCE_IP,     /* or not with its IP address. */
+    NWF_OFFENCE_ARP,    /* ARP's sender is another station. */
+    NWF_OFFENCE_ND,     /* Neighbour discovery speaks of another, or is not for hosts. */
+    NWF_N_OFFENCES,
 };
 
 /* In the first table towards guests: a guest's rows, frames with a tag that is not seen, the
@@ -102,6 +117,7 @@ enum nwf_stray {
 /* In reg3. */
 #define NWF_RECEIVER_GUEST 0   /* The one in reg0. */
 #define NWF_RECEIVER_TRUSTED 1 /* The one in reg2. */
+#define NWF_RECEIVER_GUARDED 2 /* The same by NWF_TABLE_GUARD. */
 #define NWF_RECEIVER_LIST (1u << 30)
 /* Access ports, which get no frame with another tag inside of their VLAN's. */
 #define NWF_RECEIVER_ACCESS (1u << 31)
@@ -125,17 +141,19 @@ nwf_is_meter(uint32_t id)
  * rule is its index in the port's program; 0xffff and above share the last.  Kinds
  * of rules have bit 0x10, so that a mask tells them from what ports share. */
 enum nwf_cookie_kind {
-    NWF_COOKIE_FIXED = 1,      /* Of the pipeline, no port's. */
-    NWF_COOKIE_CLASSIFY = 2,   /* A guest's way in, where it is heard, and how it is reached. */
-    NWF_COOKIE_FROM_VM = 0x11, /* A rule of a guest, direction out. */
-    NWF_COOKIE_TO_VM = 0x12,   /* A rule of a guest, direction in. */
-    NWF_COOKIE_DELIVER = 5,    /* A guest's own address. */
-    NWF_COOKIE_TRUSTED = 6,    /* From and to a trusted port. */
-    NWF_COOKIE_FLOOD = 7,      /* To all of a VLAN. */
-    NWF_COOKIE_QUARANTINE = 8, /* A port that nothing passes. */
-    NWF_COOKIE_PENDING = 9,    /* Matches nothing; while it is there, cached flows may be old. */
-    NWF_COOKIE_PINNED = 10,    /* A guest was heard: made by the switch, and kept by us. */
-    NWF_COOKIE_LEARNED = 0x81, /* Made by the switch itself (learn action). */
+    NWF_COOKIE_FIXED = 1,       /* Of the pipeline, no port's. */
+    NWF_COOKIE_CLASSIFY = 2,    /* A guest's way in, where it is heard, and how it is reached. */
+    NWF_COOKIE_FROM_VM = 0x11,  /* A rule of a guest, direction out. */
+    NWF_COOKIE_TO_VM = 0x12,    /* A rule of a guest, direction in. */
+    NWF_COOKIE_DELIVER = 5,     /* A guest's own address. */
+    NWF_COOKIE_TRUSTED = 6,     /* From and to a trusted port. */
+    NWF_COOKIE_FLOOD = 7,       /* To all of a VLAN. */
+    NWF_COOKIE_QUARANTINE = 8,  /* A port that nothing passes. */
+    NWF_COOKIE_PENDING = 9,     /* Matches nothing; while it is there, cached flows may be old. */
+    NWF_COOKIE_PINNED = 10,     /* A guest was heard: made by the switch, and kept by us. */
+    NWF_COOKIE_GUARD = 11,      /* Of the uplink guard. */
+    NWF_COOKIE_LEARNED = 0x81,  /* Made by the switch itself (learn action), */
+    NWF_COOKIE_OFFENDER = 0x82, /* and so: who has sent what the uplink guard has kept back. */
 };
 
 #define NWF_COOKIE_MAGIC (UINT64_C(0x6e7766) << 40)

@@ -14,6 +14,7 @@
 #include "nwf/pipeline.h"
 #include "nwf/policies.h"
 #include "nwf/port.h"
+#include "nwf/routed.h"
 #include "nwf/store.h"
 
 /* ---- Owners. ---- */
@@ -106,9 +107,12 @@ struct nwf_plan {
     NWF_VEC(struct nwf_plan_port *) ports; /* In the order of their numbers. */
     NWF_VEC(struct nwf_plan_row) rows;     /* In the order in which the database has them. */
     bool mcast_snooping, spanning_tree;
-    char *status;    /* What the database says of the bridge; NULL: nothing. */
-    char *datapath;  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
-    char *no_limits; /* Why zones have no limits; NULL: they have. */
+    struct nwf_routed_config routed; /* What its tags say of guests' way to the network. */
+    const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
+    struct nwf_error unguarded;      /* Why a guard does not hold. */
+    char *status;                    /* What the database says of the bridge; NULL: nothing. */
+    char *datapath;                  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
+    char *no_limits;                 /* Why zones have no limits; NULL: they have. */
     char *no_meters; /* Why guests have no limits; NULL: they have those that they are to have. */
     char *settings;  /* All that is the bridge's own, as it was read. */
 
@@ -129,6 +133,9 @@ struct nwf_plan {
 
 void nwf_plan_init(struct nwf_plan *plan, const char *name);
 void nwf_plan_finish(struct nwf_plan *plan);
+
+/* Why the bridge as a whole is not what its owner expects; .text is NULL if it is. */
+const struct nwf_error *nwf_plan_error(const struct nwf_plan *plan);
 
 /* Adds a port, dirty; *config is taken.  Ports are in order after nwf_plan_sort(). */
 struct nwf_plan_port *nwf_plan_add_port(struct nwf_plan *plan, struct nwf_port_config *config);

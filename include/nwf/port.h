@@ -7,6 +7,7 @@
 #include "nwf/binding.h"
 #include "nwf/mac.h"
 #include "nwf/role.h"
+#include "nwf/routed.h"
 #include "nwf/vlan.h"
 
 /* Spanning tree protocols take their frames from a port before its flows see them, and send
@@ -28,6 +29,13 @@ struct nwf_port_config {
     bool is_mirror_output; /* Trusted, and without flows. */
     bool is_patch;         /* Leads to another bridge of the switch. */
     bool needs_normal;     /* Trusted: only the NORMAL action forwards to it. */
+    /* On a bridge with guards, of ports that are trusted: */
+    uint16_t leader; /* see nwf/compile.h; */
+    struct nwf_nics nics;
+    bool is_hashed;
+    enum nwf_guarding guarding;
+    struct nwf_error
+        unguarded; /* why nothing leaves it, or what leaves it that flows do not see. */
 };
 
 void nwf_port_config_clear(struct nwf_port_config *config);

@@ -61,6 +61,11 @@ void nwf_cli_complain_of(const char *name, const char *cause);
 const struct nwf_ovs_bridge *nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges,
                                                  const char *name, struct nwf_error *err);
 
+/* The same as the database shows it now; 'bridges' is replaced. */
+const struct nwf_ovs_bridge *nwf_cli_read_bridge(struct nwf_ovsdb *db, const char *name,
+                                                 struct nwf_ovs_bridges *bridges,
+                                                 struct nwf_error *err);
+
 /* ---- Output. ---- */
 
 /* A table of text: cells are copied, columns aligned. */

@@ -48,3 +48,12 @@ nwf_cli_find_bridge(const struct nwf_ovs_bridges *bridges, const char *name, str
     nwf_error_set(err, -ENOENT, "%.80s: no such bridge", name);
     return NULL;
 }
+
+const struct nwf_ovs_bridge *
+nwf_cli_read_bridge(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_bridges *bridges,
+                    struct nwf_error *err)
+{
+    nwf_ovs_bridges_clear(bridges);
+    nwf_ovsdb_bridges(db, bridges);
+    return nwf_cli_find_bridge(bridges, name, err);
+}

@@ -23,6 +23,7 @@
 #include "nwf/text.h"
 #include "sighting.h"
 #include "tag.h"
+#include "uplink.h"
 
 #include "lib/packets.h"
 
@@ -32,6 +33,7 @@ nwf_bridge_finish(struct nwf_bridge *bridge)
     nwf_vec_foreach (port, &bridge->ports) {
         nwf_vec_clear(&port->bond);
         nwf_vec_clear(&port->macs);
+        nwf_vec_clear(&port->nics);
         nwf_vlan_clear(&port->vlan);
     }
     nwf_vec_clear(&bridge->ports);
@@ -276,6 +278,9 @@ nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     add_flooded_vlans(bridge, flows);
     nwf_compile_host_addresses(bridge, flows);
     nwf_compile_deliveries(bridge, flows);
+    if (bridge->has_guards) {
+        nwf_compile_guards(bridge, flows);
+    }
     nwf_compile_floods(bridge, flows);
 }
 

@@ -12,6 +12,7 @@
 
 #include "actions.h"
 #include "tag.h"
+#include "uplink.h"
 
 /* ---- How a port gets a frame. ---- */
 
@@ -32,13 +33,17 @@ put_guest(const struct nwf_port *port, bool untagged, struct ofpbuf *actions)
 static void
 put_trusted(const struct nwf_port *port, bool untagged, struct ofpbuf *actions)
 {
+    if (port->leader) {
+        nwf_put_load(actions, MFF_REG0 + NWF_REG_KNOWN, port->leader);
+    }
     if (untagged) {
         nwf_put_load(actions, MFF_REG0 + NWF_REG_RECEIVER,
-                     nwf_untagged_receiver(port, NWF_RECEIVER_TRUSTED));
+                     nwf_untagged_receiver(port, port->leader ? NWF_RECEIVER_GUARDED
+                                                              : NWF_RECEIVER_TRUSTED));
         nwf_put_goto(actions, NWF_TABLE_UNTAG);
     } else {
         nwf_put_restore_tag(actions);
-        nwf_put_output(actions, port->ofport);
+        nwf_put_trusted_output(port, actions);
     }
 }
 

@@ -28,6 +28,7 @@
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
 #include "tag.h"
+#include "uplink.h"
 
 /* Tables that visits of one flooded packet may go through: of 4,096 (ofproto/
  * ofproto-dpif-xlate.c, MAX_RESUBMITS) those that the sender's filter needs, and some for
@@ -318,12 +319,15 @@ put_outputs(struct flood *f, enum form form)
 {
     nwf_vec_foreach (port, &f->bridge->ports) {
         bool output = port->role == NWF_TRUSTED
-                          ? !f->bridge->use_normal
+                          ? !f->bridge->use_normal && nwf_is_flooded(port)
                           : port->role == NWF_GUEST && f->audience == AUDIENCE_ALL
                                 && verdict_of(f, port) == NWF_U_ACCEPT;
         if (output && receives(f, port) && form_of(f, port) == form) {
             put_form(f, form);
-            nwf_put_output(&f->part, port->ofport);
+            if (port->leader) {
+                f->n_tables += NWF_GUARD_TABLES;
+            }
+            nwf_put_trusted_output(port, &f->part);
             f->n_datapath += DATAPATH_OUTPUT;
         }
         if (port->role == NWF_TRUSTED && form == FORM_TRUNK) {

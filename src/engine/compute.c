@@ -171,6 +171,11 @@ set_facts(struct nwf_plan_port *port)
     nwf_vec_foreach (member, &port->config.bond) {
         nwf_vec_push(&facts->bond, *member);
     }
+    facts->leader = port->config.leader;
+    facts->is_hashed = port->config.is_hashed;
+    facts->guarding = port->config.guarding;
+    nwf_vec_clear(&facts->nics);
+    nwf_nics_copy(&port->config.nics, &facts->nics);
 }
 
 static void
@@ -300,7 +305,9 @@ same_facts(const struct nwf_port *a, const struct nwf_port *b)
            && a->has_own_mac == b->has_own_mac
            && !memcmp(&a->host_mac, &b->host_mac, sizeof a->host_mac)
            && nwf_vlan_equals(&a->vlan, &b->vlan) && !memcmp(&a->flood, &b->flood, sizeof a->flood)
-           && nwf_macs_equal(&a->macs, &b->macs) && a->bond.n == b->bond.n
+           && nwf_macs_equal(&a->macs, &b->macs) && a->leader == b->leader
+           && a->is_hashed == b->is_hashed && a->guarding == b->guarding
+           && nwf_nics_equal(&a->nics, &b->nics) && a->bond.n == b->bond.n
            && (!a->bond.n
                || !memcmp(a->bond.data, b->bond.data, a->bond.n * sizeof a->bond.data[0]));
 }
@@ -363,11 +370,13 @@ learn_facts(struct nwf_plan_port *port)
 
     nwf_vec_clear(&known->macs);
     nwf_vec_clear(&known->bond);
+    nwf_vec_clear(&known->nics);
     nwf_vlan_clear(&known->vlan);
     *known = port->facts;
     known->vlan = nwf_vlan_copy(&port->facts.vlan);
     memset(&known->macs, 0, sizeof known->macs);
     memset(&known->bond, 0, sizeof known->bond);
+    nwf_nics_copy(&port->facts.nics, &known->nics);
     nwf_vec_foreach (mac, &port->facts.macs) {
         nwf_vec_push(&known->macs, *mac);
     }

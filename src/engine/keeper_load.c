@@ -42,7 +42,9 @@ is_of_new_port(const struct nwf_keeper *k, const struct nwf_change *change)
     case NWF_COOKIE_TRUSTED:
     case NWF_COOKIE_FLOOD:
     case NWF_COOKIE_PENDING:
+    case NWF_COOKIE_GUARD:
     case NWF_COOKIE_LEARNED:
+    case NWF_COOKIE_OFFENDER:
         break;
     }
     return false;

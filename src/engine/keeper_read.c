@@ -105,7 +105,8 @@ static bool
 is_learned(const struct nwf_flow *flow)
 {
     return (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC
-           && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN && flow->table == NWF_TABLE_LEARNED;
+           && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN
+           && (flow->table == NWF_TABLE_LEARNED || flow->table == NWF_TABLE_OFFENDERS);
 }
 
 static void

@@ -86,8 +86,14 @@ change_port(struct tag_changes *changes, const struct nwf_plan_port *port, bool 
                                                   .value = value ? nwf_strdup(value) : NULL});
 }
 
-/* Ports that are not trusted take no part in spanning tree, which Open vSwitch speaks past
- * their flows: not now, nor if the bridge should come to use it. */
+/* Ports that are not trusted, or guarded, take no part in spanning tree, which Open vSwitch speaks
+ * past their flows: not now, nor if the bridge should come to use it. */
+static bool
+is_kept_out(const struct nwf_plan_port *port)
+{
+    return port->role != NWF_TRUSTED || port->config.guarding != NWF_UNGUARDED;
+}
+
 static bool
 leave_trees(struct tag_changes *changes, struct nwf_plan_port *port)
 {
@@ -126,11 +132,11 @@ return_to_trees(struct tag_changes *changes, const struct nwf_plan_port *port)
 static bool
 may_return_to_trees(const struct nwf_keeper *k, const struct nwf_plan_port *port)
 {
-    if (port->role != NWF_TRUSTED || (!port->notes.tree_notes[0] && !port->notes.tree_notes[1])) {
+    if (is_kept_out(port) || (!port->notes.tree_notes[0] && !port->notes.tree_notes[1])) {
         return false;
     }
     nwf_vec_foreach (other, &k->plan.ports) {
-        if ((*other)->role != NWF_TRUSTED && uuid_equals(&(*other)->port_uuid, &port->port_uuid)) {
+        if (is_kept_out(*other) && uuid_equals(&(*other)->port_uuid, &port->port_uuid)) {
             return false;
         }
     }
@@ -143,7 +149,7 @@ may_return_to_trees(const struct nwf_keeper *k, const struct nwf_plan_port *port
 static bool
 announce_port(struct nwf_keeper *k, struct nwf_plan_port *port, struct tag_changes *changes)
 {
-    bool wait = port->role != NWF_TRUSTED && leave_trees(changes, port) && k->plan.spanning_tree;
+    bool wait = is_kept_out(port) && leave_trees(changes, port) && k->plan.spanning_tree;
 
     if (port->new_zone) {
         change_tag(changes, port, NWF_TAG_ZONE, &port->notes.zone, nwf_asprintf("%u", port->zone));
@@ -221,8 +227,9 @@ summarize(const struct nwf_keeper *k)
         n_guests += port->role != NWF_TRUSTED;
         n_errors += port->role != NWF_TRUSTED && nwf_plan_port_error(port)->text;
     }
-    if (k->doubt.text) {
-        return nwf_asprintf("error: %s", nwf_error_text(&k->doubt));
+    if (k->doubt.text || nwf_plan_error(&k->plan)->text) {
+        return nwf_asprintf("error: %s",
+                            nwf_error_text(k->doubt.text ? &k->doubt : nwf_plan_error(&k->plan)));
     }
     return n_errors ? nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
                                    n_guests)

@@ -31,7 +31,9 @@ nwf_owner_of(uint64_t cookie)
     case NWF_COOKIE_DELIVER:
     case NWF_COOKIE_TRUSTED:
     case NWF_COOKIE_FLOOD:
+    case NWF_COOKIE_GUARD:
     case NWF_COOKIE_LEARNED:
+    case NWF_COOKIE_OFFENDER:
         break;
     }
     return NWF_OWNER_SHARED;
@@ -53,6 +55,12 @@ nwf_plan_port_error(const struct nwf_plan_port *port)
     return &port->flooding;
 }
 
+const struct nwf_error *
+nwf_plan_error(const struct nwf_plan *plan)
+{
+    return plan->routed.error.text ? &plan->routed.error : &plan->unguarded;
+}
+
 bool
 nwf_plan_is_unreached(const struct nwf_plan_port *port)
 {
@@ -63,6 +71,7 @@ static void
 facts_clear(struct nwf_port *facts)
 {
     nwf_vec_clear(&facts->bond);
+    nwf_vec_clear(&facts->nics);
     nwf_vec_clear(&facts->macs);
     nwf_vlan_clear(&facts->vlan);
 }
@@ -234,6 +243,8 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->rows);
     nwf_vec_clear(&plan->gone);
     nwf_vec_clear(&plan->holders);
+    nwf_routed_config_clear(&plan->routed);
+    nwf_error_clear(&plan->unguarded);
     free(plan->settings);
     free(plan->status);
     free(plan->datapath);

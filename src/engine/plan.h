@@ -26,6 +26,14 @@ bool nwf_plan_note_sighting(struct nwf_plan_port *port, const struct nwf_flow *p
 /* The same of all guests that the switch has heard. */
 void nwf_plan_collect_sightings(struct nwf_plan *plan, const struct nwf_image *image);
 
+/* Whether the bridge's tags name the port as a NIC that nothing leaves unguarded. */
+bool nwf_plan_guards(const struct nwf_plan *plan, const struct nwf_ovs_port *from);
+/* What the uplink guard is to know of a port: 'config' is what else was read of it. */
+void nwf_plan_read_guard(const struct nwf_plan *plan, const struct nwf_ovs_port *from,
+                         struct nwf_port_config *config);
+/* Why a guard of the bridge does not hold, if it does not. */
+void nwf_plan_judge_guards(struct nwf_plan *plan);
+
 /* Fills plan->holders: who has an address now. */
 void nwf_plan_collect_holders(struct nwf_plan *plan, const struct nwf_image *image);
 

@@ -158,8 +158,9 @@ read_trusted(const struct nwf_ovs_port *from, struct nwf_port_config *config)
 }
 
 static void
-read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from,
-            const struct nwf_sources *sources, struct nwf_port_config *ret)
+read_config(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+            const struct nwf_ovs_port *from, const struct nwf_sources *sources,
+            struct nwf_port_config *ret)
 {
     struct nwf_error err = NWF_ERROR_INIT;
     const char *reason;
@@ -171,7 +172,7 @@ read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from
      * kept for its tags. */
     bool trusted = from->ofport == NWF_OFPORT_LOCAL || from->is_mirror_output
                    || nwf_is_named_trusted(&bridge->config, from->name)
-                   || (!bound && !reason && !r);
+                   || (!bound && (!reason || nwf_plan_guards(plan, from)) && !r);
 
     ret->name = nwf_strdup(from->name);
     ret->ofport = from->is_mirror_output ? 0 : from->ofport;
@@ -187,6 +188,9 @@ read_config(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_port *from
         quarantine(ret, reason);
     } else {
         check_guest(bridge, from, ret);
+    }
+    if (plan->bridge.has_guards) {
+        nwf_plan_read_guard(plan, from, ret);
     }
     nwf_error_clear(&err);
 }
@@ -219,6 +223,11 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->bridge.mac_aging = bridge->mac_aging;
     plan->mcast_snooping = bridge->mcast_snooping;
     plan->spanning_tree = bridge->spanning_tree;
+    nwf_routed_config_clear(&plan->routed);
+    (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
+    plan->bridge.has_guards = nwf_routed_has_guards(&plan->routed);
+    plan->bridge.guard_macs = &plan->routed.guard_macs;
+    plan->normal_why = bridge->normal_why;
     (void) set_text(&plan->datapath, datapath);
 }
 
@@ -240,6 +249,8 @@ read_sums(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
             now->inner_tags |= config->vlan.mode == NWF_VLAN_TUNNEL;
         }
     }
+    now->use_normal &= !now->has_guards;
+    nwf_plan_judge_guards(plan);
     plan->all_dirty |= now->use_normal != before.use_normal || now->inner_tags != before.inner_tags
                        || now->has_patch != before.has_patch;
 }
@@ -281,7 +292,7 @@ update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_por
     struct nwf_ovs_port from;
 
     nwf_ovs_read_port(u->bridge, ref, &from);
-    read_config(u->bridge, &from, u->sources, &config);
+    read_config(u->plan, u->bridge, &from, u->sources, &config);
     if (!port) {
         port = nwf_plan_add_port(u->plan, &config);
         port->uuid = from.uuid;

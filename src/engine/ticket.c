@@ -229,6 +229,11 @@ complain_of_bridge(struct nwf_ticket *ticket, const struct nwf_plan *plan)
                       "?%s: one guest can fill the table of connections: it has no limits: %s\n",
                       plan->name, plan->no_limits);
     }
+    if (nwf_plan_error(plan)->text) {
+        ds_put_format(&ticket->reply, "!%s: %s\n", plan->name,
+                      nwf_error_text(nwf_plan_error(plan)));
+        ticket->exit = 1;
+    }
     if (!ticket->port) {
         warn_of_tags(ticket, plan->name);
         complain_of_floods(ticket, plan);

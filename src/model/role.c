@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "nwf/routed.h"
 #include "nwf/text.h"
 
 #define SEPARATORS ", \t"
@@ -61,8 +62,9 @@ static const char *
 doubt(const char *key, const char *value)
 {
     static const char *const free_text[] = {
-        NWF_BRIDGE_TRUSTED,   NWF_BRIDGE_GUESTS,  NWF_BRIDGE_DEFAULT_FILTER,
-        NWF_BRIDGE_FAIL_MODE, NWF_BRIDGE_IN_BAND,
+        NWF_BRIDGE_TRUSTED, NWF_BRIDGE_GUESTS, NWF_BRIDGE_DEFAULT_FILTER, NWF_BRIDGE_FAIL_MODE,
+        NWF_BRIDGE_IN_BAND, NWF_BRIDGE_MODE,   NWF_BRIDGE_UPLINK,         NWF_BRIDGE_VIA,
+        NWF_BRIDGE_GATEWAY, NWF_BRIDGE_GUARD,  NWF_BRIDGE_GUARD_MAC,
     };
 
     if (!strcmp(key, NWF_BRIDGE_TAG)) {

@@ -11,6 +11,7 @@
 #include "nwf/compile.h"
 #include "nwf/record.h"
 #include "nwf/text.h"
+#include "nwf/value.h"
 #include "openvswitch/dynamic-string.h"
 
 #include "lib/packets.h"
@@ -82,12 +83,11 @@ has_priority_tags(const struct ovsrec_port *row)
     return !strcmp(mode, "if-nonzero") || !strcmp(mode, "true") || !strcmp(mode, "always");
 }
 
-/* Bonds, 802.1ad tunnels and the like: NORMAL knows how to forward to them. */
+/* 802.1ad tunnels and the like: NORMAL knows how to forward to them. */
 static bool
 needs_normal(const struct ovsrec_port *row, const struct nwf_vlan *vlan)
 {
-    return row->n_interfaces > 1 || row->protected_ || vlan->mode == NWF_VLAN_TUNNEL
-           || has_priority_tags(row);
+    return row->protected_ || vlan->mode == NWF_VLAN_TUNNEL || has_priority_tags(row);
 }
 
 static void
@@ -224,6 +224,25 @@ list_bond(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
     }
 }
 
+static void
+list_nics(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
+{
+    for (int active = 1; active >= 0; active--) {
+        for (size_t i = 0; i < port->n_interfaces; i++) {
+            const struct ovsrec_interface *row = port->interfaces[i];
+            struct nwf_nic nic = {.ofport = read_ofport(row)};
+
+            nic.has_mac = row->mac_in_use && !nwf_mac_parse(row->mac_in_use, &nic.mac, NULL);
+            if (!nic.has_mac) {
+                memset(&nic.mac, 0, sizeof nic.mac);
+            }
+            if (is_active(port, row) == active) {
+                nwf_vec_push(&ret->nics, nic);
+            }
+        }
+    }
+}
+
 void
 nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref,
                   struct nwf_ovs_port *ret)
@@ -232,13 +251,17 @@ nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref 
     const struct ovsrec_interface *row = ref->interface;
 
     read_row(row, ret);
+    ret->port_name = port->name;
     ret->ofport = read_ofport(row);
     ret->port_uuid = port->header_.uuid;
     ret->own_mac = is_own(row, ret->ofport) ? row->mac_in_use : NULL;
     read_trees(port, ret);
     read_vlan(port, &ret->vlan);
-    ret->normal_only = needs_normal(port, &ret->vlan);
+    ret->is_bond = port->n_interfaces > 1 && !needs_normal(port, &ret->vlan);
+    ret->normal_only = ret->is_bond || needs_normal(port, &ret->vlan);
+    ret->has_lacp = port->n_interfaces > 1 && !is_plain_bond(port);
     list_bond(port, ret);
+    list_nics(port, ret);
     ret->is_mirror_output = is_mirror_output(bridge->row, port);
     ret->is_patch = row->type && !strcmp(row->type, "patch");
     ret->bypass = find_bypass(bridge->row, port, row, &ret->vlan);
@@ -249,6 +272,7 @@ nwf_ovs_port_clear(struct nwf_ovs_port *port)
 {
     nwf_vec_clear(&port->tags);
     nwf_vec_clear(&port->bond);
+    nwf_vec_clear(&port->nics);
     nwf_vlan_clear(&port->vlan);
 }
 
@@ -443,7 +467,11 @@ read_bridge(const struct ovsrec_bridge *row, const struct ovsrec_open_vswitch *r
     b->n_controllers = row->n_controller;
     b->owner = find_owner(row);
     b->spanning_tree = row->stp_enable || row->rstp_enable;
-    b->normal_only = b->spanning_tree || row->mcast_snooping_enable || row->n_flood_vlans;
+    b->normal_why = b->spanning_tree             ? "spanning tree"
+                    : row->mcast_snooping_enable ? "multicast snooping"
+                    : row->n_flood_vlans         ? "flood_vlans"
+                                                 : NULL;
+    b->normal_only = b->normal_why != NULL;
     for (size_t i = 0; i < row->n_flood_vlans; i++) {
         if (row->flood_vlans[i] >= 0 && row->flood_vlans[i] < NWF_N_VLANS) {
             nwf_vlan_set_add(&b->flooded, (uint16_t) row->flood_vlans[i]);

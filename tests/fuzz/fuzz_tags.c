@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzz target: a port's tags, a line each, "key=value".  A filter of a port-profile's
- * name exists if that is shorter than eight characters. */
+ * Fuzz target: the tags of a port, or of a bridge with an uplink, a line each, "key=value".  A
+ * filter of a port-profile's name exists if that is shorter than eight characters. */
 #include "fuzz.h"
 
 #include <string.h>
 
 #include "nwf/cleanup.h"
+#include "nwf/routed.h"
 #include "nwf/vec.h"
 
 static bool
@@ -42,6 +43,28 @@ check(const struct nwf_binding *binding, const struct nwf_tag *tags, size_t n_ta
     FUZZ_CHECK(!filter || !strncmp(filter, binding->filter, NWF_TAG_MAX));
 }
 
+/* Every NIC that a bridge's tags name is guarded or shut, whatever is wrong with them. */
+static void
+check_routed(const struct nwf_tag *tags, size_t n_tags)
+{
+    struct nwf_routed_config config CLEANUP(nwf_routed_config_clear);
+    struct nwf_error err = NWF_ERROR_INIT;
+    const char *reason = NULL;
+    bool ok = fuzz_is_ok(nwf_routed_config_read(tags, n_tags, &config, &err), &err);
+
+    FUZZ_CHECK(ok == !config.error.text);
+    FUZZ_CHECK(ok || (!config.guard_macs.n && !config.gateways.n));
+    FUZZ_CHECK(config.guard_macs.n <= NWF_GUARD_ENTRIES_MAX
+               && config.gateways.n <= NWF_GATEWAYS_MAX);
+    nwf_vec_foreach (name, &config.guards) {
+        FUZZ_CHECK(nwf_routed_guarding(&config, *name, *name, &reason)
+                   == (ok ? NWF_GUARDED : NWF_SHUT_OUT));
+    }
+    if (config.uplink) {
+        FUZZ_CHECK(nwf_routed_guarding(&config, config.uplink, "", &reason) != NWF_UNGUARDED);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -64,6 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fuzz_is_ok(r, &err) && binding.filter) {
         fuzz_check_binding(&binding);
     }
+    check_routed(tags.data, tags.n);
     nwf_vec_clear(&tags);
     return 0;
 }

@@ -249,13 +249,13 @@ def test_edited_by_hand(world):
     result = nwfilter("unmanage", "br1")
     world.check("    until unmanage", result.status == 0
                 and not os.path.exists(RECORD.replace("br0", "br1")), result)
-    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-mode=routed",
+    world.ovs.vsctl("set", "Bridge", "br0", "external_ids:nwfilter-color=blue",
                     "external_ids:nwfilter-default=maybe")
     result = nwfilter("sync")
-    world.check("tags that mean nothing are named", 'nwfilter-mode="routed" is not known' in
+    world.check("tags that mean nothing are named", 'nwfilter-color="blue" is not known' in
                 result.err and 'nwfilter-default="maybe" is taken for "quarantine"' in result.err,
                 result)
-    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-mode", "--",
+    world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", "nwfilter-color", "--",
                     "remove", "Bridge", "br0", "external_ids", "nwfilter-default")
     nwfilter("sync")
 

@@ -5,6 +5,7 @@
 
 #include "nwf/cleanup.h"
 #include "nwf/role.h"
+#include "nwf/routed.h"
 #include "nwf/text.h"
 
 static bool
@@ -88,7 +89,8 @@ static const struct config_row configs[] = {
     {NWF_BRIDGE_UNKNOWN, "flood", NWF_UNMANAGED, false, 0},
     {NWF_BRIDGE_UNKNOWN, "trusted", NWF_UNMANAGED, false, 0},
     {NWF_BRIDGE_UNKNOWN, "Flood", NWF_UNMANAGED, false, 1},
-    {"nwfilter-guard", "eth0", NWF_UNMANAGED, false, 1},
+    {NWF_BRIDGE_GUARD, "eth0", NWF_UNMANAGED, false, 0},
+    {NWF_BRIDGE_SAVED "mtu", "1500", NWF_UNMANAGED, false, 1},
 };
 
 static void

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * unmanage: a bridge is given back as it was. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+#include "handover.h"
+#include "manage.h"
+#include "nwf/record_file.h"
+#include "nwf/text.h"
+#include "nwf/vswitchd.h"
+
+#include "lib/util.h"
+
+/* Tag changes that remove keys of a bridge, or of all its ports. */
+struct removals {
+    struct nwf_tag_change *data;
+    size_t n, allocated;
+};
+
+static void
+remove_port_tags(struct removals *removals, const struct nwf_ovs_bridge *bridge, const char *key)
+{
+    nwf_vec_foreach (port, &bridge->ports) {
+        nwf_vec_push(removals, (struct nwf_tag_change){.interface = &port->uuid, .key = key});
+    }
+}
+
+/* The tags of a managed bridge go first, so that nobody puts back what is removed next.  The
+ * notes of what we have changed stay, for the run after one that is interrupted. */
+static int
+disclaim(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct removals removals = {.data = NULL};
+    const struct nwf_tag notes[] = {
+        {NWF_BRIDGE_FAIL_MODE, bridge->own_fail_mode},
+        {NWF_BRIDGE_IN_BAND, bridge->own_in_band},
+    };
+
+    nwf_vec_foreach (tag, &bridge->tags) {
+        if (strncmp(tag->key, NWF_BRIDGE_SAVED, strlen(NWF_BRIDGE_SAVED))) {
+            nwf_vec_push(&removals,
+                         (struct nwf_tag_change){.bridge = bridge->row, .key = tag->key});
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(notes); i++) {
+        nwf_vec_push(&removals, (struct nwf_tag_change){.bridge = bridge->row,
+                                                        .key = notes[i].key,
+                                                        .value = notes[i].value});
+    }
+    nwf_vec_push(&removals,
+                 (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_STATUS});
+    remove_port_tags(&removals, bridge, NWF_TAG_STATUS);
+    remove_port_tags(&removals, bridge, NWF_TAG_INSTALLED);
+    int r = nwf_ovsdb_write_tags(db, removals.data, removals.n, err);
+    nwf_vec_clear(&removals);
+    return r;
+}
+
+static void
+return_to_trees(struct removals *removals, const struct nwf_ovs_bridge *bridge)
+{
+    nwf_vec_foreach (port, &bridge->ports) {
+        for (size_t i = 0; i < NWF_N_TREES; i++) {
+            const char *note = port->tree_notes[i];
+            if (note) {
+                nwf_vec_push(removals, (struct nwf_tag_change){.port = &port->port_uuid,
+                                                               .config = true,
+                                                               .key = nwf_tree_keys[i],
+                                                               .value = *note ? note : NULL});
+                nwf_vec_push(removals, (struct nwf_tag_change){.port = &port->port_uuid,
+                                                               .key = nwf_tree_notes[i]});
+            }
+        }
+    }
+}
+
+/* What flows relied on goes when they have gone: conntrack zones, settings, fail_mode. */
+static int
+give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct removals removals = {.data = NULL};
+
+    remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
+    remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
+    return_to_trees(&removals, bridge);
+    struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
+    nwf_txn_give_back(txn, bridge);
+    nwf_txn_change(txn, removals.data, removals.n);
+    nwf_txn_wait_for_vswitchd(txn);
+    nwf_vec_clear(&removals);
+    return nwf_ovsdb_commit(db, txn, err);
+}
+
+/* Limits of connections that our ports had go with the ports' zones.  Where there are no limits,
+ * there is nothing to remove. */
+static void
+free_limits(const struct nwf_cli *cli, struct nwf_ovsdb *db)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    uint8_t *zones CLEANUP_FREE = nwf_zalloc(0x10000);
+    const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, NULL);
+
+    if (bridge) {
+        nwf_ovsdb_count_zones(db, zones);
+        (void) nwf_zone_limits_free(bridge->datapath_type, zones, cli->timeout_ms, NULL);
+    }
+}
+
+int
+nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    const struct nwf_keeper_options options = {
+        .timeout_ms = cli->timeout_ms,
+        .versions = cli->versions,
+    };
+    const struct nwf_ovs_bridge *bridge;
+    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
+
+    if (r) {
+        return r;
+    }
+    /* First of all, so that nobody restores what is removed next. */
+    int removed = nwf_record_remove(cli->argv[0], err);
+    if (removed && removed != -ENOENT) {
+        return removed;
+    }
+    nwf_error_clear(err);
+    if (!(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
+        return removed ? -ENOENT : NWF_EXIT_OK;
+    }
+    /* A run that was interrupted has left the note about fail_mode at least. */
+    if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
+        return removed ? nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name) : NWF_EXIT_OK;
+    }
+    r = disclaim(db, bridge, err);
+    if (r || !(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
+        if (r) {
+            return r;
+        }
+        return -ENOENT;
+    }
+    /* Until it has seen that the bridge is not managed any more: it would put back what goes. */
+    if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
+        return r;
+    }
+    if (!(r = nwf_sync_remove(bridge, &options, err))) {
+        r = give_back(db, bridge, err);
+    }
+    free_limits(cli, db);
+    /* Whoever sent frames meanwhile found nothing that forwards. */
+    (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
+    return r;
+}
