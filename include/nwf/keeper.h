@@ -52,6 +52,9 @@ void nwf_keeper_recompile(struct nwf_keeper *keeper);
 /* Nothing is assumed of the switch any more. */
 void nwf_keeper_resync(struct nwf_keeper *keeper);
 
+/* The bridge is there no more: what the host's kernel had for it goes. */
+void nwf_keeper_lose_host(struct nwf_keeper *keeper);
+
 /* Whether there is nothing to do, as far as is known. */
 bool nwf_keeper_is_settled(const struct nwf_keeper *keeper);
 
@@ -102,6 +105,9 @@ struct nwf_txn *nwf_sync_unmanaged(struct nwf_ovsdb *db, const struct nwf_source
  * with the NORMAL action takes the place of our table 0, unless something else is there. */
 int nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_keeper_options *options,
                     struct nwf_error *err);
+
+/* Removes from the host's kernel what is there for the bridge's guests, and restores settings. */
+int nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, struct nwf_error *err);
 
 /* Removes limits of conntrack zones that 'zones' does not count (nwf_ovsdb_count_zones()) from the
  * datapath of this type. */

@@ -9,6 +9,7 @@
 #define NWF_PLAN_H
 
 #include "nwf/compile.h"
+#include "nwf/host.h"
 #include "nwf/image.h"
 #include "nwf/ovsdb.h"
 #include "nwf/pipeline.h"
@@ -40,6 +41,8 @@ struct nwf_plan_port {
     bool is_duplicate;       /* Another port has its number. */
     bool is_excess;          /* Large guests have more flows together than they may. */
     bool new_zone;           /* Another one used 'zone', or may have. */
+    bool reroute;            /* What the host's kernel is to have for it may be something else. */
+    bool has_routes;         /* The kernel has been asked for some. */
     uint16_t zone;           /* Of conntrack; 0: none. */
     struct nwf_guest_size size;
     uint32_t n_wanted; /* Flows that its filter needs, in force or not. */
@@ -48,18 +51,21 @@ struct nwf_plan_port {
     struct nwf_port_notes notes;
     struct uuid uuid, port_uuid; /* Of its Interface and its Port. */
 
-    struct nwf_error mac_error; /* Why 'facts.macs' are not known. */
-    struct nwf_error claim;     /* Its address is another's. */
-    struct nwf_error refusal;   /* The switch does not take its flows. */
-    struct nwf_error failure;   /* Why it is quarantined. */
-    struct nwf_error foreign;   /* A flow of others lets frames past its filter. */
-    struct nwf_error flooding;  /* Some floods do not reach it. */
-    struct nwf_error stale;     /* Its rows change faster than they can be put in force. */
-    struct nwf_error unlimited; /* Its limits cannot be had. */
-    struct nwf_error outdated;  /* Its filter's definition is one from before: the new is broken. */
+    struct nwf_error mac_error;   /* Why 'facts.macs' are not known. */
+    struct nwf_error claim;       /* Its address is another's. */
+    struct nwf_error route_claim; /* The same of an IP address that is routed to it. */
+    struct nwf_error refusal;     /* The switch does not take its flows. */
+    struct nwf_error failure;     /* Why it is quarantined. */
+    struct nwf_error unrouted;    /* It is enforced, and not reached. */
+    struct nwf_error foreign;     /* A flow of others lets frames past its filter. */
+    struct nwf_error flooding;    /* Some floods do not reach it. */
+    struct nwf_error stale;       /* Its rows change faster than they can be put in force. */
+    struct nwf_error unlimited;   /* Its limits cannot be had. */
+    struct nwf_error outdated; /* Its filter's definition is one from before: the new is broken. */
 
-    struct nwf_port facts; /* What other ports' flows are to know of it, */
-    struct nwf_port known; /* and what they do know. */
+    struct nwf_addresses addresses; /* IP addresses and subnets, in the binding's order. */
+    struct nwf_port facts;          /* What other ports' flows are to know of it, */
+    struct nwf_port known;          /* and what they do know. */
 };
 
 /* Why the port is not what its owner expects; .text is NULL if it is. */
@@ -108,6 +114,11 @@ struct nwf_plan {
     NWF_VEC(struct nwf_plan_row) rows;     /* In the order in which the database has them. */
     bool mcast_snooping, spanning_tree;
     struct nwf_routed_config routed; /* What its tags say of guests' way to the network. */
+    const struct nwf_host *host;     /* What the host is like; the caller's; NULL: not known. */
+    struct nwf_error host_error;     /* Why it is not as routed guests need it. */
+    char *host_note;                 /* What settings of its kernel were before us; or NULL. */
+    char *host_advice;               /* What its operator is to look at; NULL: nothing. */
+    bool has_lost_ports;             /* Some are there no more since this was last false. */
     const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
     struct nwf_error unguarded;      /* Why a guard does not hold. */
     char *status;                    /* What the database says of the bridge; NULL: nothing. */

@@ -87,6 +87,8 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
     remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
     return_to_trees(&removals, bridge);
+    nwf_vec_push(&removals,
+                 (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_SETTINGS});
     struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
     nwf_txn_give_back(txn, bridge);
     nwf_txn_change(txn, removals.data, removals.n);
@@ -149,7 +151,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
         return r;
     }
-    if (!(r = nwf_sync_remove(bridge, &options, err))) {
+    if (!(r = nwf_sync_remove_host(bridge, err)) && !(r = nwf_sync_remove(bridge, &options, err))) {
         r = give_back(db, bridge, err);
     }
     free_limits(cli, db);

@@ -13,6 +13,7 @@
 #include "nwf/filter_path.h"
 #include "nwf/text.h"
 #include "plan.h"
+#include "routes.h"
 
 /* Largest pipeline file, bytes. */
 #define PIPELINE_MAX 65536
@@ -145,9 +146,10 @@ find_obstacle(const struct nwf_plan_port *port)
     if (port->is_duplicate) {
         return "another port has the same OpenFlow number";
     }
-    return port->config.error.text ? port->config.error.text
-           : port->claim.text      ? port->claim.text
-                                   : port->refusal.text;
+    return port->config.error.text  ? port->config.error.text
+           : port->claim.text       ? port->claim.text
+           : port->route_claim.text ? port->route_claim.text
+                                    : port->refusal.text;
 }
 
 /* What shared flows know of the port, but for what its filter says. */
@@ -201,7 +203,7 @@ compute_port(struct computation *c, struct nwf_plan_port *port)
     nwf_error_clear(&port->stale);
     nwf_error_clear(&port->outdated);
     nwf_error_clear(&port->unlimited);
-    port->has_report = true;
+    port->has_report = port->reroute = true;
     set_facts(port);
     memset(&port->size, 0, sizeof port->size);
     port->n_wanted = 0;
@@ -261,7 +263,7 @@ exclude(struct computation *c, struct nwf_plan_port *port)
     nwf_owner owner = port->config.ofport;
     struct nwf_part *part = c->is_computed[owner] ? find_part(c, owner) : new_part(c, owner);
 
-    port->is_excess = port->has_report = port->dirty = true;
+    port->is_excess = port->has_report = port->dirty = port->reroute = true;
     nwf_error_clear(&port->failure);
     nwf_error_set(&port->failure, -ENOSPC,
                   "filter %.80s: guests that need more than %d flows need more than %d together",
@@ -484,6 +486,7 @@ nwf_plan_compute(struct nwf_plan *plan, const struct nwf_sources *sources, struc
     nwf_plan_clear_parts(plan);
     if (all || plan->claims_dirty) {
         nwf_plan_judge_claims(plan);
+        nwf_plan_judge_routes(plan);
         plan->claims_dirty = false;
     }
     nwf_vec_foreach (port, &plan->ports) {

@@ -43,9 +43,11 @@ static const struct state states[NWF_N_K_STATES] = {
     [NWF_K_IDLE] = {"idle", nwf_keeper_idle, NWF_K_PREPARE},
     [NWF_K_PREPARE] = {"preparing", nwf_keeper_prepare, NWF_K_ANNOUNCE},
     [NWF_K_ANNOUNCE] = {"announcing", nwf_keeper_announce, NWF_K_RESTRAIN},
-    [NWF_K_RESTRAIN] = {"restraining NORMAL", nwf_keeper_restrain, NWF_K_COMMIT},
+    [NWF_K_RESTRAIN] = {"restraining NORMAL", nwf_keeper_restrain, NWF_K_WITHDRAW},
+    [NWF_K_WITHDRAW] = {"withdrawing routes", nwf_keeper_withdraw, NWF_K_COMMIT},
     [NWF_K_COMMIT] = {"committing", nwf_keeper_commit, NWF_K_EXPIRE},
-    [NWF_K_EXPIRE] = {"expiring cached flows", nwf_keeper_expire, NWF_K_REPORT},
+    [NWF_K_EXPIRE] = {"expiring cached flows", nwf_keeper_expire, NWF_K_HOST},
+    [NWF_K_HOST] = {"routing", nwf_keeper_host, NWF_K_REPORT},
     [NWF_K_REPORT] = {"reporting", nwf_keeper_report, NWF_K_IDLE},
     [NWF_K_BACKOFF] = {"backing off", NULL, NWF_K_CONNECT},
 };
@@ -112,6 +114,7 @@ nwf_keeper_free(struct nwf_keeper *k)
     nwf_vec_clear(&k->zones);
     nwf_vec_clear(&k->silenced);
     nwf_vec_clear(&k->meters);
+    nwf_keeper_close_host(k);
     free(k->recorded);
     nwf_error_clear(&k->error);
     nwf_error_clear(&k->doubt);
@@ -278,6 +281,7 @@ nwf_keeper_wait(struct nwf_keeper *k)
     if (k->state == NWF_K_IDLE && k->reread_at) {
         poll_timer_wait_until(k->reread_at);
     }
+    nwf_keeper_wait_for_host(k);
     if (k->conn) {
         nwf_conn_wait(k->conn);
     }
@@ -362,7 +366,7 @@ nwf_keeper_is_settled(const struct nwf_keeper *k)
     return k->is_done
            || (k->state == NWF_K_IDLE && !k->needs_update && !k->needs_resync && !k->is_fresh
                && !k->report && !nwf_plan_is_dirty(&k->plan) && !k->has_report
-               && !k->foreign_changed);
+               && !k->foreign_changed && !nwf_keeper_has_host_work(k));
 }
 
 bool

@@ -24,8 +24,10 @@ enum nwf_keeper_state {
     NWF_K_PREPARE,  /* What flows rely on, on the switch, */
     NWF_K_ANNOUNCE, /* and in the database, */
     NWF_K_RESTRAIN, /* and of NORMAL; before those flows. */
+    NWF_K_WITHDRAW, /* What the host has for guests, and shall not have. */
     NWF_K_COMMIT,   /* The flows, one atomic bundle. */
     NWF_K_EXPIRE,   /* Until no cached flow of the old tables is left. */
+    NWF_K_HOST,     /* What the host is to have for guests. */
     NWF_K_REPORT,   /* The last: "active" means that all of it is true. */
     NWF_K_BACKOFF,  /* After an error. */
     NWF_N_K_STATES,
@@ -68,6 +70,15 @@ struct nwf_keeper {
     bool has_meters, has_excess, is_pruning;
     bool any_static; /* An address of it has been removed. */
 
+    struct nwf_host *host;   /* NULL: its kernel has no part in it. */
+    unsigned int host_seqno; /* Of what the bridge's items were made from. */
+    bool host_is_stale;      /* They are to be made anew. */
+    bool host_is_told;       /* All owners have said what they want. */
+    bool needs_note;         /* Settings of the kernel are to be noted, or not any more. */
+    bool host_news;          /* Something is to be said of the bridge. */
+    struct nwf_mac bridge_mac, uplink_mac;   /* That were announced; zero: none. */
+    long long int host_look_at, announce_at; /* 0: never. */
+
     char *recorded; /* The settings of the bridge that are on record. */
 
     struct nwf_error error; /* The last; cleared when all is well. */
@@ -106,8 +117,8 @@ struct nwf_keeper {
 typedef int nwf_step(struct nwf_keeper *keeper, struct nwf_error *err);
 
 nwf_step nwf_keeper_secure, nwf_keeper_connect, nwf_keeper_read, nwf_keeper_idle,
-    nwf_keeper_prepare, nwf_keeper_announce, nwf_keeper_restrain, nwf_keeper_commit,
-    nwf_keeper_expire, nwf_keeper_report;
+    nwf_keeper_prepare, nwf_keeper_announce, nwf_keeper_restrain, nwf_keeper_withdraw,
+    nwf_keeper_commit, nwf_keeper_expire, nwf_keeper_host, nwf_keeper_report;
 
 /* What steps do one thing after the other with, a phase each.  0: it was done, and the phase is
  * over. */
@@ -162,6 +173,18 @@ nwf_step nwf_keeper_limit_zones;
 bool nwf_keeper_begin_meters(struct nwf_keeper *keeper);
 nwf_step nwf_keeper_run_meters, nwf_keeper_prune_meters;
 void nwf_keeper_forget_meters(struct nwf_keeper *keeper);
+
+/* The host's kernel; see keeper_host.c.  The first takes in what has changed there; the second is
+ * whether there is something to do, as the third does. */
+void nwf_keeper_look_at_host(struct nwf_keeper *keeper);
+bool nwf_keeper_has_host_work(const struct nwf_keeper *keeper);
+void nwf_keeper_do_host_work(struct nwf_keeper *keeper);
+void nwf_keeper_wait_for_host(const struct nwf_keeper *keeper);
+void nwf_keeper_close_host(struct nwf_keeper *keeper);
+
+/* The note of settings that are about to be changed; false: it is not to be written.  *ret_note is
+ * new, or NULL if there is to be none any more. */
+bool nwf_keeper_make_note(struct nwf_keeper *keeper, char **ret_note);
 
 /* Static addresses of NORMAL's table that guests' ports have go; see fdb.c. */
 nwf_step nwf_keeper_remove_static;

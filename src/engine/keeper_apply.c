@@ -327,9 +327,11 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
     if (!awaits && (r = look_at_database(k, err))) {
         return r;
     }
+    nwf_keeper_look_at_host(k);
     if (!nwf_plan_is_dirty(&k->plan) && !k->foreign_changed && !k->is_fresh) {
         k->changes.n = 0;
-        k->has_report = has_reports(&k->plan);
+        nwf_keeper_do_host_work(k);
+        k->has_report = has_reports(&k->plan) || k->host_news || k->needs_note;
         k->since_us = k->has_report ? k->since_us : 0;
         bool secures = !k->is_secured && !k->options->dry_run;
         return (k->has_report || secures) && !k->report && !awaits ? 0 : -EAGAIN;

@@ -160,13 +160,42 @@ announce_port(struct nwf_keeper *k, struct nwf_plan_port *port, struct tag_chang
     return wait;
 }
 
+/* Of the bridge, if it has its tags; 'bridges' is what the change refers to. */
+static void
+change_bridge(struct nwf_keeper *k, struct nwf_ovs_bridges *bridges, struct tag_changes *changes,
+              const char *key, char **value)
+{
+    nwf_ovsdb_bare_bridges(k->db, bridges);
+    nwf_vec_foreach (bridge, bridges) {
+        if (!strcmp(bridge->name, k->plan.name) && bridge->config.managed != NWF_UNMANAGED) {
+            nwf_vec_push(changes, (struct nwf_tag_change){.bridge = bridge->row,
+                                                          .key = key,
+                                                          .value = TAKE_PTR(*value)});
+        }
+    }
+}
+
+/* What settings of the host's kernel are before us. */
+static void
+announce_settings(struct nwf_keeper *k, struct nwf_ovs_bridges *bridges,
+                  struct tag_changes *changes)
+{
+    char *note CLEANUP_FREE = NULL;
+
+    if (nwf_keeper_make_note(k, &note)) {
+        change_bridge(k, bridges, changes, NWF_BRIDGE_SETTINGS, &note);
+    }
+}
+
 int
 nwf_keeper_announce(struct nwf_keeper *k, struct nwf_error *err)
 {
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     struct tag_changes changes CLEANUP(changes_clear) = {.data = NULL};
     bool wait = false;
 
     if (!k->txn && k->phase++ == 0) {
+        announce_settings(k, &bridges, &changes);
         nwf_vec_foreach (port, &k->plan.ports) {
             wait |= announce_port(k, *port, &changes);
         }
@@ -245,14 +274,7 @@ report_bridge(struct nwf_keeper *k, struct nwf_ovs_bridges *bridges, struct tag_
     if (k->plan.status && !strcmp(k->plan.status, status)) {
         return;
     }
-    nwf_ovsdb_bare_bridges(k->db, bridges);
-    nwf_vec_foreach (bridge, bridges) {
-        if (!strcmp(bridge->name, k->plan.name) && bridge->config.managed != NWF_UNMANAGED) {
-            nwf_vec_push(changes, (struct nwf_tag_change){.bridge = bridge->row,
-                                                          .key = NWF_BRIDGE_STATUS,
-                                                          .value = TAKE_PTR(status)});
-        }
-    }
+    change_bridge(k, bridges, changes, NWF_BRIDGE_STATUS, &status);
 }
 
 /* Of a port that somebody has changed since, more is to be said after the next pass. */
@@ -309,7 +331,7 @@ finish_pass(struct nwf_keeper *k)
     nwf_vec_foreach (port, &k->plan.ports) {
         (*port)->new_zone = false;
     }
-    k->has_report = false;
+    k->has_report = k->host_news = false;
     k->has_mark &= k->doubt.text != NULL;
     if (k->doubt.text) {
         return;

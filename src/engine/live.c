@@ -165,14 +165,19 @@ drop_others(struct nwf_live *live, const struct nwf_ovs_bridges *bridges)
     size_t kept = 0;
 
     nwf_vec_foreach (keeper, &live->keepers) {
-        bool found = false;
+        bool found = false, is_there = false;
         nwf_vec_foreach (bridge, bridges) {
-            found |= !strcmp(bridge->name, nwf_keeper_bridge(*keeper)) && is_kept(bridge);
+            bool same = !strcmp(bridge->name, nwf_keeper_bridge(*keeper));
+            is_there |= same;
+            found |= same && is_kept(bridge);
         }
         if (found) {
             live->keepers.data[kept++] = *keeper;
         } else {
             VLOG_INFO("bridge %s: gone, or not managed any more", nwf_keeper_bridge(*keeper));
+            if (!is_there) {
+                nwf_keeper_lose_host(*keeper);
+            }
             nwf_keeper_free(*keeper);
         }
     }

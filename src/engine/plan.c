@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "nwf/text.h"
+#include "routes.h"
 
 nwf_owner
 nwf_owner_of(uint64_t cookie)
@@ -44,8 +45,8 @@ nwf_owner_of(uint64_t cookie)
 const struct nwf_error *
 nwf_plan_port_error(const struct nwf_plan_port *port)
 {
-    const struct nwf_error *const errors[] = {&port->failure, &port->foreign, &port->stale,
-                                              &port->outdated, &port->unlimited};
+    const struct nwf_error *const errors[] = {&port->failure,  &port->foreign,   &port->stale,
+                                              &port->outdated, &port->unlimited, &port->unrouted};
 
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i]->text) {
@@ -58,7 +59,14 @@ nwf_plan_port_error(const struct nwf_plan_port *port)
 const struct nwf_error *
 nwf_plan_error(const struct nwf_plan *plan)
 {
-    return plan->routed.error.text ? &plan->routed.error : &plan->unguarded;
+    const struct nwf_error *const errors[] = {&plan->routed.error, &plan->unguarded};
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        if (errors[i]->text) {
+            return errors[i];
+        }
+    }
+    return &plan->host_error;
 }
 
 bool
@@ -85,6 +93,9 @@ port_free(struct nwf_plan_port *port)
     facts_clear(&port->known);
     nwf_error_clear(&port->mac_error);
     nwf_error_clear(&port->claim);
+    nwf_error_clear(&port->route_claim);
+    nwf_error_clear(&port->unrouted);
+    nwf_vec_clear(&port->addresses);
     nwf_error_clear(&port->refusal);
     nwf_error_clear(&port->failure);
     nwf_error_clear(&port->foreign);
@@ -104,6 +115,7 @@ nwf_plan_add_port(struct nwf_plan *plan, struct nwf_port_config *config)
     memset(config, 0, sizeof *config);
     port->dirty = true;
     nwf_plan_read_addresses(port);
+    nwf_plan_read_routes(port);
     nwf_vec_push(&plan->ports, port);
     plan->claims_dirty = true;
     return port;
@@ -178,12 +190,24 @@ same_own_address(const struct nwf_macs *macs, size_t own_mac, const struct nwf_p
            && !memcmp(&macs->data[own_mac], &now->macs.data[now->own_mac], sizeof *macs->data);
 }
 
+static bool
+same_addresses(const struct nwf_addresses *a, const struct nwf_addresses *b)
+{
+    for (size_t i = 0; i < a->n && i < b->n; i++) {
+        if (!nwf_address_equals(&a->data[i], &b->data[i])) {
+            return false;
+        }
+    }
+    return a->n == b->n;
+}
+
 void
 nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
                         struct nwf_port_config *config)
 {
     struct nwf_port_config before = port->config;
     struct nwf_macs macs = port->facts.macs;
+    struct nwf_addresses addresses = port->addresses;
     size_t own_mac = port->facts.own_mac;
 
     if (before.ofport != config->ofport) {
@@ -192,14 +216,18 @@ nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
     plan->claims_dirty |= port->refusal.text != NULL;
     nwf_error_clear(&port->refusal);
     memset(&port->facts.macs, 0, sizeof port->facts.macs);
+    memset(&port->addresses, 0, sizeof port->addresses);
     port->config = *config;
     memset(config, 0, sizeof *config);
     nwf_plan_read_addresses(port);
+    nwf_plan_read_routes(port);
     port->facts.is_sighted &= same_own_address(&macs, own_mac, &port->facts);
     port->dirty = true;
     plan->claims_dirty |= claims_differ(&before, &port->config) || own_mac != port->facts.own_mac
-                          || !nwf_macs_equal(&macs, &port->facts.macs);
+                          || !nwf_macs_equal(&macs, &port->facts.macs)
+                          || !same_addresses(&addresses, &port->addresses);
     nwf_vec_clear(&macs);
+    nwf_vec_clear(&addresses);
     nwf_port_config_clear(&before);
 }
 
@@ -215,7 +243,7 @@ nwf_plan_remove_unseen(struct nwf_plan *plan)
         }
         lose_owner(plan, (*port)->config.ofport);
         port_free(*port);
-        plan->claims_dirty = plan->shared_dirty = true;
+        plan->claims_dirty = plan->shared_dirty = plan->has_lost_ports = true;
     }
     plan->ports.n = kept;
 }
@@ -244,6 +272,9 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->gone);
     nwf_vec_clear(&plan->holders);
     nwf_routed_config_clear(&plan->routed);
+    nwf_error_clear(&plan->host_error);
+    free(plan->host_advice);
+    free(plan->host_note);
     nwf_error_clear(&plan->unguarded);
     free(plan->settings);
     free(plan->status);

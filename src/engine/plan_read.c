@@ -225,6 +225,8 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->spanning_tree = bridge->spanning_tree;
     nwf_routed_config_clear(&plan->routed);
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
+    (void) set_text(&plan->host_note,
+                    nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS));
     plan->bridge.has_guards = nwf_routed_has_guards(&plan->routed);
     plan->bridge.guard_macs = &plan->routed.guard_macs;
     plan->normal_why = bridge->normal_why;
@@ -284,6 +286,22 @@ find_row(const struct update *u, const struct uuid *uuid)
     return NULL;
 }
 
+/* Where the host routes, the uplink is to be no port of the bridge. */
+static void
+shut_uplink(const struct nwf_plan *plan, const struct nwf_ovs_port *from,
+            struct nwf_port_config *config)
+{
+    const char *uplink = plan->routed.uplink;
+
+    if (uplink && plan->routed.is_routed && plan->routed.via == NWF_VIA_HOST
+        && (!strcmp(uplink, from->name) || !strcmp(uplink, from->port_name))) {
+        nwf_error_clear(&config->error);
+        quarantine(config,
+                   "it is the uplink, which the host is to have for itself: take it off the "
+                   "bridge, or see --via=flows");
+    }
+}
+
 /* Reads the row of a port, which is a new one if 'port' is NULL. */
 static struct nwf_plan_port *
 update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_port *port)
@@ -293,6 +311,7 @@ update_port(struct update *u, const struct nwf_ovs_ref *ref, struct nwf_plan_por
 
     nwf_ovs_read_port(u->bridge, ref, &from);
     read_config(u->plan, u->bridge, &from, u->sources, &config);
+    shut_uplink(u->plan, &from, &config);
     if (!port) {
         port = nwf_plan_add_port(u->plan, &config);
         port->uuid = from.uuid;

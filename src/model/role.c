@@ -45,10 +45,15 @@ nwf_bridge_config_read(const struct nwf_tag *tags, size_t n_tags, struct nwf_bri
     const char *guests = nwf_tag_find(tags, n_tags, NWF_BRIDGE_GUESTS);
     const char *rest = nwf_tag_find(tags, n_tags, NWF_BRIDGE_DEFAULT);
 
+    const char *via = nwf_tag_find(tags, n_tags, NWF_BRIDGE_VIA);
+    /* Where the host routes, a port that nobody has named is no way past it. */
+    bool is_routed = nwf_tag_find(tags, n_tags, NWF_BRIDGE_MODE)
+                     && (!via || strcmp(via, nwf_via_to_string(NWF_VIA_FLOWS)));
+
     *ret = (struct nwf_bridge_config){
         .trusted = nwf_tag_find(tags, n_tags, NWF_BRIDGE_TRUSTED),
         .guests = guests ? guests : NWF_GUESTS_DEFAULT,
-        .quarantine = rest && strcmp(rest, "trusted"),
+        .quarantine = rest ? strcmp(rest, "trusted") != 0 : is_routed,
         .default_filter = nwf_tag_find(tags, n_tags, NWF_BRIDGE_DEFAULT_FILTER),
         .unknown = nwf_unknown_from_text(nwf_tag_find(tags, n_tags, NWF_BRIDGE_UNKNOWN)),
     };
@@ -62,9 +67,9 @@ static const char *
 doubt(const char *key, const char *value)
 {
     static const char *const free_text[] = {
-        NWF_BRIDGE_TRUSTED, NWF_BRIDGE_GUESTS, NWF_BRIDGE_DEFAULT_FILTER, NWF_BRIDGE_FAIL_MODE,
-        NWF_BRIDGE_IN_BAND, NWF_BRIDGE_MODE,   NWF_BRIDGE_UPLINK,         NWF_BRIDGE_VIA,
-        NWF_BRIDGE_GATEWAY, NWF_BRIDGE_GUARD,  NWF_BRIDGE_GUARD_MAC,
+        NWF_BRIDGE_TRUSTED,  NWF_BRIDGE_GUESTS,  NWF_BRIDGE_DEFAULT_FILTER, NWF_BRIDGE_FAIL_MODE,
+        NWF_BRIDGE_SETTINGS, NWF_BRIDGE_IN_BAND, NWF_BRIDGE_MODE,           NWF_BRIDGE_UPLINK,
+        NWF_BRIDGE_VIA,      NWF_BRIDGE_GATEWAY, NWF_BRIDGE_GUARD,          NWF_BRIDGE_GUARD_MAC,
     };
 
     if (!strcmp(key, NWF_BRIDGE_TAG)) {
@@ -147,5 +152,7 @@ nwf_guest_reason(const struct nwf_bridge_config *config, const struct nwf_bindin
     if (has_guest_name(config, binding->port)) {
         return "no filter is bound to it, and its name is one of guests (" NWF_BRIDGE_GUESTS ")";
     }
-    return config->quarantine ? "nothing says what it is (" NWF_BRIDGE_DEFAULT ")" : NULL;
+    return config->quarantine ? "nothing says what it is (" NWF_BRIDGE_DEFAULT ", " NWF_BRIDGE_MODE
+                                ")"
+                              : NULL;
 }

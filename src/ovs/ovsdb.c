@@ -26,6 +26,7 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_lldp,
         &ovsrec_interface_col_bfd,
         &ovsrec_interface_col_cfm_mpid,
+        &ovsrec_port_col_name,
         &ovsrec_port_col_interfaces,
         &ovsrec_port_col_bond_mode,
         &ovsrec_port_col_lacp,

@@ -7,6 +7,7 @@ send frames of every kind; on the wire behind the NIC only those of allowed stat
 """
 
 import os
+import signal
 import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -14,7 +15,8 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import frames as f  # noqa: E402
 from lab.host import SwitchHost  # noqa: E402
 from lab.netns import run as command  # noqa: E402
-from system.world import define, nwfilter, run  # noqa: E402
+from lab.nwfilterd import Nwfilterd  # noqa: E402
+from system.world import FILTERS, define, nwfilter, retag, run  # noqa: E402
 
 BOUGHT = "00:50:56:00:00:07"  # without a tag, from any address
 LISTED = "00:50:56:00:00:08"  # without a tag, from its addresses
@@ -43,6 +45,14 @@ def test(world):
     test_senders(world)
     test_vlans(world)
     test_other_ports(world)
+    test_known(world)
+    test_untagged(world)
+    test_flood(world)
+    test_again(world)
+    test_audit(world)
+    test_shut(world)
+    test_restarts(world)
+    test_wiped(world)
 
 
 def own(world):
@@ -213,6 +223,176 @@ def test_other_ports(world):
                ("a multicast report", nd(FOREIGN, 143, bytes(16), hops=1)), ("duplicate address "
                "detection", solicit(FOREIGN, src="::")), ("ARP for another", arp(mac, sha=FOREIGN))]
         expect(world, f"frames of {name}", name, good, bad)
+
+
+def some(world):
+    """Frames that may leave, and such that may not."""
+    mac = own(world)
+    good = [("the NIC's", ip(mac)), ("a bought one's", arp(BOUGHT)), ("a solicitation", solicit(
+        BOUGHT, lla(1, BOUGHT)))]
+    bad = [("foreign", ip(FOREIGN)), ("ARP", arp(FOREIGN)), ("for another", arp(mac, sha=FOREIGN)),
+           ("an option", solicit(BOUGHT, lla(1, FOREIGN))), ("IPv6", ip6(FOREIGN))]
+    return good, bad
+
+
+def test_known(world):
+    """Where the destination is known to be behind the NIC there is no flood."""
+    world.wire.exchange([("nic", f.eth(f.BROADCAST, ROUTER, bytes(46), 0x88b5))])
+    mac = own(world)
+    expect(world, "a known address behind the NIC", "open0", [("the NIC's", ip(mac)), (
+        "a bought one's", ip(BOUGHT))], [("foreign", ip(FOREIGN)), ("ARP", arp(FOREIGN, to=ROUTER)),
+                                         ("ARP for another", arp(mac, sha=FOREIGN, to=ROUTER))])
+    world.wire.exchange([("store", ip(BOUGHT, to=f.BROADCAST))])
+    expect(world, "what comes in by another trusted port", "store", *some(world))
+    world.check("what comes in by the NIC reaches guests and trusted ports", not world.verdict(
+        "nic", ip(FOREIGN, to=f.BROADCAST), ["store", "open0", "open1", "int0", "br0"]))
+
+
+def test_untagged(world):
+    """The NIC is in a VLAN of its own: the tag comes off before the guard looks."""
+    world.ovs.vsctl("set", "Port", "nic", "tag=40")
+    nwfilter("sync")
+    for name, frames in (("an access port", ip), ("ARP", arp)):
+        result = []
+        for mac in (own(world), BOUGHT, VSWITCH, FOREIGN):
+            world.wire.exchange([("open0", frames(mac, tags=[40]))])
+            result.append(retag(f.stamp(frames(mac, tags=[40]), 0), []) in world.wire.got["nic"])
+        world.check(f"{name}: what counts is the VLAN that it leaves in", result == [
+            True, True, False, False], result)
+    world.ovs.vsctl("set", "Port", "nic", "vlan_mode=native-untagged")
+    nwfilter("sync")
+    world.wire.exchange([("open0", ip(mac, tags=[40])) for mac in (BOUGHT, VSWITCH, FOREIGN)])
+    got = world.wire.got["nic"]
+    world.check("a native VLAN", got == [f.stamp(ip(BOUGHT), 0)], got)
+    expect(world, "    and others there", "open0", [("tagged", ip(VSWITCH, tags=[4000]))], [
+        ("foreign", ip(FOREIGN, tags=[4000])), ("bought", ip(BOUGHT, tags=[4000]))])
+    world.ovs.vsctl("clear", "Port", "nic", "vlan_mode", "tag")
+    nwfilter("sync")
+
+
+def test_flood(world):
+    """Between each two of 300 good frames there are foreign ones."""
+    good, bad = some(world)
+    lot = [frame for i in range(300) for frame in (bad[i % len(bad)][1], good[i % len(good)][1],
+                                                   ip(flip(FOREIGN, i % 40)))]
+    world.wire.exchange([("open0", frame) for frame in lot])
+    got = world.wire.got["nic"]
+    world.check(f"a flood takes no good frames with it: {len(got)} of 300", len(got) == 300
+                and set(got) == {f.stamp(frame, 0) for _, frame in good})
+
+
+def test_again(world):
+    result = nwfilter("diff")
+    world.check("sync sends nothing the second time", result.status == 0
+                and " 0 added, 0 changed, 0 removed" in nwfilter("sync").out, result)
+    nwfilter("manage", "br0", "--guard=nic", f"--guard-mac={BOUGHT}")
+    expect(world, "a list that is shorter", "open0", [("bought", ip(BOUGHT))], [
+        ("listed", ip(LISTED, LISTED_IP)), ("in a VLAN", ip(VSWITCH, tags=[4000]))])
+    command("ip", "link", "set", "nic", "address", "02:aa:00:00:00:02")
+    world.ovs.vsctl("set", "Open_vSwitch", ".", "external_ids:lab=1")
+    nwfilter("sync")
+    expect(world, "the NIC's address has changed", "open0", [("the new one", ip(own(world)))], [
+        ("the old one", ip("02:aa:00:00:00:01"))])
+
+
+def test_audit(world):
+    world.manage("--audit", "--guard=nic", f"--guard-mac={ALLOWED}")
+    world.guest("bad0", 9, "no-such-filter")
+    nwfilter("sync")
+    for name in ("open0", "bad0"):
+        expect(world, f"audit mode: {name}", name, *some(world))
+    world.unplug("bad0")
+    world.manage("--guard=nic", f"--guard-mac={ALLOWED}")
+
+
+def bridge_status(world):
+    return world.ovs.vsctl("get", "Bridge", "br0", "external_ids:nwfilter-status")
+
+
+def test_shut(world):
+    """What makes a guard impossible, or meaningless, shuts the NIC, and the status says so."""
+    everything = [frame for part in some(world) for frame in part]
+    rows = [("spanning tree", ["set", "Bridge", "br0", "rstp_enable=true"],
+             ["set", "Bridge", "br0", "rstp_enable=false"], "spanning tree"),
+            ("multicast snooping", ["set", "Bridge", "br0", "mcast_snooping_enable=true"],
+             ["set", "Bridge", "br0", "mcast_snooping_enable=false"], "multicast snooping"),
+            ("flood_vlans", ["set", "Bridge", "br0", "flood_vlans=7"],
+             ["clear", "Bridge", "br0", "flood_vlans"], "flood_vlans"),
+            ("a tunnel", ["set", "Port", "nic", "vlan_mode=dot1q-tunnel", "tag=9"],
+             ["clear", "Port", "nic", "vlan_mode", "tag"], "dot1q-tunnel"),
+            ("priority tags", ["set", "Port", "nic", "other_config:priority-tags=always"],
+             ["remove", "Port", "nic", "other_config", "priority-tags"], "priority-tags"),
+            ("a broken tag", ["set", "Bridge", "br0", "external_ids:nwfilter-guard-mac=x"],
+             ["set", "Bridge", "br0", f'external_ids:nwfilter-guard-mac="{ALLOWED}"'],
+             "nwfilter-guard-mac"),
+            ("an uplink of the host's", ["set", "Bridge", "br0", "external_ids:nwfilter-mode=routed",
+                                         "external_ids:nwfilter-uplink=nic", "--", "remove",
+                                         "Bridge", "br0", "external_ids", "nwfilter-guard", "--",
+                                         "remove", "Bridge", "br0", "external_ids",
+                                         "nwfilter-guard-mac"],
+             ["remove", "Bridge", "br0", "external_ids", "nwfilter-mode", "--", "remove", "Bridge",
+              "br0", "external_ids", "nwfilter-uplink", "--", "set", "Bridge", "br0",
+              "external_ids:nwfilter-guard=nic",
+              f'external_ids:nwfilter-guard-mac="{ALLOWED}"'], "take it off the bridge")]
+    for what, change, undo, words in rows:
+        world.ovs.vsctl(*change)
+        result = nwfilter("sync")
+        expect(world, f"{what}: nothing leaves", "open0", [], everything)
+        world.check("    and the bridge's status says why", result.status == 1 and words in
+                    bridge_status(world) and words in result.err, (bridge_status(world), result))
+        world.ovs.vsctl(*undo)
+        result = nwfilter("sync")
+        world.check("    until it has gone", result.status == 0
+                    and bridge_status(world).startswith('"active'), (result, bridge_status(world)))
+    world.set_tags("nic", nwfilter="open")
+    nwfilter("sync")
+    expect(world, "a guest's port that is guarded: nothing leaves", "open0", [], everything)
+    world.check("    and its status says so", "guarded" in (world.status("nic") or ""))
+    world.set_tags("nic", nwfilter=None)
+    nwfilter("sync")
+    expect(world, "what may leave does again", "open0", *some(world))
+
+
+def test_restarts(world):
+    world.ovs.restart_switch()
+    command("ip", "link", "set", "br0", "arp", "off", "up")
+    world.ports["br0"] = SwitchHost("br0")
+    world.ports["int0"] = SwitchHost("int0")
+    world.rewire()
+    everything = [frame for part in some(world) for frame in part]
+    expect(world, "ovs-vswitchd has restarted: nothing leaves", "open0", [], everything)
+    nwfilter("sync")
+    expect(world, "    until it has its flows", "open0", *some(world))
+
+
+def test_wiped(world):
+    """A tool of the host's clears the bridge while the daemon runs, and foreign frames are sent all
+    the time."""
+    daemon = Nwfilterd(FILTERS)
+    daemon.start()
+    daemon.settle()
+    for what, change in (
+            ("the tags", ["clear", "Bridge", "br0", "external_ids"]),
+            ("the guard's tags", ["remove", "Bridge", "br0", "external_ids", "nwfilter-guard", "--",
+                                  "set", "Bridge", "br0", "external_ids:nwfilter-guard=nic"])):
+        world.ovs.vsctl(*change)
+        expect(world, f"{what} are cleared: nothing foreign leaves", "open0", [], some(world)[1])
+        daemon.settle()
+        expect(world, "    nor later", "open0", *some(world))
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        daemon.stop(sign)
+        expect(world, f"the daemon is gone by signal {sign.value}", "open0", *some(world))
+        daemon.start()
+        daemon.settle()
+        expect(world, "    and back", "open0", *some(world))
+    world.ovs.restart_switch(signal.SIGKILL)
+    command("ip", "link", "set", "br0", "arp", "off", "up")
+    world.ports["br0"] = SwitchHost("br0")
+    world.ports["int0"] = SwitchHost("int0")
+    world.rewire()
+    daemon.settle()
+    expect(world, "ovs-vswitchd was killed", "open0", *some(world))
+    daemon.stop()
 
 
 if __name__ == "__main__":

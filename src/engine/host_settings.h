@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Settings of the host's kernel (sysctl(8)) that routed guests need. */
+#ifndef NWF_ENGINE_HOST_SETTINGS_H
+#define NWF_ENGINE_HOST_SETTINGS_H
+
+#include "nwf/host.h"
+
+/* A note is what NWF_BRIDGE_SETTINGS has.  Appends to the note 'before', which may be NULL, what is
+ * about to be changed and not in it: a new string.  NULL: there is nothing to add. */
+char *nwf_host_settings_note(struct nwf_host *host, const char *bridge, const char *uplink,
+                             const char *before);
+
+/* Makes those settings what they are to be that 'note' has, or that are so already.  *ret_missing:
+ * there are others, and nothing was done about them. */
+int nwf_host_settings_apply(struct nwf_host *host, const char *bridge, const char *uplink,
+                            const char *note, bool *ret_missing, struct nwf_error *err);
+
+/* What the note has is as it was; settings of devices that are gone are none.  The error is the
+ * first. */
+int nwf_host_settings_restore(const char *note, struct nwf_error *err);
+
+#endif

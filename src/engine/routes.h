@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which IP addresses a routed bridge's guests have, and what the host's kernel is to have for
+ * them. */
+#ifndef NWF_ENGINE_ROUTES_H
+#define NWF_ENGINE_ROUTES_H
+
+#include "nwf/host.h"
+#include "plan.h"
+
+/* Whether the host's kernel routes to the bridge's guests. */
+bool nwf_plan_is_host_routed(const struct nwf_plan *plan);
+
+/* The addresses out of the port's binding. */
+void nwf_plan_read_routes(struct nwf_plan_port *port);
+
+/* Quarantines guests with an address that is another's: a guest's, the host's, a gateway's.  Those
+ * of which something else is said than before become dirty. */
+void nwf_plan_judge_routes(struct nwf_plan *plan);
+
+/* The gateway's addresses towards guests, on the bridge. */
+void nwf_plan_list_gateways(const struct nwf_plan *plan, const struct nwf_host *host,
+                            struct nwf_addresses *ret);
+
+/* Adds what is to be there for the guest if it is enforced, else nothing.  *ret_cause, a constant:
+ * why nothing can be there though it has addresses, or NULL. */
+void nwf_plan_list_routes(const struct nwf_plan *plan, const struct nwf_plan_port *port,
+                          struct nwf_host_items *ret, const char **ret_cause);
+
+/* Adds what is to be there for the bridge. */
+void nwf_plan_list_bridge_items(const struct nwf_plan *plan, const struct nwf_host *host,
+                                struct nwf_host_items *ret);
+
+#endif
