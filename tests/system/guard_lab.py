@@ -17,7 +17,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import provider as p  # noqa: E402
 from lab.lab import main  # noqa: E402
 from lab.netns import LabError, run, wait_for  # noqa: E402
-from lab.routed import BRIDGE  # noqa: E402
+from lab.routed import BRIDGE, device_mac, shield  # noqa: E402
 from lab.routed_probe import Endpoint  # noqa: E402
 from lab.routed_spoof import MISLEADING, NAMES  # noqa: E402
 from lab.routed_state import State  # noqa: E402
@@ -64,6 +64,7 @@ class Guarded(World):
         self.spoof(pace=0.002, kinds=HARMLESS)
         self.server.ovs.vsctl("add-port", BRIDGE, p.NIC)
         run("ip", "addr", "flush", "dev", p.NIC)
+        shield(p.NIC)
         self.server.daemon.settled("the NIC on the bridge")
         self.follow_mac()
         self.provider.configure(BRIDGE)
@@ -71,15 +72,11 @@ class Guarded(World):
     def follow_mac(self):
         """The bridge has the NIC's MAC."""
         try:
-            wait_for(lambda: self.device_mac(BRIDGE) == p.NIC_MAC, "the NIC's MAC", 3)
+            wait_for(lambda: device_mac(BRIDGE) == p.NIC_MAC, "the NIC's MAC", 3)
         except LabError:
             pass
-        if not self.check(f"{BRIDGE} has the NIC's MAC", self.device_mac(BRIDGE) == p.NIC_MAC):
+        if not self.check(f"{BRIDGE} has the NIC's MAC", device_mac(BRIDGE) == p.NIC_MAC):
             self.server.ovs.vsctl("set", "Bridge", BRIDGE, f"other_config:hwaddr={p.NIC_MAC}")
-
-    @staticmethod
-    def device_mac(name):
-        return json.loads(run("ip", "-j", "link", "show", name))[0]["address"]
 
     # --- checks
 
@@ -203,6 +200,7 @@ def leave(world, before):
     server = world.server
     server.ovs.vsctl("del-port", "int0")
     server.ovs.vsctl("del-port", p.NIC)
+    run("nft", "delete", "table", "netdev", f"lab-{p.NIC}")
     run("ip", "addr", "flush", "dev", BRIDGE)
     world.nwfilter("unmanage", BRIDGE)
     server.daemon.settle()
