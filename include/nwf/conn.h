@@ -65,6 +65,24 @@ int nwf_conn_block(struct nwf_conn *conn, struct nwf_error *err);
 /* Adds the flows of all tables whose cookie is 'cookie' under 'mask' to *set. */
 void nwf_conn_dump(struct nwf_conn *conn, uint64_t cookie, uint64_t mask, struct nwf_flow_set *set);
 
+/* A flow, and what has met it. */
+struct nwf_flow_count {
+    struct nwf_flow *flow;
+    uint64_t n_packets;
+    int idle; /* Seconds since the last; negative: the switch does not say (before OpenFlow 1.5). */
+};
+
+struct nwf_flow_counts {
+    struct nwf_flow_count *data;
+    size_t n, allocated;
+};
+
+void nwf_flow_counts_clear(struct nwf_flow_counts *counts);
+
+/* Adds the flows of a table whose cookie is 'cookie' under 'mask' to *ret. */
+void nwf_conn_count(struct nwf_conn *conn, uint8_t table, uint64_t cookie, uint64_t mask,
+                    struct nwf_flow_counts *ret);
+
 /* Sends 'changes' as one ordered, atomic bundle: a packet sees the tables before or after all
  * of them.  It is committed once the switch has answered to all of them, and refuses none; if it
  * does, or if the bundle has paused for so long that the switch has dropped a part of it,

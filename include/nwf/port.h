@@ -30,6 +30,7 @@ struct nwf_port_config {
     bool is_patch;         /* Leads to another bridge of the switch. */
     bool needs_normal;     /* Trusted: only the NORMAL action forwards to it. */
     /* On a bridge with guards, of ports that are trusted: */
+    char *port_name; /* that of its Port, if it has a leader; */
     uint16_t leader; /* see nwf/compile.h; */
     struct nwf_nics nics;
     bool is_hashed;

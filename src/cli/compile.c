@@ -12,9 +12,9 @@
 #include "nwf/value.h"
 #include "openvswitch/dynamic-string.h"
 
-static struct nwf_words ofports, tags, trunks, trusted;
+static struct nwf_words ofports, tags, trunks, trusted, guards;
 static bool audit, forward_bpdu;
-static const char *own_mac, *unknown;
+static const char *own_mac, *unknown, *guard_macs;
 
 static const struct nwf_option options[] = {
     {"ofport", "IFACE=N", nwf_option_word, &ofports, "a port's OpenFlow number"},
@@ -27,6 +27,10 @@ static const struct nwf_option options[] = {
      "the bridge has other_config:forward-bpdu=true"},
     {"unknown-unicast", "flood|trusted", nwf_option_text, &unknown,
      "as the bridge's " NWF_BRIDGE_UNKNOWN},
+    {"guard", "IFACE=MAC", nwf_option_word, &guards,
+     "a trusted port that is guarded, and its NIC's own address"},
+    {"guard-mac", "MAC[@VLAN][/IP][,...]", nwf_option_text, &guard_macs,
+     "as the bridge's " NWF_BRIDGE_GUARD_MAC},
     {"own-mac", "MAC", nwf_option_text, &own_mac, "the address of the bridge's own port"},
     {.name = NULL},
 };
@@ -87,6 +91,9 @@ check_options(const struct nwf_plan *plan, struct nwf_error *err)
     if (!r) {
         r = check_words(&tags, "tag", plan, err);
     }
+    if (!r) {
+        r = check_words(&guards, "guard", plan, err);
+    }
     if (r) {
         return r;
     }
@@ -103,6 +110,46 @@ add_trunk(const char *word, void *vlan)
     }
     nwf_vlan_add_trunk(vlan, (uint16_t) vid);
     return 0;
+}
+
+static int
+describe_guard(struct nwf_port_config *port, struct nwf_error *err)
+{
+    nwf_vec_foreach (word, &guards) {
+        const char *rest = rest_for(*word, port->name);
+        struct nwf_nic nic = {.ofport = port->ofport, .has_mac = true};
+
+        if (!rest) {
+            continue;
+        }
+        if (port->role != NWF_TRUSTED) {
+            return nwf_error_set(err, -EINVAL, "--guard=%s: not a trusted port", *word);
+        }
+        if (nwf_mac_parse(rest, &nic.mac, err)) {
+            nwf_error_wrap(err, "--guard");
+            return -EINVAL;
+        }
+        port->guarding = NWF_GUARDED;
+        port->leader = port->ofport;
+        nwf_vec_push(&port->nics, nic);
+    }
+    return 0;
+}
+
+/* What the bridge's tags would say of the guard. */
+static int
+read_guards(struct nwf_plan *plan, struct nwf_error *err)
+{
+    const struct nwf_tag all[] = {{NWF_BRIDGE_GUARD, guards.n ? guards.data[0] : ""},
+                                  {NWF_BRIDGE_GUARD_MAC, guard_macs ? guard_macs : ""}};
+    int r = guards.n || guard_macs
+                ? nwf_routed_config_read(guards.n ? all : all + 1,
+                                         (guards.n != 0) + (guard_macs != NULL), &plan->routed, err)
+                : 0;
+
+    plan->bridge.has_guards = guards.n;
+    plan->bridge.guard_macs = &plan->routed.guard_macs;
+    return r;
 }
 
 static int
@@ -135,7 +182,7 @@ describe(struct nwf_port_config *port, struct nwf_error *err)
             return nwf_error_set(err, -EINVAL, "--trunks=%s: not VLANs", *word);
         }
     }
-    return 0;
+    return describe_guard(port, err);
 }
 
 static void
@@ -235,7 +282,10 @@ compile(struct nwf_cli *cli, struct nwf_error *err)
     plan.bridge.audit = audit;
     plan.bridge.forward_bpdu = forward_bpdu;
     plan.bridge.unknown = nwf_unknown_from_text(unknown);
-    int r = fill_plan(cli, &plan, err);
+    int r = read_guards(&plan, err);
+    if (!r) {
+        r = fill_plan(cli, &plan, err);
+    }
     if (!r) {
         r = nwf_plan_compute(&plan, &cli->sources, err);
     }

@@ -28,8 +28,17 @@
 #define TIMEOUT_DEFAULT_MS 10000
 
 static const struct nwf_verb *const tables[] = {
-    nwf_manage_verbs,  nwf_bind_verbs,   nwf_bindings_verbs, nwf_sync_verbs, nwf_diff_verbs,
-    nwf_compile_verbs, nwf_filter_verbs, nwf_explain_verbs,  nwf_hook_verbs, NULL,
+    nwf_manage_verbs,
+    nwf_bind_verbs,
+    nwf_bindings_verbs,
+    nwf_sync_verbs,
+    nwf_diff_verbs,
+    nwf_compile_verbs,
+    nwf_filter_verbs,
+    nwf_explain_verbs,
+    nwf_guard_verbs,
+    nwf_hook_verbs,
+    NULL,
 };
 
 static const struct nwf_common_option common[] = {

@@ -56,7 +56,7 @@ nwf_put_trusted_output(const struct nwf_port *port, struct ofpbuf *actions)
     if (!port->leader) {
         nwf_put_output(actions, port->ofport);
     } else { /* What the guard writes into registers is gone behind it. */
-        nwf_put_text(actions, "clone(set_field:0x%x/0xffff->reg%d,resubmit(,%d))", port->leader,
+        nwf_put_text(actions, "clone(set_field:0x%x->reg%d,resubmit(,%d))", port->leader,
                      NWF_REG_KNOWN, NWF_TABLE_GUARD);
     }
 }

@@ -127,21 +127,18 @@ static void
 add_target_visit(struct nwf_flow_set *flows)
 {
     static const uint8_t types[] = {ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT};
+    const struct in6_addr none = {.s6_addr = {0}}, mask = ipv6_create_mask(8);
     struct match match;
 
     for (size_t i = 0; i < 2; i++) {
-        for (unsigned int bit = 0; bit < 8; bit++) {
-            struct in6_addr value = {.s6_addr = {(uint8_t) (0x80 >> bit)}};
-
-            match_init_catchall(&match);
-            match_icmpv6(types[i], &match);
-            match_set_tp_dst(&match, htons(0));
-            match_set_nd_target_masked(&match, &value, &value);
-            add_visit_flow(VISIT_TARGET, (uint16_t) (PRIORITY_VISIT - bit), &match, true, flows);
-        }
+        match_init_catchall(&match);
+        match_icmpv6(types[i], &match);
+        match_set_tp_dst(&match, htons(0));
+        match_set_nd_target_masked(&match, &none, &mask);
+        add_visit_flow(VISIT_TARGET, PRIORITY_VISIT, &match, false, flows);
     }
     match_init_catchall(&match);
-    add_visit_flow(VISIT_TARGET, PRIORITY_VISIT_END, &match, false, flows);
+    add_visit_flow(VISIT_TARGET, PRIORITY_VISIT_END, &match, true, flows);
 }
 
 static void

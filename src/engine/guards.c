@@ -128,6 +128,7 @@ nwf_plan_read_guard(const struct nwf_plan *plan, const struct nwf_ovs_port *from
     if (config->guarding != NWF_UNGUARDED || from->is_bond) {
         config->leader = find_leader(&from->nics);
         config->is_hashed = from->has_lacp;
+        config->port_name = nwf_strdup(from->port_name);
         nwf_nics_copy(&from->nics, &config->nics);
     }
 }

@@ -166,6 +166,9 @@ void nwf_keeper_end_load(struct nwf_keeper *keeper);
 /* The changes that do not come that way. */
 void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
 
+/* Says whose frame the uplink guard has kept back, if the flow is one that says so. */
+void nwf_keeper_tell_offender(const struct nwf_keeper *keeper, const struct nwf_flow *flow);
+
 /* Limits of the zones that the plan's ports use; see zone_limits.c. */
 nwf_step nwf_keeper_limit_zones;
 

@@ -226,6 +226,9 @@ take_event(struct nwf_keeper *k, const struct nwf_flow_event *event)
     nwf_owner owner;
 
     /* What the switch makes itself, and what we have made over another connection. */
+    if (!event->deleted) {
+        nwf_keeper_tell_offender(k, event->flow);
+    }
     if (event->deleted || !known ? is_learned(event->flow) && !known
                                  : nwf_flow_data_equal(known, event->flow)) {
         nwf_flow_free(event->flow);

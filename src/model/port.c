@@ -14,6 +14,7 @@ nwf_port_config_clear(struct nwf_port_config *config)
     nwf_error_clear(&config->error);
     nwf_error_clear(&config->unguarded);
     nwf_vec_clear(&config->nics);
+    free(config->port_name);
     nwf_vec_clear(&config->bond);
     nwf_vlan_clear(&config->vlan);
     free(config->name);
@@ -95,5 +96,5 @@ nwf_port_config_equals(const struct nwf_port_config *a, const struct nwf_port_co
            && a->is_mirror_output == b->is_mirror_output && a->is_patch == b->is_patch
            && a->needs_normal == b->needs_normal && a->leader == b->leader
            && a->is_hashed == b->is_hashed && a->guarding == b->guarding
-           && nwf_nics_equal(&a->nics, &b->nics) && same_text(a->unguarded.text, b->unguarded.text);
+           && same_text(a->port_name, b->port_name) && nwf_nics_equal(&a->nics, &b->nics) && same_text(a->unguarded.text, b->unguarded.text);
 }

@@ -67,6 +67,8 @@ struct nwf_conn {
     ovs_be32 open_xid; /* That of a bundle's opening; 0: not sent, or answered. */
     struct nwf_cookies cookies;
     struct nwf_flow_set *set;
+    struct nwf_flow_counts *counts;
+    uint8_t table;                     /* That is counted. */
     const struct nwf_changes *changes; /* NULL: the bundle deletes by cookie. */
     struct nwf_refusals refusals;
     struct nwf_error verdict; /* Why a bundle is being discarded. */

@@ -14,7 +14,7 @@ from cases import HOOK_MANUAL, MANUAL, PROGRAM, Row, run
 
 # Those that scripts rely on; the help may have more.
 COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter",
-            "explain", "hook libvirt", "hook install", "hook uninstall", "hook convert", "hook qemu",
+            "guard", "explain", "hook libvirt", "hook install", "hook uninstall", "hook convert", "hook qemu",
             "hook proxmox", "hook exec"]
 OF_FILTER = ["list", "show", "check", "define", "undefine"]
 FILTER_USAGE = (r"usage: ovs-nwfilter filter list \| show NAME \| check NAME\|FILE\.\.\. \| "

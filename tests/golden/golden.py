@@ -58,6 +58,10 @@ BRIDGES = {
     "isolated-audit": ([TWO[0] | {"isolated": True}], UPLINK + ["--audit"]),
     "limits": ([TWO[0] | {"limits": {"broadcast": 100, "arp": 50}},
                 TWO[1] | {"limits": {"arp": 5}}], UPLINK + ["--tag=vnet1=5"]),
+    "guarded": (TWO[:1], UPLINK + ["--own-mac=02:aa:00:00:00:01", "--guard=eth0=02:aa:00:00:00:01",
+                                   "--guard-mac=00:50:56:00:00:07,00:50:56:00:00:08/192.0.2.8,"
+                                   "00:50:56:00:00:08/2001:db8:8::/64,00:50:56:00:00:09@4000"]),
+    "guarded-access": (TWO[:1], UPLINK + ["--tag=eth0=5", "--guard=eth0=02:aa:00:00:00:01"]),
     "unknown-flooded": (TWO[:1], UPLINK + ["--unknown-unicast=flood"]),
     "two-addresses": ([TWO[0] | {"parameters": {
         "IP": "10.0.0.1", "MAC": [MAC.format(1), MAC.format(0x11)]}}], UPLINK),
