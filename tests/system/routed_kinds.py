@@ -122,7 +122,7 @@ class KindScenes(Scenes):
         self.check("    somebody else's route is left alone",
                    f"prohibit {address}" in route, route)
         run("ip", "route", "del", "prohibit", address)
-        self.rebind("vnet1")
+        wait_for(lambda: self.status("vnet1") == "active", "the guest's own route", 5)
         self.reach("    without it the guest is reached")
 
     # --- what is taken away
