@@ -84,6 +84,8 @@ struct nwf_bridge {
     uint16_t mac_aging;                      /* Seconds that a learned address is kept. */
     bool has_guards;                         /* Some NIC may be guarded: never 'use_normal'. */
     const struct nwf_guard_macs *guard_macs; /* What may leave it beside its own; NULL: nothing. */
+    bool is_host_routed;                     /* The host's kernel routes between guests, */
+    const struct nwf_addresses *isolated;    /* of which these are isolated; NULL: none. */
     NWF_VEC(struct nwf_port) ports;          /* Ordered by ofport. */
 };
 

@@ -157,6 +157,10 @@ bool nwf_address_overlaps(const struct nwf_address *a, const struct nwf_address 
 bool nwf_host_has_address(const struct nwf_host *host, const struct nwf_address *range,
                           const char **ret_device);
 
+/* Adds all addresses of the device. */
+void nwf_host_list_addresses(const struct nwf_host *host, const struct nwf_host_device *device,
+                             struct nwf_addresses *ret);
+
 /* The address of this family by which the device is known; NULL: it has none. */
 const struct nwf_address *nwf_host_main_address(const struct nwf_host *host, const char *device,
                                                 int family);

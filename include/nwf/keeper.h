@@ -46,6 +46,9 @@ void nwf_keeper_wait(struct nwf_keeper *keeper);
 /* The contents of the database have changed, or, if 'all', the sources. */
 void nwf_keeper_update(struct nwf_keeper *keeper, bool all);
 
+/* The host's interfaces have changed, or, if 'in_doubt', its nftables. */
+void nwf_keeper_check_lock(struct nwf_keeper *keeper, bool in_doubt);
+
 /* Filters are not what they were. */
 void nwf_keeper_recompile(struct nwf_keeper *keeper);
 

@@ -138,6 +138,9 @@ struct nwf_ovs_refs {
 };
 
 const char *nwf_ovs_ref_name(const struct nwf_ovs_ref *ref);
+const char *nwf_ovs_ref_port_name(const struct nwf_ovs_ref *ref);
+/* Of its Interface; "": a NIC, or whatever else of the kernel's. */
+const char *nwf_ovs_ref_type(const struct nwf_ovs_ref *ref);
 void nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs *ret);
 
 /* The 'seqno' of a port as it is now; 0 if there is no such port. */

@@ -114,6 +114,7 @@ struct nwf_plan {
     NWF_VEC(struct nwf_plan_port *) ports; /* In the order of their numbers. */
     NWF_VEC(struct nwf_plan_row) rows;     /* In the order in which the database has them. */
     bool mcast_snooping, spanning_tree;
+    struct nwf_addresses isolated;   /* Of isolated guests, where the host routes. */
     struct nwf_routed_config routed; /* What its tags say of guests' way to the network. */
     struct nwf_routing routing;      /* If flows route, what they know. */
     const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
+#include "nwf/nic_lock.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "nwf/vswitchd.h"
@@ -112,39 +113,23 @@ free_limits(const struct nwf_cli *cli, struct nwf_ovsdb *db)
     }
 }
 
-int
-nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
+/* Takes away what is ours of a bridge that was managed, in the order in which nothing is left
+ * unprotected that is said to be protected. */
+static int
+release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
+        struct nwf_error *err)
 {
-    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_keeper_options options = {
         .timeout_ms = cli->timeout_ms,
         .versions = cli->versions,
     };
-    const struct nwf_ovs_bridge *bridge;
-    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
+    int r = disclaim(db, bridge, err);
 
     if (r) {
         return r;
     }
-    /* First of all, so that nobody restores what is removed next. */
-    int removed = nwf_record_remove(cli->argv[0], err);
-    if (removed && removed != -ENOENT) {
-        return removed;
-    }
-    nwf_error_clear(err);
     if (!(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
-        return removed ? -ENOENT : NWF_EXIT_OK;
-    }
-    /* A run that was interrupted has left the note about fail_mode at least. */
-    if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
-        return removed ? nwf_error_set(err, -EINVAL, "%s: not managed", bridge->name) : NWF_EXIT_OK;
-    }
-    r = disclaim(db, bridge, err);
-    if (r || !(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, err))) {
-        if (r) {
-            return r;
-        }
         return -ENOENT;
     }
     /* Until it has seen that the bridge is not managed any more: it would put back what goes. */
@@ -158,4 +143,53 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     /* Whoever sent frames meanwhile found nothing that forwards. */
     (void) nwf_vswitchd_flush_cache(cli->timeout_ms, NULL);
     return r;
+}
+
+/* Of a bridge that is not managed something may be left: its record is enough for success, and so
+ * is a second lock, which outlives the bridge.  'removed' is 0 if there was a record. */
+static int
+release_rest(const char *name, int removed, struct nwf_error *err)
+{
+    int r = nwf_nic_lock_remove(name, removed ? NULL : err);
+
+    return r > 0 || !removed ? MIN(r, 0) : removed;
+}
+
+int
+nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
+{
+    struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    const char *name = cli->argv[0];
+    const struct nwf_ovs_bridge *bridge;
+    int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
+
+    if (r) {
+        return r;
+    }
+    /* First of all, so that nobody restores what is removed next. */
+    int removed = nwf_record_remove(name, err);
+    if (removed && removed != -ENOENT) {
+        return removed;
+    }
+    nwf_error_clear(err);
+    if (!(bridge = nwf_cli_read_bridge(db, name, &bridges, err))) {
+        r = release_rest(name, removed, err);
+        if (!r) {
+            nwf_error_clear(err);
+        }
+        return r;
+    }
+    /* A run that was interrupted has left the note about fail_mode at least. */
+    if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
+        if ((r = release_rest(name, removed, err)) == -ENOENT) {
+            nwf_error_set(err, r = -EINVAL, "%s: not managed", name);
+        }
+        return r;
+    }
+    if ((r = release(cli, db, bridge, err))) {
+        return r;
+    }
+    r = nwf_nic_lock_remove(name, err); /* Last: until here nothing else was let out. */
+    return MIN(r, 0);
 }

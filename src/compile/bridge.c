@@ -21,6 +21,7 @@
 #include "nwf/compile.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
+#include "router.h"
 #include "sighting.h"
 #include "tag.h"
 #include "uplink.h"
@@ -109,8 +110,10 @@ add_bond_member(const struct nwf_port *port, const struct nwf_admission *admissi
 }
 
 static void
-add_trusted_in(const struct nwf_port *port, struct nwf_flow_set *flows)
+add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
+               struct nwf_flow_set *flows)
 {
+    bool is_router = bridge->is_host_routed && port->ofport == NWF_OFPORT_LOCAL;
     struct nwf_admissions list;
 
     nwf_vlan_admissions(&port->vlan, &list);
@@ -119,6 +122,10 @@ add_trusted_in(const struct nwf_port *port, struct nwf_flow_set *flows)
 
         match_set_in_port(&admission->match, OFP_PORT_C(port->ofport));
         put_arrival(admission, true, &actions);
+        if (is_router) {
+            nwf_add_routed_arrivals(bridge, port, &admission->match, &actions,
+                                    arrival_priority(admission), flows);
+        }
         nwf_put_goto(&actions, NWF_TABLE_FORWARD);
         add_trusted_flow(port, NWF_TABLE_CLASSIFY, arrival_priority(admission), &admission->match,
                          &actions, flows);
@@ -258,7 +265,7 @@ nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows)
 {
     nwf_vec_foreach (port, &bridge->ports) {
         if (port->role == NWF_TRUSTED) {
-            add_trusted_in(port, flows);
+            add_trusted_in(bridge, port, flows);
             if (port->vlan.mode == NWF_VLAN_TUNNEL) {
                 add_tunnel_normal(port, flows);
             }

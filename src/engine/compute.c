@@ -512,6 +512,7 @@ nwf_plan_compute(struct nwf_plan *plan, const struct nwf_sources *sources, struc
         (*port)->dirty |= all;
     }
     compute_ports(&c);
+    plan->shared_dirty |= nwf_plan_collect_isolated(plan);
     if (all || plan->shared_dirty || shares_change(plan)) {
         compute_shared(&c);
         plan->shared_dirty = false;

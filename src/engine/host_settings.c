@@ -32,7 +32,9 @@ struct setting {
     unsigned int where;
 };
 
-/* "all" counts for redirects as well as the device; other devices have their own.
+/* "all" counts for redirects as well as the device; other devices have their own.  IPv6's redirects
+ * cannot be switched off, and take from what errors may be sent to a guest, as too large packets
+ * and traceroute need them: the limit for all of them together stays.
  *
  * What the userspace datapath takes in by a NIC the kernel takes in as well, and with the host's
  * address on it: it would forward and answer everything once more. */
@@ -44,6 +46,7 @@ static const struct setting settings[] = {
     {"net/ipv4/conf/", "/accept_redirects", BRIDGE, "0", HOST | FLOWS},
     {"net/ipv6/conf/", "/accept_redirects", BRIDGE, "0", HOST | FLOWS},
     {"net/ipv6/conf/", "/accept_ra", BRIDGE, "0", HOST},
+    {"net/ipv6/icmp/ratelimit", "", NOBODY, "0", HOST | FLOWS},
     {"net/ipv6/conf/all/forwarding", "", NOBODY, "1", HOST | FLOWS},
     {"net/ipv6/conf/", "/forwarding", UPLINK, "1", HOST},
     {"net/ipv6/conf/", "/forwarding", BRIDGE, "1", HOST | FLOWS},

@@ -116,6 +116,8 @@ nwf_keeper_free(struct nwf_keeper *k)
     nwf_vec_clear(&k->meters);
     nwf_keeper_close_host(k);
     free(k->recorded);
+    nwf_nic_locks_clear(&k->locks); /* It stays in force. */
+    free(k->no_lock);
     nwf_error_clear(&k->error);
     nwf_error_clear(&k->doubt);
     nwf_image_finish(&k->image);
@@ -247,6 +249,7 @@ run_step(struct nwf_keeper *k, struct nwf_error *err)
 void
 nwf_keeper_run(struct nwf_keeper *k)
 {
+    nwf_keeper_run_lock(k);
     while (!k->is_done) {
         struct nwf_error err = NWF_ERROR_INIT;
         int r;
@@ -271,6 +274,7 @@ nwf_keeper_wait(struct nwf_keeper *k)
         poll_immediate_wake();
         return;
     }
+    nwf_keeper_wait_for_lock(k);
     if (k->state == NWF_K_BACKOFF) {
         poll_timer_wait_until(k->retry_at);
         return;
@@ -311,6 +315,7 @@ nwf_keeper_update(struct nwf_keeper *k, bool all)
 {
     k->needs_update = true;
     k->needs_update_all |= all;
+    k->lock_at = 0;
     if (!k->since_us) {
         k->since_us = time_usec();
     }

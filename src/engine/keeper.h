@@ -6,6 +6,7 @@
 
 #include "nwf/conn.h"
 #include "nwf/keeper.h"
+#include "nwf/nic_lock.h"
 #include "nwf/surroundings.h"
 #include "nwf/unixctl_call.h"
 #include "plan.h"
@@ -84,6 +85,15 @@ struct nwf_keeper {
     unsigned int around_seqno;            /* by this state of its kernel. */
     bool is_around_known;
 
+    /* The second lock. */
+    struct nwf_nic_locks locks; /* As it was last made, or tried; with 'has_locks'. */
+    bool has_locks;
+    bool lock_in_doubt;           /* It failed, or somebody has changed the host's rules. */
+    long long int lock_at;        /* When it is to be looked at again, */
+    long long int lock_looked_at; /* and when that was done. */
+    long long int lock_retry_at;  /* After it has failed. */
+    char *no_lock;                /* Why a NIC has none; NULL: all that should have. */
+
     char *recorded; /* The settings of the bridge that are on record. */
 
     struct nwf_error error; /* The last; cleared when all is well. */
@@ -135,6 +145,10 @@ int nwf_keeper_run_txn(struct nwf_keeper *keeper, struct nwf_error *err);
 /* Goes on with the statuses that are being written.  0 also while they are. */
 nwf_step nwf_keeper_run_report;
 void nwf_keeper_succeed(struct nwf_keeper *keeper);
+
+/* The second lock; see keeper_lock.c. */
+void nwf_keeper_run_lock(struct nwf_keeper *keeper);
+void nwf_keeper_wait_for_lock(const struct nwf_keeper *keeper);
 
 /* Brings the plan to what the database says now. */
 nwf_step nwf_keeper_read_rows;

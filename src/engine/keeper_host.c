@@ -460,6 +460,22 @@ look_at_bridge_mac(struct nwf_keeper *k)
     }
 }
 
+/* The host's own addresses, too: guests' are routed to them. */
+static void
+announce_guests(const struct nwf_keeper *k, const struct nwf_host_device *device)
+{
+    struct nwf_addresses own = {.data = NULL};
+
+    nwf_host_list_addresses(k->host, device, &own);
+    announce(device, &own);
+    nwf_vec_clear(&own);
+    nwf_vec_foreach (port, &k->plan.ports) {
+        if ((*port)->has_routes) {
+            announce(device, &(*port)->addresses);
+        }
+    }
+}
+
 /* A bond may have another one from one moment to the next. */
 static void
 look_at_uplink_mac(struct nwf_keeper *k)
@@ -471,11 +487,7 @@ look_at_uplink_mac(struct nwf_keeper *k)
         return;
     }
     if (!same_mac(&none, &k->uplink_mac)) {
-        nwf_vec_foreach (port, &k->plan.ports) {
-            if ((*port)->has_routes) {
-                announce(device, &(*port)->addresses);
-            }
-        }
+        announce_guests(k, device);
     }
     k->uplink_mac = device->mac;
 }

@@ -262,7 +262,9 @@ summarize(const struct nwf_keeper *k)
     }
     return n_errors ? nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
                                    n_guests)
-                    : nwf_asprintf("active: %zu guests", n_guests);
+           : k->no_lock
+               ? nwf_asprintf("active: %zu guests; no second lock: %s", n_guests, k->no_lock)
+               : nwf_asprintf("active: %zu guests", n_guests);
 }
 
 /* Adds what is to be said of the bridge; 'bridges' is what the change refers to. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/nic_lock.h"
 #include "nwf/policy_files.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
@@ -16,6 +17,7 @@
 #include "openvswitch/vlog.h"
 
 #include "lib/coverage.h"
+#include "lib/if-notifier.h"
 #include "lib/timeval.h"
 
 VLOG_DEFINE_THIS_MODULE(nwf_live);
@@ -80,6 +82,21 @@ mark_zones(void *live_, uint8_t zones[0x10000])
     }
 }
 
+static void
+check_locks(struct nwf_live *live, bool in_doubt)
+{
+    nwf_vec_foreach (keeper, &live->keepers) {
+        nwf_keeper_check_lock(*keeper, in_doubt);
+    }
+}
+
+/* A NIC has another MAC, perhaps. */
+static void
+take_interfaces(void *live)
+{
+    check_locks(live, false);
+}
+
 struct nwf_live *
 nwf_live_new(const struct nwf_live_options *options)
 {
@@ -95,6 +112,8 @@ nwf_live_new(const struct nwf_live_options *options)
     nwf_filter_path_init(&live->path, options->filter_dir);
     live->sources.store = nwf_store_new(nwf_filter_path_read, &live->path);
     load_policies(live);
+    (void) nwf_nic_lock_watch_new(&live->rules, NULL); /* Where it fails there is no lock either. */
+    live->interfaces = if_notifier_create(take_interfaces, live);
     return live;
 }
 
@@ -112,6 +131,8 @@ nwf_live_free(struct nwf_live *live)
     if (live->unmanaged) {
         nwf_txn_free(live->unmanaged);
     }
+    if_notifier_destroy(live->interfaces);
+    nwf_nic_lock_watch_free(live->rules);
     nwf_ovsdb_close(live->db);
     nwf_store_free(live->sources.store);
     nwf_policies_finish(&live->policies);
@@ -284,6 +305,10 @@ nwf_live_run(struct nwf_live *live)
     }
     run_txn(&live->restoring);
     run_txn(&live->unmanaged);
+    if_notifier_run();
+    if (live->rules && nwf_nic_lock_watch_run(live->rules)) {
+        check_locks(live, true);
+    }
     nwf_vec_foreach (ticket, &live->tickets) {
         nwf_ticket_run(*ticket);
     }
@@ -299,6 +324,10 @@ void
 nwf_live_wait(struct nwf_live *live)
 {
     nwf_ovsdb_wait(live->db);
+    if_notifier_wait();
+    if (live->rules) {
+        nwf_nic_lock_watch_wait(live->rules);
+    }
     if (live->is_read && live->seqno != nwf_ovsdb_seqno(live->db)) {
         poll_immediate_wake();
     }

@@ -17,6 +17,9 @@ struct nwf_live {
     NWF_VEC(struct nwf_keeper *) keepers; /* In the order of their bridges' names. */
     NWF_VEC(struct nwf_ticket *) tickets;
 
+    struct nwf_nic_lock_watch *rules; /* Of the host's nftables; NULL: it does not tell. */
+    struct if_notifier *interfaces;   /* Of the host's interfaces; NULL: they are looked at. */
+
     bool is_read;                          /* The database has been looked at. */
     unsigned int seqno;                    /* Of its contents then. */
     bool is_overdue;                       /* It is to be looked at again. */

@@ -193,8 +193,8 @@ same_own_address(const struct nwf_macs *macs, size_t own_mac, const struct nwf_p
            && !memcmp(&macs->data[own_mac], &now->macs.data[now->own_mac], sizeof *macs->data);
 }
 
-static bool
-same_addresses(const struct nwf_addresses *a, const struct nwf_addresses *b)
+bool
+nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b)
 {
     for (size_t i = 0; i < a->n && i < b->n; i++) {
         if (!nwf_address_equals(&a->data[i], &b->data[i])) {
@@ -228,7 +228,7 @@ nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
     port->dirty = true;
     plan->claims_dirty |= claims_differ(&before, &port->config) || own_mac != port->facts.own_mac
                           || !nwf_macs_equal(&macs, &port->facts.macs)
-                          || !same_addresses(&addresses, &port->addresses);
+                          || !nwf_addresses_equal(&addresses, &port->addresses);
     nwf_vec_clear(&macs);
     nwf_vec_clear(&addresses);
     nwf_port_config_clear(&before);
@@ -279,6 +279,7 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_error_clear(&plan->unguarded);
     nwf_error_clear(&plan->host_error);
     free(plan->host_advice);
+    nwf_vec_clear(&plan->isolated);
     free(plan->host_note);
     free(plan->settings);
     free(plan->status);

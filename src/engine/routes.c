@@ -248,6 +248,32 @@ nwf_plan_judge_routes(struct nwf_plan *plan)
     }
 }
 
+/* ---- Isolated guests. ---- */
+
+bool
+nwf_plan_collect_isolated(struct nwf_plan *plan)
+{
+    struct nwf_addresses before = plan->isolated, now = {.data = NULL};
+
+    nwf_vec_foreach (item, &plan->ports) {
+        const struct nwf_plan_port *port = *item;
+        bool counts = port->role == NWF_GUEST && port->facts.is_isolated;
+        for (size_t i = 0; counts && i < port->addresses.n; i++) {
+            if (!is_local(&port->addresses.data[i])) {
+                nwf_vec_push(&now, port->addresses.data[i]);
+            }
+        }
+    }
+    bool differs = !nwf_addresses_equal(&before, &now);
+    plan->isolated.data = now.data;
+    plan->isolated.n = now.n;
+    plan->isolated.allocated = now.allocated;
+    plan->bridge.is_host_routed = nwf_plan_is_host_routed(plan);
+    plan->bridge.isolated = &plan->isolated;
+    nwf_vec_clear(&before);
+    return differs && plan->bridge.is_host_routed;
+}
+
 /* ---- What is to be there. ---- */
 
 static const struct nwf_address *

@@ -27,6 +27,9 @@ void nwf_plan_set_route_facts(struct nwf_plan_port *port);
  * of which something else is said than before become dirty. */
 void nwf_plan_judge_routes(struct nwf_plan *plan);
 
+/* Fills plan->isolated; true if it is not what it was. */
+bool nwf_plan_collect_isolated(struct nwf_plan *plan);
+
 /* The gateway's addresses towards guests, on the bridge. */
 void nwf_plan_list_gateways(const struct nwf_plan *plan, const struct nwf_host *host,
                             struct nwf_addresses *ret);

@@ -109,3 +109,14 @@ nwf_host_main_address(const struct nwf_host *host, const char *name, int family)
     }
     return NULL;
 }
+
+void
+nwf_host_list_addresses(const struct nwf_host *host, const struct nwf_host_device *device,
+                        struct nwf_addresses *ret)
+{
+    nwf_vec_foreach (address, &host->addresses) {
+        if (address->index == device->index) {
+            nwf_vec_push(ret, address->address);
+        }
+    }
+}

@@ -29,7 +29,8 @@ struct nwf_host_news {
     int index;                 /* The device's; 0: of several, or none. */
     bool gone;
     bool ours;      /* It bears our number. */
-    bool transient; /* A neighbour that the kernel has found by itself. */
+    bool transient; /* A neighbour that the kernel has found by itself; a route that leads nowhere:
+                     * "unreachable" is how an operator says what becomes of the rest. */
 };
 
 /* False: of none of those kinds, malformed, or of no concern. */

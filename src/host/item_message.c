@@ -272,6 +272,7 @@ read_route(const struct nlmsghdr *message, struct nwf_host_news *ret)
     ret->item.kind = NWF_HOST_ROUTE;
     ret->index = index ? *index : 0;
     ret->ours = header->rtm_protocol == NWF_HOST_PROTOCOL && header->rtm_type == RTN_UNICAST;
+    ret->transient = header->rtm_type != RTN_UNICAST && header->rtm_type != RTN_LOCAL;
     read_via(attributes, &ret->item);
     return true;
 }

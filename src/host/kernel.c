@@ -111,6 +111,9 @@ nwf_host_take_item(struct nwf_host *host, const struct nwf_host_news *news)
     const struct nwf_host_device *device = nwf_host_device_by_index(host, news->index);
     struct nwf_host_news named = *news;
 
+    if (news->transient && !news->gone && news->item.kind == NWF_HOST_ROUTE) {
+        return; /* If it is in the way, the kernel says so. */
+    }
     if (device) {
         strcpy(named.item.device, device->name);
     }

@@ -62,7 +62,7 @@ struct nwf_host {
     long long int look_at; /* When proxies, of which the kernel does not tell, are looked at. */
 };
 
-/* ---- Entries; see host.c. ---- */
+/* ---- Entries and owners; see entry.c. ---- */
 
 /* The entry of that key, or NULL. */
 struct nwf_host_entry *nwf_entry_find(const struct nwf_host *host,

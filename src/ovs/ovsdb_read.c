@@ -303,6 +303,18 @@ nwf_ovs_ref_name(const struct nwf_ovs_ref *ref)
     return ref->interface->name;
 }
 
+const char *
+nwf_ovs_ref_port_name(const struct nwf_ovs_ref *ref)
+{
+    return ref->port->name;
+}
+
+const char *
+nwf_ovs_ref_type(const struct nwf_ovs_ref *ref)
+{
+    return ref->interface->type ? ref->interface->type : "";
+}
+
 void
 nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs *ret)
 {

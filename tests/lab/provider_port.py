@@ -183,13 +183,14 @@ class Observer:
 
 
 def split(frame):
-    """(VLAN or None, ethertype, what is behind it); of several tags the first one's VLAN."""
+    """(VLAN or None, ethertype, what is behind it); of several tags the first one's VLAN.  A tag
+    with no VLAN's number is but a priority."""
     vlan, at = None, 12
     while len(frame) >= at + 6 and frame[at:at + 2] in (b"\x81\0", b"\x88\xa8"):
         if vlan is None:
             vlan = int.from_bytes(frame[at + 2:at + 4], "big") & 0xfff
         at += 4
-    return vlan, int.from_bytes(frame[at:at + 2], "big"), frame[at + 2:]
+    return vlan or None, int.from_bytes(frame[at:at + 2], "big"), frame[at + 2:]
 
 
 def link_addresses(ethertype, body):

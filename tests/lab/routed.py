@@ -13,6 +13,7 @@
 A guest is a namespace of its own behind a veth pair whose other end is a port of the bridge.
 """
 
+import json
 import signal
 import socket
 
@@ -89,11 +90,13 @@ class Guest:
         self.mac = f"52:54:00:00:01:{number:02x}"
         self.node = Node(name)
         self.addresses4, self.addresses6, self.gateways = [], [], {}
+        self.port_mac = None  # of the device at the server's end
 
     @property
     def station(self):
         """Its first addresses."""
-        return Station(self.mac, self.addresses4[0], self.addresses6[0].partition("/")[0])
+        return Station(self.mac, self.addresses4[0], self.addresses6[0].partition("/")[0],
+                       self.port_mac)
 
     @property
     def link_local(self):
@@ -105,10 +108,9 @@ class Guest:
         run("ip", "link", "set", f"{self.name}g", "netns", self.node.network)
         wire.switch_offloads_off(self.name)
         sysctl(f"net.ipv6.conf.{self.name}.disable_ipv6", 1)  # as libvirt does with a tap
-        # Open vSwitch's userspace datapath only looks on: the kernel takes frames in as well.
-        sysctl(f"net.ipv4.conf.{self.name}.arp_ignore", 8)
-        sysctl(f"net.ipv4.conf.{self.name}.forwarding", 0)
+        shield(self.name)
         run("ip", "link", "set", self.name, "up")
+        self.port_mac = device_mac(self.name)
         with self.node:
             run("ip", "link", "set", f"{self.name}g", "name", self.interface, "address", self.mac)
             wire.switch_offloads_off(self.interface)
@@ -145,6 +147,30 @@ class Guest:
         self.unplug(server)
         self.plug(server, **tags)
         self.set_addresses()
+
+
+# Open vSwitch's userspace datapath listens to a device beside the kernel, which would answer ARP on
+# a port, and route what is sent to the port's own MAC.  With the kernel's datapath it does not even
+# see it.
+SHIELD = """
+table netdev lab-{name} {{}}
+delete table netdev lab-{name}
+table netdev lab-{name} {{
+    chain ingress {{
+        type filter hook ingress device {name} priority 0
+        drop
+    }}
+}}
+"""
+
+
+def shield(name):
+    """The kernel hears nothing from the device; Open vSwitch does."""
+    run("nft", "-f", "-", stdin=SHIELD.format(name=name))
+
+
+def device_mac(name):
+    return json.loads(run("ip", "-j", "link", "show", name))[0]["address"]
 
 
 def stop_all(*things):

@@ -28,11 +28,11 @@ from .netns import LabError, run_status
 
 # What a forger knows of its surroundings.
 Surroundings = collections.namedtuple(
-    "Surroundings", "host_mac router_mac gateway4 gateway6 main4 main6 world4 world6")
+    "Surroundings", "host_mac bridge_mac router_mac gateway4 gateway6 main4 main6 world4 world6")
 # A forger, or one whose addresses are taken.
-Station = collections.namedtuple("Station", "mac ip4 ip6")
+Station = collections.namedtuple("Station", "mac ip4 ip6 port_mac")
 
-STRANGER = Station("52:54:00:66:66:66", "203.0.113.66", "2001:db8:6666::66")
+STRANGER = Station("52:54:00:66:66:66", "203.0.113.66", "2001:db8:6666::66", None)
 ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
 PACE = 0.004  # seconds between two frames of one guest
 
@@ -44,8 +44,8 @@ class Forger:
         self.me, self.victim, self.around, self.rng = me, victim, around, rng
 
     def destinations(self):
-        return (f.BROADCAST, "33:33:00:00:00:01", self.around.host_mac, self.around.router_mac,
-                self.victim.mac, STRANGER.mac)
+        return (f.BROADCAST, "33:33:00:00:00:01", self.around.host_mac, self.around.bridge_mac,
+                self.around.router_mac, self.victim.mac, STRANGER.mac, self.me.port_mac)
 
     def ip4(self, dst, src=None, nw_src=None, nw_dst=None, tags=(), body=None, **more):
         return f.eth(dst, src or self.me.mac,

@@ -17,12 +17,12 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import provider as p  # noqa: E402
 from lab.lab import main  # noqa: E402
 from lab.netns import LabError, run, wait_for  # noqa: E402
-from lab.routed import BRIDGE  # noqa: E402
+from lab.routed import BRIDGE, device_mac, shield  # noqa: E402
 from lab.routed_probe import Endpoint  # noqa: E402
 from lab.routed_spoof import MISLEADING, NAMES  # noqa: E402
 from lab.routed_state import State  # noqa: E402
 from system.routed_world import HETZNER, World  # noqa: E402
-from system.world import FILTERS  # noqa: E402
+from system.world import FILTERS, call  # noqa: E402
 
 BOUGHT = "00:50:56:00:12:34"
 HARMLESS = [name for name in NAMES if name not in MISLEADING]
@@ -63,14 +63,20 @@ class Guarded(World):
                       f"--guard-mac={BOUGHT}/{self.bought4}")
         self.spoof(pace=0.002, kinds=HARMLESS)
         self.server.ovs.vsctl("add-port", BRIDGE, p.NIC)
-        run("ip", "addr", "flush", "dev", p.NIC)
+        run("ip", "addr", "flush", "dev", p.NIC, "scope", "global")
+        shield(p.NIC)
         self.server.daemon.settled("the NIC on the bridge")
-        wait_for(lambda: self.device_mac(BRIDGE) == p.NIC_MAC, f"{BRIDGE} to have the NIC's MAC")
+        self.follow_mac()
         self.provider.configure(BRIDGE)
 
-    @staticmethod
-    def device_mac(name):
-        return json.loads(run("ip", "-j", "link", "show", name))[0]["address"]
+    def follow_mac(self):
+        """The bridge has the NIC's MAC."""
+        try:
+            wait_for(lambda: device_mac(BRIDGE) == p.NIC_MAC, "the NIC's MAC", 3)
+        except LabError:
+            pass
+        if not self.check(f"{BRIDGE} has the NIC's MAC", device_mac(BRIDGE) == p.NIC_MAC):
+            self.server.ovs.vsctl("set", "Bridge", BRIDGE, f"other_config:hwaddr={p.NIC_MAC}")
 
     # --- checks
 
@@ -100,6 +106,9 @@ class Guarded(World):
 
     def named(self, what):
         """Whoever was kept back."""
+        result = call("guard", BRIDGE, "--format=json")
+        if not self.check("ovs-nwfilter guard --format=json", result.status == 0, result.err):
+            return
         def missing():
             pairs = {(port, mac) for port, mac, _ in self.offenders()}
             return {(name, self.guests[name].mac) for name in ("vnet1", "vnet2")} - pairs
@@ -149,6 +158,7 @@ class Guarded(World):
         """On the userspace datapath the bridge is a new device, and the host's network set-up gives
         it its addresses again."""
         self.server.crash_switch()
+        self.follow_mac()
         self.provider.configure(BRIDGE)
 
     def new_internal_port(self):
@@ -190,12 +200,14 @@ def leave(world, before):
     server = world.server
     server.ovs.vsctl("del-port", "int0")
     server.ovs.vsctl("del-port", p.NIC)
-    run("ip", "addr", "flush", "dev", BRIDGE)
+    run("nft", "delete", "table", "netdev", f"lab-{p.NIC}")
+    run("ip", "addr", "flush", "dev", BRIDGE, "scope", "global")
     world.nwfilter("unmanage", BRIDGE)
     server.daemon.settle()
     run("ip", "link", "set", BRIDGE, "down")
     world.configure()
-    left = State().differences(before, (rf"links: . {BRIDGE}: .*link/ether", r"interfaces: . eth0"))
+    left = State().differences(before, (rf"links: . {BRIDGE}: .*link/ether", r"links: . eth0@.*PROMISC",
+                                        r"links: . eth0@if\d+: <BROADCAST,MULTICAST,UP,LOWER_UP>"))
     world.check("unmanage leaves nothing behind", not left, "\n    ".join(["", *left]))
     world.clean("at the end")
     world.check("the daemon ends with status 0", server.daemon.stop() == 0)
