@@ -180,6 +180,9 @@ struct nwf_host_defaults {
     size_t n, allocated;
 };
 
+/* The index of the device by which packets for the address leave; 0: by none. */
+int nwf_host_way_out(struct nwf_host *host, const struct nwf_address *address);
+
 const struct nwf_host_defaults *nwf_host_default_routes(struct nwf_host *host);
 
 /* Looks for routers on the uplink that the kernel has lost, from the uplink's own global address:

@@ -79,6 +79,7 @@ struct nwf_keeper {
     bool needs_note;         /* Settings of the kernel are to be noted, or not any more. */
     bool host_news;          /* Something is to be said of the bridge. */
     struct nwf_mac bridge_mac, uplink_mac;   /* That were announced; zero: none. */
+    long long int advise_at;                 /* When the host's firewall is looked at. */
     long long int host_look_at, announce_at; /* 0: never. */
 
     struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */

@@ -12,6 +12,7 @@
 #include "host_settings.h"
 #include "keeper.h"
 #include "nwf/announce.h"
+#include "nwf/firewall.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/poll-loop.h"
@@ -25,6 +26,9 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_host);
 /* How often settings and routers are looked at, and when an announcement is repeated: somebody may
  * just have missed it. */
 #define LOOK_MS 1000
+
+/* How often the host's firewall is looked at, which may be large. */
+#define ADVISE_MS 30000
 
 /* Guests whose items are made before anybody else has a turn. */
 #define OWNERS_AT_ONCE 256
@@ -526,6 +530,30 @@ nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
     return note ? nwf_host_settings_restore(note, err) : 0;
 }
 
+/* ---- Advice. ---- */
+
+/* What is the operator's to mend. */
+static void
+look_for_obstacles(struct nwf_keeper *k)
+{
+    char *advice CLEANUP_FREE = NULL;
+
+    if (time_msec() < k->advise_at) {
+        return;
+    }
+    k->advise_at = time_msec() + ADVISE_MS;
+    advice = nwf_firewall_obstacle(k->host, k->plan.name, k->plan.routed.uplink);
+    if (same_text(advice, k->plan.host_advice)) {
+        return;
+    }
+    if (advice) {
+        VLOG_WARN("bridge %s: %s", k->plan.name, advice);
+    }
+    free(k->plan.host_advice);
+    k->plan.host_advice = TAKE_PTR(advice);
+    k->host_news = true;
+}
+
 /* ---- HOST. ---- */
 
 static void
@@ -579,6 +607,7 @@ do_work(struct nwf_keeper *k)
         set_host_error(k, &err);
         look_at_bridge_mac(k);
         look_at_uplink_mac(k);
+        look_for_obstacles(k);
     }
     return is_done;
 }

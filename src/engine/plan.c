@@ -193,17 +193,6 @@ same_own_address(const struct nwf_macs *macs, size_t own_mac, const struct nwf_p
            && !memcmp(&macs->data[own_mac], &now->macs.data[now->own_mac], sizeof *macs->data);
 }
 
-bool
-nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b)
-{
-    for (size_t i = 0; i < a->n && i < b->n; i++) {
-        if (!nwf_address_equals(&a->data[i], &b->data[i])) {
-            return false;
-        }
-    }
-    return a->n == b->n;
-}
-
 void
 nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
                         struct nwf_port_config *config)

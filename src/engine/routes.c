@@ -70,6 +70,17 @@ nwf_plan_read_routes(struct nwf_plan_port *port)
     }
 }
 
+bool
+nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b)
+{
+    for (size_t i = 0; i < a->n && i < b->n; i++) {
+        if (!nwf_address_equals(&a->data[i], &b->data[i])) {
+            return false;
+        }
+    }
+    return a->n == b->n;
+}
+
 /* Whether an address is one on the link only, or nobody's: such are routed nowhere, and several
  * guests may have the same. */
 static bool

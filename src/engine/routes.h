@@ -23,6 +23,8 @@ void nwf_plan_read_routes(struct nwf_plan_port *port);
 /* Those of them that can be routed, into its facts. */
 void nwf_plan_set_route_facts(struct nwf_plan_port *port);
 
+bool nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b);
+
 /* Quarantines guests with an address that is another's: a guest's, the host's, a gateway's.  Those
  * of which something else is said than before become dirty. */
 void nwf_plan_judge_routes(struct nwf_plan *plan);
