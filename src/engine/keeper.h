@@ -186,6 +186,11 @@ void nwf_keeper_end_load(struct nwf_keeper *keeper);
 /* The changes that do not come that way. */
 void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
 
+/* Whether the bridge has the address of its uplink, as far as that is known, or its own if it has
+ * none; and what makes it so, in k->txn. */
+bool nwf_keeper_is_pinned(const struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+void nwf_keeper_pin(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+
 /* Says whose frame the uplink guard has kept back, if the flow is one that says so. */
 void nwf_keeper_tell_offender(const struct nwf_keeper *keeper, const struct nwf_flow *flow);
 

@@ -75,6 +75,7 @@ nwf_keeper_read_rows(struct nwf_keeper *k, struct nwf_error *err)
             return r;
         }
         k->needs_update_all = false;
+        k->is_secured &= k->options->dry_run || nwf_keeper_is_pinned(k, found);
     } else if (k->options->once) {
         return nwf_error_set(err, -EIDRM, "%s: not managed any more", k->plan.name);
     } else {

@@ -126,6 +126,7 @@ nwf_keeper_look_at_host(struct nwf_keeper *k)
     if (k->host_seqno != nwf_host_seqno(k->host)) {
         k->host_seqno = nwf_host_seqno(k->host);
         k->plan.claims_dirty = k->host_is_stale = true;
+        k->needs_update = true; /* The bridge's address may be that of a device that has changed. */
     }
 }
 
