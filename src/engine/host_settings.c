@@ -57,6 +57,7 @@ static const struct setting settings[] = {
     {"net/ipv6/neigh/", "/proxy_delay", BRIDGE, "0", HOST | FLOWS},
     {"net/ipv4/conf/", "/forwarding", UPLINK, "0", USERSPACE_FLOWS},
     {"net/ipv4/conf/", "/arp_ignore", UPLINK, "8", USERSPACE_FLOWS},
+    {"net/ipv4/conf/", "/rp_filter", UPLINK, "1", USERSPACE_FLOWS},
     {"net/ipv6/conf/", "/disable_ipv6", UPLINK, "1", USERSPACE_FLOWS},
 };
 

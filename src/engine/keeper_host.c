@@ -543,7 +543,7 @@ look_for_obstacles(struct nwf_keeper *k)
         return;
     }
     k->advise_at = time_msec() + ADVISE_MS;
-    advice = nwf_firewall_obstacle(k->host, k->plan.name, k->plan.routed.uplink);
+    advice = nwf_firewall_obstacle(k->host, k->plan.name, nwf_plan_wire(&k->plan));
     if (same_text(advice, k->plan.host_advice)) {
         return;
     }
