@@ -84,7 +84,7 @@ def route_for_others(world):
     """Virtual machines of another kind, with a strict reverse path, and an answer of the
     operator's."""
     for name, value in (("net.ipv4.ip_forward", 1), ("net.ipv6.conf.all.forwarding", 1),
-                        ("net.ipv4.conf.all.rp_filter", 1), ("net.ipv4.conf.all.arp_ignore", 1),
+                        ("net.ipv4.conf.all.rp_filter", 1),
                         (f"net.ipv4.neigh.{p.NIC}.proxy_delay", 10)):
         sysctl(name, value)
     run("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
