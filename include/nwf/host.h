@@ -73,6 +73,7 @@ struct nwf_host_device {
     bool up;
     bool has_mac;
     struct nwf_mac mac;
+    uint32_t mtu;
     int master; /* The bridge or bond that it is in; 0: none. */
 };
 
@@ -178,6 +179,9 @@ struct nwf_host_defaults {
     struct nwf_host_default *data;
     size_t n, allocated;
 };
+
+/* The index of the device by which packets for the address leave; 0: by none. */
+int nwf_host_way_out(struct nwf_host *host, const struct nwf_address *address);
 
 const struct nwf_host_defaults *nwf_host_default_routes(struct nwf_host *host);
 

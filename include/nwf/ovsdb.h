@@ -34,9 +34,10 @@ struct nwf_ovs_port {
     bool has_lacp;    /* Whose other end knows of it. */
     /* The members of its Port, if that is a bond without LACP: the active one first. */
     NWF_VEC(uint16_t) bond;
-    struct nwf_nics nics;  /* Of its Port, the active one first. */
-    bool is_mirror_output; /* Reserved for mirrored frames. */
-    bool is_patch;         /* Leads to another bridge of the switch. */
+    struct nwf_nics nics;            /* Of its Port, the active one first; */
+    NWF_VEC(const char *) nic_names; /* and what they are called. */
+    bool is_mirror_output;           /* Reserved for mirrored frames. */
+    bool is_patch;                   /* Leads to another bridge of the switch. */
     /* A setting by which ovs-vswitchd sends frames to the port past its flows, or NULL. */
     const char *bypass;
     NWF_VEC(struct nwf_tag) tags;
@@ -54,6 +55,8 @@ struct nwf_ovs_bridge {
     bool stays_secure;               /* When we give it back. */
     const char *own_fail_mode;       /* Before us; "": none. */
     const char *own_in_band;         /* The same of other_config:disable-in-band. */
+    const char *hwaddr; /* other_config:hwaddr, and what it was before us; NULL: none. */
+    const char *own_hwaddr;
     bool spanning_tree;
     bool userspace; /* The datapath. */
     const char *datapath_type;
@@ -199,6 +202,9 @@ void nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 void nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 /* Sets them for a bridge of which it is noted what they were. */
 void nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
+/* Gives the bridge this address, and notes the one that it had; NULL: it gets that back. */
+void nwf_txn_pin_address(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
+                         const char *hwaddr);
 /* Puts a port onto the bridge, with one Interface of that name and those tags; 'vlan' is its
  * Port's tag, or negative for a trunk. */
 void nwf_txn_add_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *name,

@@ -42,6 +42,7 @@ enum nwf_unknown nwf_unknown_from_text(const char *text);
 #define NWF_BRIDGE_SAVED "nwfilter-saved-"
 #define NWF_BRIDGE_FAIL_MODE NWF_BRIDGE_SAVED "fail-mode"
 #define NWF_BRIDGE_IN_BAND NWF_BRIDGE_SAVED "disable-in-band"
+#define NWF_BRIDGE_HWADDR NWF_BRIDGE_SAVED "hwaddr"
 /* Settings of the host's kernel: "PATH=VALUE" for each, in the order in which they were changed. */
 #define NWF_BRIDGE_SETTINGS NWF_BRIDGE_SAVED "settings"
 

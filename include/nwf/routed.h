@@ -110,7 +110,7 @@ void nwf_routed_config_clear(struct nwf_routed_config *config);
 void nwf_guard_macs_copy(const struct nwf_guard_macs *from, struct nwf_guard_macs *ret);
 bool nwf_guard_macs_equal(const struct nwf_guard_macs *a, const struct nwf_guard_macs *b);
 
-/* What holds for frames that leave by a port that the tags may name. */
+/* What holds for frames that leave by a port that the tags may name: the strictest last. */
 enum nwf_guarding {
     NWF_UNGUARDED,
     NWF_GUARDED,  /* What is allowed leaves. */

@@ -114,6 +114,9 @@ complain_of_ports(const struct nwf_cli_sync *sync, const struct nwf_plan *plan)
             "one guest can fill the table of connections: it has no limits: %s", plan->no_limits);
         nwf_cli_complain_of(plan->name, cause);
     }
+    if (plan->host_advice) {
+        nwf_cli_complain_of(plan->name, plan->host_advice);
+    }
     if (nwf_plan_error(plan)->text) {
         nwf_cli_complain_of(plan->name, nwf_error_text(nwf_plan_error(plan)));
         n++;

@@ -13,14 +13,30 @@
 #include "nwf/text.h"
 #include "plan.h"
 
+/* A name of one of its NICs is one of the Port; of several the strictest holds. */
+static enum nwf_guarding
+find_guarding(const struct nwf_plan *plan, const struct nwf_ovs_port *from, const char **ret_reason)
+{
+    enum nwf_guarding strictest = NWF_UNGUARDED;
+
+    nwf_vec_foreach (name, &from->nic_names) {
+        const char *reason = NULL;
+        enum nwf_guarding guarding =
+            nwf_routed_guarding(&plan->routed, from->port_name, *name, &reason);
+        if (guarding > strictest) {
+            strictest = guarding;
+            *ret_reason = reason;
+        }
+    }
+    return strictest;
+}
+
 bool
 nwf_plan_guards(const struct nwf_plan *plan, const struct nwf_ovs_port *from)
 {
     const char *reason;
 
-    return plan->bridge.has_guards
-           && nwf_routed_guarding(&plan->routed, from->port_name, from->name, &reason)
-                  != NWF_UNGUARDED;
+    return plan->bridge.has_guards && find_guarding(plan, from, &reason) != NWF_UNGUARDED;
 }
 
 static void
@@ -106,8 +122,7 @@ nwf_plan_read_guard(const struct nwf_plan *plan, const struct nwf_ovs_port *from
                     struct nwf_port_config *config)
 {
     const char *reason = NULL;
-    enum nwf_guarding guarding =
-        nwf_routed_guarding(&plan->routed, from->port_name, from->name, &reason);
+    enum nwf_guarding guarding = find_guarding(plan, from, &reason);
 
     if (config->role != NWF_TRUSTED) {
         if (guarding != NWF_UNGUARDED) { /* Two things at once, and so neither. */

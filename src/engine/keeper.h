@@ -7,6 +7,7 @@
 #include "nwf/conn.h"
 #include "nwf/keeper.h"
 #include "nwf/nic_lock.h"
+#include "nwf/surroundings.h"
 #include "nwf/unixctl_call.h"
 #include "plan.h"
 
@@ -78,7 +79,12 @@ struct nwf_keeper {
     bool needs_note;         /* Settings of the kernel are to be noted, or not any more. */
     bool host_news;          /* Something is to be said of the bridge. */
     struct nwf_mac bridge_mac, uplink_mac;   /* That were announced; zero: none. */
+    long long int advise_at;                 /* When the host's firewall is looked at. */
     long long int host_look_at, announce_at; /* 0: never. */
+
+    struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */
+    unsigned int around_seqno;            /* by this state of its kernel. */
+    bool is_around_known;
 
     /* The second lock. */
     struct nwf_nic_locks locks; /* As it was last made, or tried; with 'has_locks'. */
@@ -180,6 +186,11 @@ void nwf_keeper_end_load(struct nwf_keeper *keeper);
 /* The changes that do not come that way. */
 void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *ret);
 
+/* Whether the bridge has the address of its uplink, as far as that is known, or its own if it has
+ * none; and what makes it so, in k->txn. */
+bool nwf_keeper_is_pinned(const struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+void nwf_keeper_pin(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+
 /* Says whose frame the uplink guard has kept back, if the flow is one that says so. */
 void nwf_keeper_tell_offender(const struct nwf_keeper *keeper, const struct nwf_flow *flow);
 
@@ -198,6 +209,11 @@ bool nwf_keeper_has_host_work(const struct nwf_keeper *keeper);
 void nwf_keeper_do_host_work(struct nwf_keeper *keeper);
 void nwf_keeper_wait_for_host(const struct nwf_keeper *keeper);
 void nwf_keeper_close_host(struct nwf_keeper *keeper);
+
+/* What flows that route know, into the plan; see keeper_routing.c. */
+void nwf_keeper_look_around(struct nwf_keeper *keeper);
+void nwf_keeper_ask_routers(struct nwf_keeper *keeper);
+void nwf_keeper_forget_around(struct nwf_keeper *keeper);
 
 /* The note of settings that are about to be changed; false: it is not to be written.  *ret_note is
  * new, or NULL if there is to be none any more. */

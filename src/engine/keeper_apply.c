@@ -75,6 +75,7 @@ nwf_keeper_read_rows(struct nwf_keeper *k, struct nwf_error *err)
             return r;
         }
         k->needs_update_all = false;
+        k->is_secured &= k->options->dry_run || nwf_keeper_is_pinned(k, found);
     } else if (k->options->once) {
         return nwf_error_set(err, -EIDRM, "%s: not managed any more", k->plan.name);
     } else {
@@ -328,6 +329,7 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
         return r;
     }
     nwf_keeper_look_at_host(k);
+    nwf_keeper_look_around(k);
     if (!nwf_plan_is_dirty(&k->plan) && !k->foreign_changed && !k->is_fresh) {
         k->changes.n = 0;
         nwf_keeper_do_host_work(k);

@@ -12,6 +12,7 @@
 #include "host_settings.h"
 #include "keeper.h"
 #include "nwf/announce.h"
+#include "nwf/firewall.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/poll-loop.h"
@@ -25,6 +26,9 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_host);
 /* How often settings and routers are looked at, and when an announcement is repeated: somebody may
  * just have missed it. */
 #define LOOK_MS 1000
+
+/* How often the host's firewall is looked at, which may be large. */
+#define ADVISE_MS 30000
 
 /* Guests whose items are made before anybody else has a turn. */
 #define OWNERS_AT_ONCE 256
@@ -59,6 +63,7 @@ void
 nwf_keeper_close_host(struct nwf_keeper *k)
 {
     k->plan.host = NULL;
+    nwf_keeper_forget_around(k);
     if (k->host) {
         nwf_host_close(TAKE_PTR(k->host));
     }
@@ -76,7 +81,7 @@ open_host(struct nwf_keeper *k)
     k->host_look_at = time_msec() + LOOK_MS;
     int r = nwf_host_open(k->plan.name, &k->host, &err);
     if (!r) {
-        nwf_host_set_uplink(k->host, k->plan.routed.uplink);
+        nwf_host_set_uplink(k->host, nwf_plan_wire(&k->plan));
         r = nwf_host_run(k->host, &err);
     }
     if (r) {
@@ -112,7 +117,7 @@ nwf_keeper_look_at_host(struct nwf_keeper *k)
         open_host(k);
         return;
     }
-    nwf_host_set_uplink(k->host, k->plan.routed.uplink);
+    nwf_host_set_uplink(k->host, nwf_plan_wire(&k->plan));
     if (nwf_host_run(k->host, &err)) {
         set_host_error(k, &err);
         nwf_keeper_close_host(k);
@@ -121,6 +126,7 @@ nwf_keeper_look_at_host(struct nwf_keeper *k)
     if (k->host_seqno != nwf_host_seqno(k->host)) {
         k->host_seqno = nwf_host_seqno(k->host);
         k->plan.claims_dirty = k->host_is_stale = true;
+        k->needs_update = true; /* The bridge's address may be that of a device that has changed. */
     }
 }
 
@@ -329,6 +335,17 @@ record_note(const struct nwf_keeper *k, const char *note)
     nwf_vec_clear(&tags);
 }
 
+static struct nwf_host_places
+places_of(const struct nwf_plan *plan)
+{
+    return (struct nwf_host_places){
+        .bridge = plan->name,
+        .uplink = plan->routed.uplink,
+        .by_flows = plan->routed.via == NWF_VIA_FLOWS,
+        .is_userspace = plan->is_userspace && nwf_plan_find_uplink(plan),
+    };
+}
+
 /* Settings that have been restored are noted no more. */
 static bool
 make_last_note(const struct nwf_keeper *k, bool was_asked, const char *before)
@@ -343,6 +360,7 @@ make_last_note(const struct nwf_keeper *k, bool was_asked, const char *before)
 bool
 nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
 {
+    const struct nwf_host_places places = places_of(&k->plan);
     char *before CLEANUP_FREE = NULL;
     bool was_asked = k->needs_note;
 
@@ -354,9 +372,7 @@ nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
     if (!nwf_plan_is_host_routed(&k->plan)) {
         return make_last_note(k, was_asked, before);
     }
-    *ret_note = k->host
-                    ? nwf_host_settings_note(k->host, k->plan.name, k->plan.routed.uplink, before)
-                    : NULL;
+    *ret_note = k->host ? nwf_host_settings_note(k->host, &places, before) : NULL;
     if (*ret_note) {
         record_note(k, *ret_note);
     }
@@ -366,14 +382,14 @@ nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
 static void
 apply_settings(struct nwf_keeper *k, struct nwf_error *err)
 {
+    const struct nwf_host_places places = places_of(&k->plan);
     char *note CLEANUP_FREE = NULL;
     bool missing;
 
     if (!find_note(k, &note)) {
         return;
     }
-    (void) nwf_host_settings_apply(k->host, k->plan.name, k->plan.routed.uplink, note, &missing,
-                                   err);
+    (void) nwf_host_settings_apply(k->host, &places, note, &missing, err);
     k->needs_note |= missing && !k->options->once;
 }
 
@@ -418,7 +434,8 @@ announce(const struct nwf_host_device *device, const struct nwf_addresses *addre
 static void
 announce_gateways(const struct nwf_keeper *k, const struct nwf_host_device *device)
 {
-    const struct nwf_address *own = nwf_host_main_address(k->host, k->plan.routed.uplink, AF_INET6);
+    const struct nwf_address *own =
+        nwf_host_main_address(k->host, nwf_plan_wire(&k->plan), AF_INET6);
     struct nwf_addresses gateways = {.data = NULL};
 
     nwf_plan_list_gateways(&k->plan, k->host, &gateways);
@@ -468,7 +485,7 @@ announce_guests(const struct nwf_keeper *k, const struct nwf_host_device *device
 static void
 look_at_uplink_mac(struct nwf_keeper *k)
 {
-    const struct nwf_host_device *device = nwf_host_device(k->host, k->plan.routed.uplink);
+    const struct nwf_host_device *device = nwf_host_device(k->host, nwf_plan_wire(&k->plan));
     const struct nwf_mac none = {.octets = {0}};
 
     if (!device || !device->up || !device->has_mac || same_mac(&device->mac, &k->uplink_mac)) {
@@ -514,6 +531,30 @@ nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
     return note ? nwf_host_settings_restore(note, err) : 0;
 }
 
+/* ---- Advice. ---- */
+
+/* What is the operator's to mend. */
+static void
+look_for_obstacles(struct nwf_keeper *k)
+{
+    char *advice CLEANUP_FREE = NULL;
+
+    if (time_msec() < k->advise_at) {
+        return;
+    }
+    k->advise_at = time_msec() + ADVISE_MS;
+    advice = nwf_firewall_obstacle(k->host, k->plan.name, k->plan.routed.uplink);
+    if (same_text(advice, k->plan.host_advice)) {
+        return;
+    }
+    if (advice) {
+        VLOG_WARN("bridge %s: %s", k->plan.name, advice);
+    }
+    free(k->plan.host_advice);
+    k->plan.host_advice = TAKE_PTR(advice);
+    k->host_news = true;
+}
+
 /* ---- HOST. ---- */
 
 static void
@@ -538,6 +579,10 @@ judge_bridge(struct nwf_keeper *k, struct nwf_error *err)
     if (!nwf_host_device(k->host, uplink)) {
         nwf_error_clear(err);
         nwf_error_set(err, -ENODEV, "the uplink %s: there is no such device now", uplink);
+    } else if (k->plan.routed.via == NWF_VIA_FLOWS && !nwf_plan_find_uplink(&k->plan)) {
+        nwf_error_clear(err);
+        nwf_error_set(err, -ENODEV, "the uplink %s is not on the bridge: nothing is routed",
+                      uplink);
     } else if (error->text) {
         nwf_error_clear(err);
         nwf_error_set(err, error->code, "%s", error->text);
@@ -563,6 +608,7 @@ do_work(struct nwf_keeper *k)
         set_host_error(k, &err);
         look_at_bridge_mac(k);
         look_at_uplink_mac(k);
+        look_for_obstacles(k);
     }
     return is_done;
 }
@@ -579,7 +625,7 @@ nwf_keeper_host(struct nwf_keeper *k, struct nwf_error *err)
         give_back(k);
         return 0;
     }
-    nwf_host_set_uplink(k->host, k->plan.routed.uplink);
+    nwf_host_set_uplink(k->host, nwf_plan_wire(&k->plan));
     return do_work(k) ? 0 : -EAGAIN;
 }
 
@@ -605,7 +651,8 @@ nwf_keeper_do_host_work(struct nwf_keeper *k)
     }
     bool is_due = is_time(k);
     if (is_due) {
-        nwf_host_look_for_gateways(k->host, k->plan.routed.uplink);
+        nwf_host_look_for_gateways(k->host, nwf_plan_wire(&k->plan));
+        nwf_keeper_ask_routers(k);
     }
     if (is_due || nwf_keeper_has_host_work(k)) {
         (void) do_work(k);

@@ -46,16 +46,27 @@ nwf_keeper_secure(struct nwf_keeper *k, struct nwf_error *err)
         }
         return r;
     }
+    /* The bridge's address depends on its ports. */
+    if (!k->plan.settings && (r = nwf_keeper_read_rows(k, err))) {
+        return r;
+    }
     nwf_ovsdb_bare_bridges(k->db, &bridges);
     const struct nwf_ovs_bridge *bridge = find_bridge(&bridges, k->plan.name);
     if (!bridge) {
         return nwf_error_set(err, -ENOENT, "%.80s: no such bridge", k->plan.name);
     }
-    if (nwf_ovs_bridge_is_secured(bridge)) {
+    bool is_secured = nwf_ovs_bridge_is_secured(bridge),
+         is_pinned = nwf_keeper_is_pinned(k, bridge);
+    if (is_secured && is_pinned) {
         return 0;
     }
     k->txn = nwf_txn_new(k->db);
-    nwf_txn_secure(k->txn, bridge);
+    if (!is_secured) {
+        nwf_txn_secure(k->txn, bridge);
+    }
+    if (!is_pinned) {
+        nwf_keeper_pin(k, bridge);
+    }
     nwf_txn_wait_for_vswitchd(k->txn);
     return nwf_keeper_secure(k, err);
 }
@@ -106,7 +117,8 @@ is_learned(const struct nwf_flow *flow)
 {
     return (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC
            && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN
-           && (flow->table == NWF_TABLE_LEARNED || flow->table == NWF_TABLE_OFFENDERS);
+           && (flow->table == NWF_TABLE_LEARNED || flow->table == NWF_TABLE_OFFENDERS
+               || flow->table == NWF_TABLE_ROUTE_HEARD);
 }
 
 static void

@@ -260,11 +260,14 @@ summarize(const struct nwf_keeper *k)
         return nwf_asprintf("error: %s",
                             nwf_error_text(k->doubt.text ? &k->doubt : nwf_plan_error(&k->plan)));
     }
-    return n_errors ? nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
-                                   n_guests)
-           : k->no_lock
-               ? nwf_asprintf("active: %zu guests; no second lock: %s", n_guests, k->no_lock)
-               : nwf_asprintf("active: %zu guests", n_guests);
+    if (n_errors) {
+        return nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
+                            n_guests);
+    }
+    return nwf_asprintf("active: %zu guests%s%s%s%s", n_guests,
+                        k->no_lock ? "; no second lock: " : "", k->no_lock ? k->no_lock : "",
+                        k->plan.host_advice ? "; " : "",
+                        k->plan.host_advice ? k->plan.host_advice : "");
 }
 
 /* Adds what is to be said of the bridge; 'bridges' is what the change refers to. */

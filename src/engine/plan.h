@@ -15,8 +15,6 @@ void nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
                              struct nwf_port_config *config);
 void nwf_plan_remove_unseen(struct nwf_plan *plan);
 
-bool nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b);
-
 /* Marks ports as quarantined that claim an address which is another's; see nwf/claims.h.  Those
  * of which something else is said than before become dirty. */
 void nwf_plan_judge_claims(struct nwf_plan *plan);

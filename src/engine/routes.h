@@ -8,11 +8,22 @@
 #include "nwf/host.h"
 #include "plan.h"
 
-/* Whether the host's kernel routes to the bridge's guests. */
+/* Whether the host's kernel has a part in what is routed to the bridge's guests. */
 bool nwf_plan_is_host_routed(const struct nwf_plan *plan);
+
+/* The device by which the host itself reaches the provider's network. */
+const char *nwf_plan_wire(const struct nwf_plan *plan);
+
+/* The port of the bridge that is the uplink of flows that route; NULL: there is none. */
+const struct nwf_plan_port *nwf_plan_find_uplink(const struct nwf_plan *plan);
 
 /* The addresses out of the port's binding. */
 void nwf_plan_read_routes(struct nwf_plan_port *port);
+
+/* Those of them that can be routed, into its facts. */
+void nwf_plan_set_route_facts(struct nwf_plan_port *port);
+
+bool nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b);
 
 /* Quarantines guests with an address that is another's: a guest's, the host's, a gateway's.  Those
  * of which something else is said than before become dirty. */

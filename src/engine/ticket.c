@@ -229,6 +229,9 @@ complain_of_bridge(struct nwf_ticket *ticket, const struct nwf_plan *plan)
                       "?%s: one guest can fill the table of connections: it has no limits: %s\n",
                       plan->name, plan->no_limits);
     }
+    if (plan->host_advice) {
+        ds_put_format(&ticket->reply, "?%s: %s\n", plan->name, plan->host_advice);
+    }
     if (nwf_plan_error(plan)->text) {
         ds_put_format(&ticket->reply, "!%s: %s\n", plan->name,
                       nwf_error_text(nwf_plan_error(plan)));

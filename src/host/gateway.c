@@ -63,6 +63,32 @@ nwf_host_default_routes(struct nwf_host *host)
     return &host->defaults;
 }
 
+static int
+take_way(const struct nlmsghdr *message, void *index_)
+{
+    const struct nlattr *attributes[RTA_MAX + 1];
+    int *index = index_;
+
+    if (message->nlmsg_type == RTM_NEWROUTE
+        && nwf_netlink_parse(message, sizeof(struct rtmsg), attributes, RTA_MAX)) {
+        const int *found = nwf_netlink_data(attributes[RTA_OIF], sizeof *found);
+        *index = found ? *found : 0;
+    }
+    return 0;
+}
+
+int
+nwf_host_way_out(struct nwf_host *host, const struct nwf_address *address)
+{
+    const struct nwf_host_item item = {.kind = NWF_HOST_ROUTE, .address = *address};
+    char buffer[NWF_NETLINK_REQUEST];
+    int index = 0;
+
+    (void) nwf_netlink_ask(&host->requests, nwf_item_look(buffer, &item, 0), take_way, &index,
+                           NULL);
+    return index;
+}
+
 /* ---- Keeping them. ---- */
 
 static int

@@ -26,7 +26,8 @@ static bool
 same_device(const struct nwf_host_device *a, const struct nwf_host_device *b)
 {
     return !strcmp(a->name, b->name) && a->up == b->up && a->has_mac == b->has_mac
-           && a->master == b->master && !memcmp(&a->mac, &b->mac, sizeof a->mac);
+           && a->master == b->master && a->mtu == b->mtu
+           && !memcmp(&a->mac, &b->mac, sizeof a->mac);
 }
 
 /* The kernel removes routes of a device that goes down without a word. */
@@ -187,6 +188,7 @@ nwf_host_take(const struct nlmsghdr *message, void *host_)
     struct nwf_host_news news;
     bool gone;
 
+    nwf_host_note_around(host, message);
     host->defaults_known &= !is_default_route(message);
     if (nwf_device_read(message, &device, &gone)) {
         take_device(host, &device, gone);

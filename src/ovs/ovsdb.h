@@ -12,6 +12,9 @@
 /* The key of a Bridge's other_config that switches in-band control off. */
 #define NWF_IN_BAND_KEY "disable-in-band"
 
+/* The one of its address. */
+#define NWF_HWADDR_KEY "hwaddr"
+
 struct nwf_ovsdb {
     struct ovsdb_idl *idl;
     char *remote;

@@ -238,6 +238,7 @@ list_nics(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
             }
             if (is_active(port, row) == active) {
                 nwf_vec_push(&ret->nics, nic);
+                nwf_vec_push(&ret->nic_names, row->name);
             }
         }
     }
@@ -273,6 +274,7 @@ nwf_ovs_port_clear(struct nwf_ovs_port *port)
     nwf_vec_clear(&port->tags);
     nwf_vec_clear(&port->bond);
     nwf_vec_clear(&port->nics);
+    nwf_vec_clear(&port->nic_names);
     nwf_vlan_clear(&port->vlan);
 }
 
@@ -471,6 +473,8 @@ read_bridge(const struct ovsrec_bridge *row, const struct ovsrec_open_vswitch *r
     b->out_of_band = smap_get_bool(&row->other_config, NWF_IN_BAND_KEY, false);
     b->secured = has_notes(row);
     b->own_in_band = own_in_band(row);
+    b->hwaddr = smap_get(&row->other_config, NWF_HWADDR_KEY);
+    b->own_hwaddr = smap_get(&row->external_ids, NWF_BRIDGE_HWADDR);
     b->own_fail_mode = own_fail_mode(row);
     b->stays_secure = !strcmp(b->own_fail_mode, "secure");
     b->mcast_snooping = row->mcast_snooping_enable;

@@ -119,6 +119,26 @@ nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 }
 
 void
+nwf_txn_pin_address(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *hwaddr)
+{
+    const char *value = hwaddr ? hwaddr : bridge->own_hwaddr;
+
+    (void) txn;
+    ovsrec_bridge_verify_other_config(bridge->row);
+    if (value && *value) {
+        ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_HWADDR_KEY, value);
+    } else {
+        ovsrec_bridge_update_other_config_delkey(bridge->row, NWF_HWADDR_KEY);
+    }
+    if (!hwaddr) {
+        ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_HWADDR);
+    } else if (!bridge->own_hwaddr) {
+        ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_HWADDR,
+                                                 bridge->hwaddr ? bridge->hwaddr : "");
+    }
+}
+
+void
 nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
     (void) txn;
@@ -130,6 +150,9 @@ nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
         ovsrec_bridge_update_other_config_delkey(bridge->row, NWF_IN_BAND_KEY);
     }
     ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_IN_BAND);
+    if (bridge->own_hwaddr) {
+        nwf_txn_pin_address(txn, bridge, NULL);
+    }
 }
 
 void

@@ -85,6 +85,7 @@ def test(world):
     test_made(world)
     test_refused(world)
     test_one_port(world)
+    test_advice(world)
     test_comes_again(world)
     test_given_back(world, before)
 
@@ -148,6 +149,34 @@ def test_one_port(world):
                    nwfilter_IPV6="2001:db8::101,2001:db8:0:1::/80")
     nwfilter("sync")
     world.check("bound again, they are there again", not missing(GUEST), missing(GUEST))
+
+
+def test_advice(world):
+    """What the operator is to mend is said with the commands that do it."""
+    command("nft", "-f", "-", stdin="table inet wall { chain forward { type filter hook forward "
+            "priority 0; policy drop; }; }")
+    result = nwfilter("sync")
+    commands = re.findall(r"nft insert rule [^;\n]*", result.err)
+    world.check("a firewall that drops what it forwards is told of, with commands that mend it",
+                result.status == 0 and len(commands) == 2, result)
+    for words in commands:
+        command(*words.split())
+    result = nwfilter("sync")
+    world.check("    and not when they have been run", result.err == "", result)
+    command("nft", "delete", "table", "inet", "wall")
+    command("ip", "link", "add", "other", "type", "veth", "peer", "name", "otherx")
+    command("ip", "link", "set", "other", "up")
+    command("ip", "route", "add", "default", "dev", "other")
+    sysctl("net.ipv4.conf.up0.rp_filter", 1)
+    result = nwfilter("sync")
+    commands = re.findall(r"sysctl -w \S*", result.err)
+    world.check("a strict rp_filter where the default route is another one is told of",
+                result.status == 0 and len(commands) == 1, result)
+    command(*commands[0].split())
+    result = nwfilter("sync")
+    world.check("    and not when it has been mended", result.err == "", result)
+    command("ip", "link", "delete", "other")
+    sysctl("net.ipv4.conf.up0.rp_filter", 0)
 
 
 def test_comes_again(world):
