@@ -26,7 +26,7 @@ bool
 nwf_is_table_of_pipeline(uint8_t table)
 {
     return table == NWF_TABLE_CLASSIFY
-           || (table >= NWF_TABLE_LIMITS && table < NWF_TABLE_LIMITS + NWF_N_LIMITS)
+           || (table >= NWF_TABLE_LIMITS && table < NWF_TABLE_LIMITS + NWF_N_TABLE_LIMITS)
            || (table >= NWF_TABLE_FROM_VM && table < NWF_TABLE_TO_VM + NWF_MAX_STAGES)
            || (table >= NWF_TABLE_GROUP && table < NWF_TABLE_END);
 }
