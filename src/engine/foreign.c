@@ -43,7 +43,8 @@ is_met(const struct nwf_flow *flow)
 static bool
 takes_from(const struct nwf_flow *flow, const struct match *match, uint16_t ofport)
 {
-    bool compares = flow->table > NWF_TABLE_GROUP && flow->table <= NWF_TABLE_COMPARE_ARP_SPA;
+    bool compares =
+        flow->table >= NWF_TABLE_COMPARE_ETH_SRC && flow->table <= NWF_TABLE_COMPARE_LAST;
 
     return (flow->table < NWF_TABLE_FORWARD || compares)
            && (!match->wc.masks.in_port.ofp_port

@@ -211,6 +211,23 @@ nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places *plac
     return ret;
 }
 
+void
+nwf_host_settings_each(struct nwf_host *host, const char *bridge, const char *uplink,
+                       void (*each)(const char *path, const char *now, const char *wanted,
+                                    void *aux),
+                       void *aux)
+{
+    struct wanted_list list CLEANUP(wanted_clear) = {.data = NULL};
+
+    list_wanted(host, bridge, uplink, &list);
+    nwf_vec_foreach (wanted, &list) {
+        char *now CLEANUP_FREE = NULL;
+        if (differs(wanted, &now)) {
+            each(wanted->path, now, wanted->value, aux);
+        }
+    }
+}
+
 /* ---- Doing it. ---- */
 
 /* A NIC that has left the bridge is the host's own again. */

@@ -49,7 +49,7 @@ class FlowScenes(Scenes):
 
     def move_in(self):
         run("ip", "addr", "flush", "dev", p.NIC)
-        self.server.ovs.vsctl("add-port", BRIDGE, p.NIC, "--", "set", "Bridge", BRIDGE, f'other_config:hwaddr="{p.NIC_MAC}"')
+        self.server.ovs.vsctl("add-port", BRIDGE, p.NIC)
         run("ip", "link", "set", BRIDGE, "up")
         wait_for(lambda: p.NIC_MAC in run("ip", "link", "show", BRIDGE), "the bridge's address")
         self.configure(BRIDGE)
