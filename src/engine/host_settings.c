@@ -212,14 +212,14 @@ nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places *plac
 }
 
 void
-nwf_host_settings_each(struct nwf_host *host, const char *bridge, const char *uplink,
+nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *places,
                        void (*each)(const char *path, const char *now, const char *wanted,
                                     void *aux),
                        void *aux)
 {
     struct wanted_list list CLEANUP(wanted_clear) = {.data = NULL};
 
-    list_wanted(host, bridge, uplink, &list);
+    list_wanted(host, places, &list);
     nwf_vec_foreach (wanted, &list) {
         char *now CLEANUP_FREE = NULL;
         if (differs(wanted, &now)) {

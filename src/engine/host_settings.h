@@ -24,7 +24,7 @@ int nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places 
                             const char *note, bool *ret_missing, struct nwf_error *err);
 
 /* Calls each() for those that are not what they are to be. */
-void nwf_host_settings_each(struct nwf_host *host, const char *bridge, const char *uplink,
+void nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *places,
                             void (*each)(const char *path, const char *now, const char *wanted,
                                          void *aux),
                             void *aux);
