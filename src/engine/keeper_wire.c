@@ -63,6 +63,17 @@ store(struct nwf_keeper *k, const struct nwf_host_device *device)
     }
 }
 
+/* A device that has been down has lost all its routes at once. */
+static bool
+has_routes(const char *bridge)
+{
+    struct nwf_moved now;
+    bool has_any = nwf_moved_read(bridge, &now, NULL) || now.routes.n;
+
+    nwf_moved_clear(&now);
+    return has_any;
+}
+
 /* False: nothing is known, or the device has not been down since. */
 static bool
 load(struct nwf_keeper *k, const struct nwf_host_device *device)
@@ -72,11 +83,11 @@ load(struct nwf_keeper *k, const struct nwf_host_device *device)
     char *text CLEANUP_FREE = NULL;
     size_t size;
 
-    if (nwf_file_read(name, NWF_MOVED_TEXT_MAX, &text, &size, NULL)
-        || !strncmp(text, head, strlen(head)) || !strchr(text, '\n')) {
+    if (nwf_file_read(name, NWF_MOVED_TEXT_MAX, &text, &size, NULL) || !strchr(text, '\n')
+        || nwf_moved_parse(strchr(text, '\n') + 1, &k->wire, NULL)) {
         return false;
     }
-    return !nwf_moved_parse(strchr(text, '\n') + 1, &k->wire, NULL);
+    return strncmp(text, head, strlen(head)) || (k->wire.routes.n && !has_routes(k->plan.name));
 }
 
 void
