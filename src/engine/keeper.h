@@ -86,6 +86,7 @@ struct nwf_keeper {
     struct nwf_moved wire;     /* What the host has on the bridge's device, */
     char *wire_text;           /* as it stands in a file. */
     unsigned int wire_n_falls; /* How often the device had been down by then. */
+    int wire_index;            /* The device's number then. */
     bool wire_is_known;
     struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */
     unsigned int around_seqno;            /* by this state of its kernel. */
