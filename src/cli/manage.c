@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
+#include "manage_foreign.h"
 #include "nwf/foreign.h"
 #include "nwf/record_file.h"
 #include "nwf/conn.h"
@@ -139,7 +140,7 @@ close_and_tag(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
  * what some tool of the host has left of it: that is in the record that it has. */
 static int
 claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
-      struct nwf_error *err)
+      struct nwf_flow_set *ret_before, struct nwf_error *err)
 {
     struct nwf_record tags CLEANUP(nwf_record_clear) = {.data = NULL};
     const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, cli->argv[0], bridges, err);
@@ -147,6 +148,7 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
 
     nwf_manage_list_tags(&tags);
     if (r || (r = nwf_manage_check_nics(cli, bridges, bridge, &tags, err))
+        || (r = nwf_manage_note_foreign(cli, bridge->name, ret_before, err))
         || (r = nwf_record_restore(db, bridge, err))) {
         return r;
     }
@@ -170,8 +172,10 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_flow_set before CLEANUP(nwf_flow_set_finish);
     int r = nwf_manage_check(cli, err);
 
+    nwf_flow_set_init(&before);
     if (nwf_manage_prints_only) {
         if (r) {
             return r;
@@ -179,13 +183,16 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
         return print_snippet(cli->argv[0], err);
     }
     if (r || (r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err))
-        || (r = claim(cli, db, &bridges, err))) {
+        || (r = claim(cli, db, &bridges, &before, err))) {
         return r;
     }
     /* Ports that wait for a filter are no failure of this verb; they have been named. */
     r = cli->has_daemon ? nwf_cli_hand_over(cli, cli->argv[0], NULL, nwf_cli_patience_s(cli), err)
                         : nwf_cli_sync_name(cli, db, &(const struct nwf_cli_sync){.dry_run = false},
                                             cli->argv[0], err);
+    if (r >= 0) {
+        nwf_manage_tell_foreign(cli, cli->argv[0], &before);
+    }
     return r < 0 || r == NWF_EXIT_LATE ? r : NWF_EXIT_OK;
 }
 

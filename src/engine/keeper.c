@@ -116,6 +116,7 @@ nwf_keeper_free(struct nwf_keeper *k)
     nwf_vec_clear(&k->meters);
     nwf_keeper_close_host(k);
     nwf_keeper_forget_wire(k);
+    nwf_keeper_forget_device(k);
     free(k->recorded);
     nwf_nic_locks_clear(&k->locks); /* It stays in force. */
     free(k->no_lock);
@@ -287,6 +288,7 @@ nwf_keeper_wait(struct nwf_keeper *k)
         poll_timer_wait_until(k->reread_at);
     }
     nwf_keeper_wait_for_host(k);
+    nwf_keeper_wait_for_device(k);
     if (k->conn) {
         nwf_conn_wait(k->conn);
     }

@@ -11,8 +11,9 @@
 
 #include "keeper.h"
 #include "nwf/text.h"
+#include "openvswitch/vlog.h"
 
-#include "lib/packets.h"
+VLOG_DEFINE_THIS_MODULE(nwf_keeper_hwaddr);
 
 static const char *
 find_name(const struct nwf_routed_config *config)
@@ -67,20 +68,28 @@ find_in_kernel(const char *name, struct nwf_mac *ret)
     return found;
 }
 
-/* A new string; NULL: it is not known, or there is no uplink. */
-static char *
-find_address(const struct nwf_keeper *k)
+/* The uplink's.  False: it is not known, or there is no uplink. */
+static bool
+find_mac(const struct nwf_keeper *k, struct nwf_mac *ret)
 {
     static const struct nwf_mac none;
     const char *name = find_name(&k->plan.routed);
-    struct nwf_mac mac = none;
 
-    if (!name || (!find_on_bridge(&k->plan, name, &mac) && !find_in_kernel(name, &mac))
-        || !memcmp(&mac, &none, sizeof mac) || mac.octets[0] & 1) {
-        return NULL;
-    }
+    *ret = none;
+    return name && (find_on_bridge(&k->plan, name, ret) || find_in_kernel(name, ret))
+           && memcmp(ret, &none, sizeof *ret) && !(ret->octets[0] & 1);
+}
+
+/* The same as a new string, or NULL. */
+static char *
+find_address(const struct nwf_keeper *k)
+{
+    struct nwf_mac mac;
     const uint8_t *o = mac.octets;
-    return nwf_asprintf("%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3], o[4], o[5]);
+
+    return find_mac(k, &mac)
+               ? nwf_asprintf("%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3], o[4], o[5])
+               : NULL;
 }
 
 bool
@@ -88,8 +97,7 @@ nwf_keeper_is_pinned(const struct nwf_keeper *k, const struct nwf_ovs_bridge *br
 {
     char *wanted CLEANUP_FREE = NULL;
 
-    if (!k->plan.settings || k->plan.routed.error.text
-        || bridge->config.managed == NWF_UNMANAGED) {
+    if (!k->plan.settings || k->plan.routed.error.text || bridge->config.managed == NWF_UNMANAGED) {
         return true; /* Nothing is known, or not now. */
     }
     if (!find_name(&k->plan.routed)) {
@@ -99,14 +107,103 @@ nwf_keeper_is_pinned(const struct nwf_keeper *k, const struct nwf_ovs_bridge *br
     return !wanted || (bridge->own_hwaddr && bridge->hwaddr && !strcasecmp(bridge->hwaddr, wanted));
 }
 
+/* ---- What stands on the bridge's device. ---- */
+
+static void
+warn_of(const struct nwf_keeper *k, struct nwf_error *err)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
+
+    if (err->text) {
+        VLOG_WARN_RL(&rl, "bridge %s: %s", k->plan.name, nwf_error_text(err));
+        nwf_error_clear(err);
+    }
+}
+
+static void
+open_keepsake(struct nwf_keeper *k)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (!k->keepsake && nwf_keepsake_open(k->plan.name, &k->keepsake, &err)) {
+        warn_of(k, &err);
+    }
+}
+
+static void
+close_keepsake(struct nwf_keeper *k)
+{
+    if (k->keepsake) {
+        nwf_keepsake_close(TAKE_PTR(k->keepsake));
+    }
+}
+
 void
 nwf_keeper_pin(struct nwf_keeper *k, const struct nwf_ovs_bridge *bridge)
 {
     char *wanted CLEANUP_FREE = find_address(k);
+    struct nwf_error err = NWF_ERROR_INIT;
 
     if (k->conn) { /* The bridge's datapath ID follows, and Open vSwitch closes all connections. */
         nwf_conn_free(TAKE_PTR(k->conn));
         k->needs_update = true;
     }
+    open_keepsake(k);
+    if (k->keepsake) {
+        (void) nwf_keepsake_take(k->keepsake, &err);
+        warn_of(k, &err);
+    }
+    k->has_pinned = true;
     nwf_txn_pin_address(k->txn, bridge, wanted);
+}
+
+void
+nwf_keeper_end_pin(struct nwf_keeper *k)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (k->has_pinned && k->keepsake) {
+        (void) nwf_keepsake_put_back(k->keepsake, &err);
+        warn_of(k, &err);
+    }
+    k->has_pinned = false;
+    if (k->options->once) {
+        close_keepsake(k);
+    }
+}
+
+void
+nwf_keeper_look_at_device(struct nwf_keeper *k)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    struct nwf_mac mac;
+    bool is_back;
+
+    if (k->options->once || !find_mac(k, &mac)) {
+        close_keepsake(k);
+        return;
+    }
+    open_keepsake(k);
+    if (!k->keepsake) {
+        return;
+    }
+    if (nwf_keepsake_run(k->keepsake, &mac, &is_back, &err)) {
+        warn_of(k, &err);
+    } else if (is_back) {
+        VLOG_INFO("bridge %s: its device has changed; what stood on it is put back", k->plan.name);
+    }
+}
+
+void
+nwf_keeper_wait_for_device(const struct nwf_keeper *k)
+{
+    if (k->keepsake && k->state == NWF_K_IDLE) {
+        nwf_keepsake_wait(k->keepsake);
+    }
+}
+
+void
+nwf_keeper_forget_device(struct nwf_keeper *k)
+{
+    close_keepsake(k);
 }

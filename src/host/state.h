@@ -57,6 +57,7 @@ struct nwf_host {
     bool is_complete;
     bool has_news;
     unsigned int seqno, around_seqno, n_falls;
+    long long int rises_at; /* Until when the bridge's device may be down; 0: it is up. */
     struct nwf_address routers[NWF_N_ROUTED]; /* As nwf_host_look_around() has found them. */
     size_t n_repairs;
     long long int look_at; /* When proxies, of which the kernel does not tell, are looked at. */
