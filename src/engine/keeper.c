@@ -252,6 +252,7 @@ void
 nwf_keeper_run(struct nwf_keeper *k)
 {
     nwf_keeper_run_lock(k);
+    nwf_keeper_look_at_device(k);
     while (!k->is_done) {
         struct nwf_error err = NWF_ERROR_INIT;
         int r;
@@ -277,6 +278,7 @@ nwf_keeper_wait(struct nwf_keeper *k)
         return;
     }
     nwf_keeper_wait_for_lock(k);
+    nwf_keeper_wait_for_device(k);
     if (k->state == NWF_K_BACKOFF) {
         poll_timer_wait_until(k->retry_at);
         return;
@@ -288,7 +290,6 @@ nwf_keeper_wait(struct nwf_keeper *k)
         poll_timer_wait_until(k->reread_at);
     }
     nwf_keeper_wait_for_host(k);
-    nwf_keeper_wait_for_device(k);
     if (k->conn) {
         nwf_conn_wait(k->conn);
     }

@@ -75,7 +75,9 @@ struct nwf_keeper {
     bool any_static; /* An address of it has been removed. */
 
     struct nwf_keepsake *keepsake; /* NULL: there is no uplink whose address it has. */
-    bool has_pinned;               /* It is about to get that. */
+    bool has_pinned;               /* It is about to get that: */
+    bool has_pin;
+    struct nwf_mac pin;
 
     struct nwf_host *host;   /* NULL: its kernel has no part in it. */
     unsigned int host_seqno; /* Of what the bridge's items were made from. */
@@ -199,7 +201,7 @@ void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *r
 
 /* Whether the bridge has the address of its uplink, as far as that is known, or its own if it has
  * none; and what makes it so, in k->txn. */
-bool nwf_keeper_is_pinned(const struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+bool nwf_keeper_is_pinned(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
 void nwf_keeper_pin(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
 /* Behind that; and what stands on the bridge's device is put back whenever it has to be. */
 void nwf_keeper_end_pin(struct nwf_keeper *keeper);

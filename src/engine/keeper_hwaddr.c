@@ -5,24 +5,14 @@
  * Of several guarded NICs it is the first's; of a bond, the member's with the lowest number. */
 #include <config.h>
 
-#include <ifaddrs.h>
-#include <linux/if_packet.h>
 #include <string.h>
 
 #include "keeper.h"
 #include "nwf/text.h"
 #include "openvswitch/vlog.h"
+#include "uplink_mac.h"
 
 VLOG_DEFINE_THIS_MODULE(nwf_keeper_hwaddr);
-
-static const char *
-find_name(const struct nwf_routed_config *config)
-{
-    if (config->is_routed) {
-        return config->uplink;
-    }
-    return config->guards.n ? config->guards.data[0] : NULL;
-}
 
 static bool
 is_called(const struct nwf_port_config *config, const char *name)
@@ -46,65 +36,32 @@ find_on_bridge(const struct nwf_plan *plan, const char *name, struct nwf_mac *re
     return false;
 }
 
-/* By the kernel: of a device that is not, or not yet, on the bridge. */
-static bool
-find_in_kernel(const char *name, struct nwf_mac *ret)
-{
-    struct ifaddrs *list, *item;
-    bool found = false;
-
-    if (getifaddrs(&list)) {
-        return false;
-    }
-    for (item = list; item && !found; item = item->ifa_next) {
-        const struct sockaddr_ll *address = (const void *) item->ifa_addr;
-        if (address && address->sll_family == AF_PACKET && address->sll_halen == sizeof *ret
-            && !strcmp(item->ifa_name, name)) {
-            memcpy(ret, address->sll_addr, sizeof *ret);
-            found = true;
-        }
-    }
-    freeifaddrs(list);
-    return found;
-}
-
-/* The uplink's.  False: it is not known, or there is no uplink. */
-static bool
-find_mac(const struct nwf_keeper *k, struct nwf_mac *ret)
+/* The uplink's, into k->pin, if it is known. */
+static void
+find_mac(struct nwf_keeper *k)
 {
     static const struct nwf_mac none;
-    const char *name = find_name(&k->plan.routed);
+    const char *name = nwf_uplink_name(&k->plan.routed);
+    struct nwf_mac mac = none;
 
-    *ret = none;
-    return name && (find_on_bridge(&k->plan, name, ret) || find_in_kernel(name, ret))
-           && memcmp(ret, &none, sizeof *ret) && !(ret->octets[0] & 1);
-}
-
-/* The same as a new string, or NULL. */
-static char *
-find_address(const struct nwf_keeper *k)
-{
-    struct nwf_mac mac;
-    const uint8_t *o = mac.octets;
-
-    return find_mac(k, &mac)
-               ? nwf_asprintf("%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3], o[4], o[5])
-               : NULL;
+    k->has_pin = name && (find_on_bridge(&k->plan, name, &mac) || nwf_kernel_mac(name, &mac))
+                 && memcmp(&mac, &none, sizeof mac) && !(mac.octets[0] & 1);
+    k->pin = mac;
 }
 
 bool
-nwf_keeper_is_pinned(const struct nwf_keeper *k, const struct nwf_ovs_bridge *bridge)
+nwf_keeper_is_pinned(struct nwf_keeper *k, const struct nwf_ovs_bridge *bridge)
 {
-    char *wanted CLEANUP_FREE = NULL;
-
     if (!k->plan.settings || k->plan.routed.error.text || bridge->config.managed == NWF_UNMANAGED) {
         return true; /* Nothing is known, or not now. */
     }
-    if (!find_name(&k->plan.routed)) {
+    find_mac(k);
+    if (!nwf_uplink_name(&k->plan.routed)) {
         return !bridge->own_hwaddr;
     }
-    wanted = find_address(k);
-    return !wanted || (bridge->own_hwaddr && bridge->hwaddr && !strcasecmp(bridge->hwaddr, wanted));
+    char *wanted CLEANUP_FREE = nwf_mac_format(&k->pin);
+    return !k->has_pin
+           || (bridge->own_hwaddr && bridge->hwaddr && !strcasecmp(bridge->hwaddr, wanted));
 }
 
 /* ---- What stands on the bridge's device. ---- */
@@ -141,7 +98,7 @@ close_keepsake(struct nwf_keeper *k)
 void
 nwf_keeper_pin(struct nwf_keeper *k, const struct nwf_ovs_bridge *bridge)
 {
-    char *wanted CLEANUP_FREE = find_address(k);
+    char *wanted CLEANUP_FREE = k->has_pin ? nwf_mac_format(&k->pin) : NULL;
     struct nwf_error err = NWF_ERROR_INIT;
 
     if (k->conn) { /* The bridge's datapath ID follows, and Open vSwitch closes all connections. */
@@ -176,10 +133,12 @@ void
 nwf_keeper_look_at_device(struct nwf_keeper *k)
 {
     struct nwf_error err = NWF_ERROR_INIT;
-    struct nwf_mac mac;
     bool is_back;
 
-    if (k->options->once || !find_mac(k, &mac)) {
+    if (k->options->once || k->has_pinned) {
+        return;
+    }
+    if (!k->has_pin) {
         close_keepsake(k);
         return;
     }
@@ -187,7 +146,7 @@ nwf_keeper_look_at_device(struct nwf_keeper *k)
     if (!k->keepsake) {
         return;
     }
-    if (nwf_keepsake_run(k->keepsake, &mac, &is_back, &err)) {
+    if (nwf_keepsake_run(k->keepsake, &k->pin, &is_back, &err)) {
         warn_of(k, &err);
     } else if (is_back) {
         VLOG_INFO("bridge %s: its device has changed; what stood on it is put back", k->plan.name);
@@ -197,7 +156,7 @@ nwf_keeper_look_at_device(struct nwf_keeper *k)
 void
 nwf_keeper_wait_for_device(const struct nwf_keeper *k)
 {
-    if (k->keepsake && k->state == NWF_K_IDLE) {
+    if (k->keepsake) {
         nwf_keepsake_wait(k->keepsake);
     }
 }
