@@ -14,6 +14,7 @@
 #include "nwf/record_file.h"
 #include "nwf/conn.h"
 #include "nwf/text.h"
+#include "nwf/uplink_mac.h"
 #include "nwf/vswitchd.h"
 #include "snippet.h"
 #include "sync.h"
@@ -54,9 +55,20 @@ static int
 print_snippet(const char *bridge, struct nwf_error *err)
 {
     struct nwf_record tags CLEANUP(nwf_record_clear) = {.data = NULL};
+    struct nwf_routed_config config CLEANUP(nwf_routed_config_clear);
+    struct nwf_snippet snippet = {.bridge = bridge};
+    char *hwaddr CLEANUP_FREE = NULL;
+    struct nwf_mac mac;
 
     nwf_manage_list_tags(&tags);
-    return nwf_cli_print_snippet(nwf_manage_snippet, bridge, tags.data, tags.n, err);
+    (void) nwf_routed_config_read(tags.data, tags.n, &config, NULL); /* It has been checked. */
+    snippet.tags = tags.data;
+    snippet.n_tags = tags.n;
+    snippet.uplink = nwf_uplink_name(&config);
+    if (snippet.uplink && nwf_kernel_mac(snippet.uplink, &mac)) {
+        snippet.hwaddr = hwaddr = nwf_mac_format(&mac);
+    }
+    return nwf_cli_print_snippet(nwf_manage_snippet, &snippet, err);
 }
 
 /* Of what was changed for a bridge that is managed already, besides fail_mode and in-band control.
@@ -92,17 +104,18 @@ record_claim(const struct nwf_ovs_bridge *bridge, const struct nwf_record *tags,
 }
 
 static void
-complain_of_names(const struct nwf_ovs_bridge *bridge)
+complain_of_names(const struct nwf_ovs_bridge *bridge, const char *option,
+                  const struct nwf_words *names)
 {
-    nwf_vec_foreach (name, nwf_manage_trusted()) {
+    nwf_vec_foreach (name, names) {
         bool found = false;
 
         nwf_vec_foreach (port, &bridge->ports) {
-            found |= !strcmp(*name, port->name);
+            found |= !strcmp(*name, port->name) || !strcmp(*name, port->port_name);
         }
         if (!found) {
             char *cause CLEANUP_FREE =
-                nwf_asprintf("--trusted=%s: it has no port of that name now", *name);
+                nwf_asprintf("--%s=%s: it has no port of that name now", option, *name);
             nwf_cli_complain_of(bridge->name, cause);
         }
     }
@@ -156,7 +169,8 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
         return -ENOENT;
     }
     bool is_ours = bridge->config.managed != NWF_UNMANAGED || nwf_record_exists(bridge->name);
-    complain_of_names(bridge);
+    complain_of_names(bridge, "trusted", nwf_manage_trusted());
+    complain_of_names(bridge, "guard", nwf_manage_guards());
     if ((r = record_claim(bridge, &tags, err))) {
         return r;
     }

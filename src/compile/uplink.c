@@ -318,6 +318,8 @@ add_offences(struct nwf_flow_set *flows)
     }
 }
 
+/* The only flow by which frames leave the port.  What an operator wants to do with those that may
+ * leave belongs before its output. */
 static void
 add_leave(const struct nwf_port *port, struct nwf_flow_set *flows)
 {

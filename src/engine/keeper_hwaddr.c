@@ -10,7 +10,7 @@
 #include "keeper.h"
 #include "nwf/text.h"
 #include "openvswitch/vlog.h"
-#include "uplink_mac.h"
+#include "nwf/uplink_mac.h"
 
 VLOG_DEFINE_THIS_MODULE(nwf_keeper_hwaddr);
 

@@ -13,7 +13,7 @@
 #include "nwf/file.h"
 #include "nwf/filter_path.h"
 #include "nwf/text.h"
-#include "uplink_mac.h"
+#include "nwf/uplink_mac.h"
 
 char *
 nwf_record_path(const char *bridge)

@@ -3,7 +3,7 @@
  * The NIC that gives a bridge its address; see uplink_mac.h. */
 #include <config.h>
 
-#include "uplink_mac.h"
+#include "nwf/uplink_mac.h"
 
 #include <ifaddrs.h>
 #include <linux/if_packet.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which NIC gives a bridge its Ethernet address, and what the kernel knows of it. */
-#ifndef NWF_ENGINE_UPLINK_MAC_H
-#define NWF_ENGINE_UPLINK_MAC_H
+#ifndef NWF_UPLINK_MAC_H
+#define NWF_UPLINK_MAC_H
 
 #include <stdbool.h>
 
