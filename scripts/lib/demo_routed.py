@@ -20,7 +20,7 @@ from lab.netns import LabError, wait_for  # noqa: E402
 from lab.routed import BRIDGE  # noqa: E402
 from lab.routed_probe import Endpoint, hops, path_mtu, transfer, unanswered  # noqa: E402
 from lab.routed_spoof import NAMES  # noqa: E402
-from lab.routed_state import State  # noqa: E402
+from lab.routed_state import State, left_behind  # noqa: E402
 from system.routed_world import HETZNER, NOBODY, OVH, UNSEEN, World  # noqa: E402
 from system.world import FILTERS  # noqa: E402
 
@@ -164,9 +164,9 @@ def leave(demo, before):
     demo.unwatch()
     demo.nwfilter("unmanage", BRIDGE)
     demo.server.daemon.settle()
-    left = State().differences(before, (r"interfaces: . vnet\d external_ids:nwfilter",
-                                        rf"links: . {BRIDGE}: ", rf"{BRIDGE} .*fe80::[0-9a-f]+:",
-                                        rf"IPv6 routes: .* fe80::.* dev {BRIDGE}"))
+    left = left_behind(before, (r"interfaces: . vnet\d external_ids:nwfilter",
+                                rf"links: . {BRIDGE}: ", rf"{BRIDGE} .*fe80::[0-9a-f]+:",
+                                rf"IPv6 routes: .* fe80::.* dev {BRIDGE}"))
     demo.row("ovs-nwfilter unmanage", f"{len(left)} things left behind", not left)
     for line in left:
         print("   ", line)
