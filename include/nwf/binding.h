@@ -19,8 +19,9 @@
 /* Characters of one tag's value. */
 #define NWF_TAG_MAX 65536
 
-/* Frames of a guest that may have a limit: those for many; ARP and neighbour discovery. */
-enum nwf_limit { NWF_LIMIT_BROADCAST, NWF_LIMIT_ARP, NWF_N_LIMITS };
+/* Frames of a guest that may have a limit: those for many; ARP and neighbour discovery; those that
+ * begin a connection, if its filter looks at connections. */
+enum nwf_limit { NWF_LIMIT_BROADCAST, NWF_LIMIT_ARP, NWF_LIMIT_NEW, NWF_N_LIMITS };
 
 /* Highest limit, packets a second. */
 #define NWF_LIMIT_MAX 60000
@@ -118,7 +119,7 @@ int nwf_binding_from_xml(const char *file, const char *data, size_t size, struct
 /* Reads a JSON policy: an array of objects
  *   {"port": NAME, "mac": MAC, "filter": NAME,
  *    "parameters": {NAME: VALUE | [VALUE...] ...}, "isolated": true | false,
- *    "limits": {"broadcast" | "arp": NUMBER ...}}
+ *    "limits": {"broadcast" | "arp" | "new": NUMBER ...}}
  * where all but port and filter may be absent. */
 int nwf_bindings_from_json(const char *file, const char *data, size_t size,
                            struct nwf_bindings *ret, struct nwf_error *err);

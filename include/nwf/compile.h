@@ -35,6 +35,7 @@ struct nwf_flood_verdicts {
 struct nwf_guest_size {
     uint32_t n_flows;                   /* Of its filter, both directions. */
     uint8_t n_stages[NWF_N_DIRECTIONS]; /* Tables that it takes. */
+    uint32_t compared;                  /* Fields that are compared bit by bit, a bit each. */
 };
 
 struct nwf_stages;
@@ -130,10 +131,10 @@ void nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 void nwf_compile_routing(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* Adds what is the bridge's, whatever ports it has: the pipeline's flows out of 'text'
- * (flows/pipeline.flows), those that its settings ask for, and a drop at the end of each table of
- * stages in use. */
+ * (flows/pipeline.flows), those that its settings ask for, and what guests need that are as large as
+ * 'most': a drop at the end of each table of stages in use, and comparisons. */
 int nwf_compile_fixed(const struct nwf_bridge *bridge, const char *name, const char *text,
-                      const uint8_t n_stages[NWF_N_DIRECTIONS], struct nwf_flow_set *flows,
+                      const struct nwf_guest_size *most, struct nwf_flow_set *flows,
                       struct nwf_error *err);
 
 #endif

@@ -55,6 +55,10 @@ void nwf_keeper_recompile(struct nwf_keeper *keeper);
 /* Nothing is assumed of the switch any more. */
 void nwf_keeper_resync(struct nwf_keeper *keeper);
 
+/* Takes in what has changed in the host's kernel: the keeper is settled no more if that is of
+ * concern. */
+void nwf_keeper_look_at_host(struct nwf_keeper *keeper);
+
 /* The bridge is there no more: what the host's kernel had for it goes. */
 void nwf_keeper_lose_host(struct nwf_keeper *keeper);
 

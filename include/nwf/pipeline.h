@@ -10,7 +10,7 @@
 
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
-    NWF_TABLE_LIMITS = 1,   /* First of NWF_N_LIMITS. */
+    NWF_TABLE_LIMITS = 1,   /* First of NWF_N_TABLE_LIMITS. */
     NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_SENDER = 99,
     NWF_TABLE_FORWARD = 100,
@@ -24,9 +24,6 @@ enum nwf_table {
     NWF_TABLE_RECEIVERS = 109,
     NWF_TABLE_TO_VM = 110, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_GROUP = 200,
-    NWF_TABLE_COMPARE_ETH_SRC = 201,
-    NWF_TABLE_COMPARE_ARP_SHA = 202,
-    NWF_TABLE_COMPARE_ARP_SPA = 203,
     NWF_TABLE_GUARD = 204,
     NWF_TABLE_GUARD_SENDER = 205,
     NWF_TABLE_OFFENDERS = 206,
@@ -46,8 +43,23 @@ enum nwf_table {
     NWF_TABLE_ROUTE_HEARD = 223,
     NWF_TABLE_ROUTE_STATION = 224,
     NWF_TABLE_ROUTE_WIRE = 225,
+    /* A table for each word of 32 bits. */
+    NWF_TABLE_COMPARE_ETH_SRC = 230,
+    NWF_TABLE_COMPARE_ETH_DST = 232,
+    NWF_TABLE_COMPARE_ARP_SHA = 234,
+    NWF_TABLE_COMPARE_ARP_SPA = 236,
+    NWF_TABLE_COMPARE_IPV4_SRC = 237,
+    NWF_TABLE_COMPARE_IPV6_SRC = 238,
+    NWF_TABLE_COMPARE_ND_LINK = 242,
+    NWF_TABLE_COMPARE_ND_TARGET = 244,
+    NWF_TABLE_COMPARE_RARP_MACS = 248,
+    NWF_TABLE_COMPARE_RARP_ADDRESSES = 252,
+    NWF_TABLE_COMPARE_LAST = 253,
     NWF_TABLE_END, /* Behind the last. */
 };
+
+/* Limits of what a guest sends, whatever its filter says of it: a table each. */
+#define NWF_N_TABLE_LIMITS 2
 
 /* Tables of one direction's stages. */
 #define NWF_MAX_STAGES 89
@@ -69,11 +81,11 @@ enum nwf_register {
     NWF_REG_OFFENCE = 10, /* In NWF_TABLE_OFFENDERS: an enum nwf_offence. */
     NWF_REG_OWNER = 11,   /* NWF_OWNED, and the OpenFlow port of the guest whose own address the
                            * destination is; 0: nobody's.  Or NWF_NOWHERE. */
-    NWF_REG_OPERAND = 12, /* What a field is compared with, its last 32 bits; */
-    NWF_REG_OPERAND_HIGH = 13, /* the bits before these or, where there are none, which count. */
+    NWF_REG_OPERAND = 12, /* What a word of a field is compared with, */
+    NWF_REG_OPERAND_MASK = 13, /* and which bits of it count. */
     NWF_REG_COMPARED = 14,     /* A bit for each comparison that a filter needs (src/compile/
                                 * guard.c). */
-    NWF_REG_EQUAL = 15,        /* What came of the last comparison: 1 if the field is equal. */
+    NWF_REG_EQUAL = 15,        /* 1 as long as the words of a comparison are equal. */
 
     /* Behind the filter of who sends, where flows route. */
     NWF_REG_SWAP = 12,    /* One of two addresses that change places. */

@@ -133,7 +133,7 @@ struct nwf_plan {
 
     bool all_dirty, claims_dirty, shared_dirty, fixed_dirty, uplink_dirty;
     NWF_VEC(nwf_owner) gone; /* Owners that are no port's any more. */
-    uint8_t n_stages[NWF_N_DIRECTIONS];
+    struct nwf_guest_size most; /* Tables that guests need. */
     struct nwf_holders holders;
     uint8_t *zones;     /* By number: how many ports of the host use it; the caller's. */
     uint32_t zone_base; /* See NWF_ZONE_FIRST. */

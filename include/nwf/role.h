@@ -45,6 +45,8 @@ enum nwf_unknown nwf_unknown_from_text(const char *text);
 #define NWF_BRIDGE_HWADDR NWF_BRIDGE_SAVED "hwaddr"
 /* Settings of the host's kernel: "PATH=VALUE" for each, in the order in which they were changed. */
 #define NWF_BRIDGE_SETTINGS NWF_BRIDGE_SAVED "settings"
+/* The uplink that we have put onto the bridge, and what went from it to the bridge's device. */
+#define NWF_BRIDGE_MOVED NWF_BRIDGE_SAVED "moved"
 
 /* Written by us: how the bridge and its guests fare, in short. */
 #define NWF_BRIDGE_STATUS "nwfilter-status"

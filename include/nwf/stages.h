@@ -48,8 +48,9 @@ struct nwf_row {
         unsigned int reg;
         uint32_t value, mask;
         unsigned int level; /* Rows of one level need no order among them. */
-        bool compares;      /* It, and such rows behind it up to one with no bit, stand for
-                             * comparisons of 'field'. */
+        bool compares;      /* It, and such rows behind it up to one that 'is_last', stand for
+                             * comparisons of 'field'; the last one's bits are all of them's. */
+        bool is_last;
         uint8_t field;      /* An enum nwf_compared (src/compile/compare.h). */
     } set;                  /* If NWF_V_SET. */
     struct {

@@ -49,6 +49,8 @@ static const struct nwf_option bind_options[] = {
      "frames for many that the guest may send a second"},
     {"limit-arp", "NUMBER", parse_limit, &limits[NWF_LIMIT_ARP],
      "ARP and neighbour discovery that the guest may send, frames a second"},
+    {"limit-new", "NUMBER", parse_limit, &limits[NWF_LIMIT_NEW],
+     "connections that the guest may begin a second, if its filter looks at connections"},
     {"wait", "[SECONDS]", parse_wait, NULL,
      "put them in force too, and return when they are; exit 3 if the daemon is not done in time"},
     {"sync", NULL, nwf_option_flag, &in_force, "the same as --wait"},

@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "nwf/file.h"
+#include "nwf/masks.h"
 #include "nwf/policy_files.h"
 #include "nwf/reach.h"
 #include "nwf/text.h"
@@ -184,6 +185,19 @@ note_misnamed(const char *file, const struct nwf_filter *filter)
     }
 }
 
+static void
+note_masks(uint64_t n, const struct nwf_filter *filter)
+{
+    char *file CLEANUP_FREE = nwf_text_clean(filter->file, NWF_ERROR_MAX);
+
+    if (n > NWF_MASKS_GOOD) {
+        printf(
+            "  %s: note: a guest that makes up addresses and ports can leave about %llu masks in "
+            "the datapath's cache, which slows down everybody's packets\n",
+            file, (unsigned long long) n);
+    }
+}
+
 static int
 check_one(struct nwf_cli *cli, const struct nwf_filter *filter, const char *file,
           struct nwf_error *err)
@@ -204,6 +218,7 @@ check_one(struct nwf_cli *cli, const struct nwf_filter *filter, const char *file
     }
     nwf_filter_notes(cli->store, filter, print_note, NULL);
     nwf_filter_unreached(cli->store, filter, &needed, print_note, NULL);
+    note_masks(nwf_filter_masks(cli->store, filter, &needed), filter);
     return NWF_EXIT_OK;
 }
 

@@ -28,17 +28,9 @@
 #define TIMEOUT_DEFAULT_MS 10000
 
 static const struct nwf_verb *const tables[] = {
-    nwf_manage_verbs,
-    nwf_bind_verbs,
-    nwf_bindings_verbs,
-    nwf_sync_verbs,
-    nwf_diff_verbs,
-    nwf_compile_verbs,
-    nwf_filter_verbs,
-    nwf_explain_verbs,
-    nwf_guard_verbs,
-    nwf_hook_verbs,
-    NULL,
+    nwf_manage_verbs, nwf_bind_verbs,    nwf_bindings_verbs, nwf_sync_verbs,
+    nwf_diff_verbs,   nwf_compile_verbs, nwf_filter_verbs,   nwf_explain_verbs,
+    nwf_guard_verbs,  nwf_hook_verbs,    nwf_routed_verbs,   NULL,
 };
 
 static const struct nwf_common_option common[] = {
@@ -89,13 +81,20 @@ print_help(void)
 }
 
 static void
+print_options(const struct nwf_option *options)
+{
+    for (const struct nwf_option *o = options; o && o->name; o++) {
+        print_option(0, o->name, o->argument, o->help);
+    }
+}
+
+static void
 print_verb_help(const struct nwf_verb *verb)
 {
     printf("usage: ovs-nwfilter [OPTIONS] %s%s%s\n  %s\n", verb->name, *verb->operands ? " " : "",
            verb->operands, verb->help);
-    for (const struct nwf_option *o = verb->options; o && o->name; o++) {
-        print_option(0, o->name, o->argument, o->help);
-    }
+    print_options(verb->options);
+    print_options(verb->more);
 }
 
 /* ---- Options. ---- */

@@ -191,8 +191,8 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
 
 const struct nwf_verb nwf_manage_verbs[] = {
     {"manage", "BRIDGE", "claim a bridge: its record, fail_mode=secure, its tags, then its flows",
-     1, 1, nwf_manage_options, .exclusive = true, .dry_run = &nwf_manage_prints_only,
-     .needs_policies = true, .run = manage},
+     1, 1, nwf_manage_options, nwf_manage_snippet_options, .exclusive = true,
+     .dry_run = &nwf_manage_prints_only, .needs_policies = true, .run = manage},
     {"unmanage", "BRIDGE", "give it back: our flows gone, NORMAL restored", 1, 1, .exclusive = true,
      .run = nwf_cli_unmanage},
     {.name = NULL},

@@ -9,7 +9,7 @@
 
 /* ---- What manage is given (manage_options.c). ---- */
 
-extern const struct nwf_option nwf_manage_options[];
+extern const struct nwf_option nwf_manage_options[], nwf_manage_snippet_options[];
 extern const char *nwf_manage_snippet; /* The tool whose configuration it is for. */
 extern bool nwf_manage_prints_only;
 
@@ -23,7 +23,13 @@ int nwf_manage_check(const struct nwf_cli *cli, struct nwf_error *err);
 /* The tags that the options stand for. */
 void nwf_manage_list_tags(struct nwf_record *ret);
 
+/* Adds the options as manage is to be given them again. */
+void nwf_manage_list_options(struct nwf_words *ret);
+
 const struct nwf_words *nwf_manage_trusted(void);
+
+/* The bridge is a routed one, which the verbs of "routed" need not be told. */
+void nwf_manage_set_routed(void);
 
 /* ---- What they mean on this host (manage_nics.c). ---- */
 

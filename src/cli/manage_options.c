@@ -68,10 +68,20 @@ const struct nwf_option nwf_manage_options[] = {
      "who routes: the host's kernel, and the uplink is not on the bridge; or flows (host)"},
     {"gateway", "ADDRESS[,ADDRESS...]", parse_names, &gateways,
      "the gateway's addresses towards guests (the uplink's, and fe80::1)"},
+    {.name = NULL},
+};
+
+const struct nwf_option nwf_manage_snippet_options[] = {
     {"snippet", "ifupdown|netplan", parse_snippet, &nwf_manage_snippet,
      "only print what to put into the host's network configuration"},
     {.name = NULL},
 };
+
+void
+nwf_manage_set_routed(void)
+{
+    mode = mode ? mode : "routed";
+}
 
 const char *const nwf_manage_keys[NWF_N_MANAGE_KEYS] = {
     NWF_BRIDGE_TAG,     NWF_BRIDGE_TRUSTED,        NWF_BRIDGE_GUESTS,
@@ -132,6 +142,23 @@ nwf_manage_list_tags(struct nwf_record *ret)
     add_list(ret, NWF_BRIDGE_GATEWAY, &gateways);
     add_list(ret, NWF_BRIDGE_GUARD, &guards);
     add_list(ret, NWF_BRIDGE_GUARD_MAC, &guard_macs);
+}
+
+/* Their names are those of the tags. */
+void
+nwf_manage_list_options(struct nwf_words *ret)
+{
+    struct nwf_record tags CLEANUP(nwf_record_clear) = {.data = NULL};
+
+    nwf_manage_list_tags(&tags);
+    nwf_vec_foreach (tag, &tags) {
+        if (strcmp(tag->key, NWF_BRIDGE_TAG)) {
+            nwf_vec_push(
+                ret, nwf_asprintf("--%s=%s", tag->key + strlen(NWF_BRIDGE_TAG "-"), tag->value));
+        } else if (audit) {
+            nwf_vec_push(ret, nwf_strdup("--audit"));
+        }
+    }
 }
 
 static int

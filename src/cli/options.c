@@ -107,6 +107,18 @@ add_name(struct parser *p, const char *name, int has_arg, char letter)
 }
 
 static void
+collect_options(struct parser *p, const struct nwf_option *options)
+{
+    for (const struct nwf_option *o = options; o && o->name; o++) {
+        add_name(p, o->name,
+                 !o->argument          ? no_argument
+                 : *o->argument == '[' ? optional_argument
+                                       : required_argument,
+                 0);
+    }
+}
+
+static void
 collect_names(struct parser *p)
 {
     for (size_t i = 0; i < p->line->n_common; i++) {
@@ -116,13 +128,8 @@ collect_names(struct parser *p)
     }
     for (const struct nwf_verb *const *table = p->line->tables; *table; table++) {
         for (const struct nwf_verb *verb = *table; verb->name; verb++) {
-            for (const struct nwf_option *o = verb->options; o && o->name; o++) {
-                add_name(p, o->name,
-                         !o->argument          ? no_argument
-                         : *o->argument == '[' ? optional_argument
-                                               : required_argument,
-                         0);
-            }
+            collect_options(p, verb->options);
+            collect_options(p, verb->more);
         }
     }
     nwf_vec_push(&p->longs, (struct option){.name = NULL});
@@ -243,13 +250,24 @@ refuse_verb(const struct nwf_command_line *line, const char *word, struct nwf_er
                   : nwf_error_set(err, -EINVAL, "unknown command \"%.80s\"; see --help", word);
 }
 
+static const struct nwf_option *
+find_option(const struct nwf_option *options, const char *name)
+{
+    for (const struct nwf_option *o = options; o && o->name; o++) {
+        if (!strcmp(o->name, name)) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
 static int
 give_to_verb(const struct nwf_verb *verb, const struct given *given, struct nwf_error *err)
 {
-    for (const struct nwf_option *o = verb->options; o && o->name; o++) {
-        if (!strcmp(o->name, given->name)) {
-            return o->parse(o, given->argument, err);
-        }
+    const struct nwf_option *option = find_option(verb->options, given->name);
+
+    if (option || (option = find_option(verb->more, given->name))) {
+        return option->parse(option, given->argument, err);
     }
     return nwf_error_set(err, -EINVAL, "%s does not take --%s; see %s --help", verb->name,
                          given->name, verb->name);

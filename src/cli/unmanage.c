@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "adoption.h"
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
@@ -90,6 +91,8 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     return_to_trees(&removals, bridge);
     nwf_vec_push(&removals,
                  (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_SETTINGS});
+    nwf_vec_push(&removals,
+                 (struct nwf_tag_change){.bridge = bridge->row, .key = NWF_BRIDGE_MOVED});
     struct nwf_txn *txn CLEANUP(nwf_txn_cleanup) = nwf_txn_new(db);
     nwf_txn_give_back(txn, bridge);
     nwf_txn_change(txn, removals.data, removals.n);
@@ -111,6 +114,39 @@ free_limits(const struct nwf_cli *cli, struct nwf_ovsdb *db)
         nwf_ovsdb_count_zones(db, zones);
         (void) nwf_zone_limits_free(bridge->datapath_type, zones, cli->timeout_ms, NULL);
     }
+}
+
+/* The note about the uplink that "routed apply" has put onto the bridge, out of the database, or
+ * of the record if some tool of the host has cleared the bridge: a new string, or NULL. */
+static char *
+find_moved(struct nwf_ovsdb *db, const char *name)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+    const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, name, &bridges, NULL);
+    const char *note =
+        bridge ? nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_MOVED) : NULL;
+
+    if (!note && !nwf_record_load(name, &record, NULL)) {
+        note = nwf_tag_find(record.data, record.n, NWF_BRIDGE_MOVED);
+    }
+    return note ? nwf_strdup(note) : NULL;
+}
+
+/* A note that cannot be read is no reason to keep the rest. */
+static void
+move_back(struct nwf_ovsdb *db, const char *bridge, const char *note)
+{
+    struct nwf_adoption adoption CLEANUP(nwf_adoption_clear) = {.nic = NULL};
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (note
+        && (nwf_adoption_parse(note, &adoption, &err)
+            || nwf_adoption_undo(db, bridge, &adoption, &err))) {
+        nwf_error_wrap(&err, "%s", bridge);
+        nwf_cli_complain(&err);
+    }
+    nwf_error_clear(&err);
 }
 
 /* Takes away what is ours of a bridge that was managed, in the order in which nothing is left
@@ -160,6 +196,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    char *moved CLEANUP_FREE = NULL;
     const char *name = cli->argv[0];
     const struct nwf_ovs_bridge *bridge;
     int r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err);
@@ -167,12 +204,14 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (r) {
         return r;
     }
+    moved = find_moved(db, name);
     /* First of all, so that nobody restores what is removed next. */
     int removed = nwf_record_remove(name, err);
     if (removed && removed != -ENOENT) {
         return removed;
     }
     nwf_error_clear(err);
+    move_back(db, name, moved);
     if (!(bridge = nwf_cli_read_bridge(db, name, &bridges, err))) {
         r = release_rest(name, removed, err);
         if (!r) {

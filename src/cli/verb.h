@@ -48,6 +48,7 @@ struct nwf_verb {
     const char *help;
     int min_args, max_args;
     const struct nwf_option *options; /* Ended by a row without a name; NULL: none. */
+    const struct nwf_option *more;    /* Others, where it shares those with another verb. */
     bool exclusive;                   /* Changes switches by what it reads from them. */
     const bool *dry_run;              /* If that is true, it does not; NULL: never. */
     bool needs_policies;              /* Looks at ports, whose policy may stand in files. */
@@ -56,6 +57,6 @@ struct nwf_verb {
 
 extern const struct nwf_verb nwf_manage_verbs[], nwf_bind_verbs[], nwf_bindings_verbs[],
     nwf_sync_verbs[], nwf_diff_verbs[], nwf_compile_verbs[], nwf_filter_verbs[],
-    nwf_explain_verbs[], nwf_guard_verbs[], nwf_hook_verbs[];
+    nwf_explain_verbs[], nwf_guard_verbs[], nwf_hook_verbs[], nwf_routed_verbs[];
 
 #endif

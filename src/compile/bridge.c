@@ -306,19 +306,20 @@ add_table_end(uint8_t table, struct nwf_flow_set *flows)
 
 int
 nwf_compile_fixed(const struct nwf_bridge *bridge, const char *name, const char *text,
-                  const uint8_t n_stages[NWF_N_DIRECTIONS], struct nwf_flow_set *flows,
+                  const struct nwf_guest_size *most, struct nwf_flow_set *flows,
                   struct nwf_error *err)
 {
     add_hidden_tags(bridge, flows);
     nwf_compile_groups(bridge, flows);
-    nwf_compile_comparisons(flows);
+    nwf_compile_comparisons(most->compared | (bridge->has_guards ? nwf_guard_compares() : 0),
+                            flows);
     int r = nwf_flow_set_parse(flows, name, text,
                                nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), err);
 
-    for (uint8_t i = 0; !r && i < n_stages[NWF_OUT]; i++) {
+    for (uint8_t i = 0; !r && i < most->n_stages[NWF_OUT]; i++) {
         add_table_end(NWF_TABLE_FROM_VM + i, flows);
     }
-    for (uint8_t i = 0; !r && i < n_stages[NWF_IN]; i++) {
+    for (uint8_t i = 0; !r && i < most->n_stages[NWF_IN]; i++) {
         add_table_end(NWF_TABLE_TO_VM + i, flows);
     }
     return r;

@@ -9,12 +9,14 @@
  *
  * Written into each port's flows that would be a flow a bit.  So the port's value is loaded into
  * registers, and the flows of a table compare the field's bits with those of the registers, for
- * all ports. */
+ * all ports: a table for each word of a field, since the registers hold one word and its mask.
+ * Nothing is looked at behind the first word that differs. */
 #include <config.h>
 
 #include "compare.h"
 
 #include <arpa/inet.h>
+#include <netinet/icmp6.h>
 
 #include "actions.h"
 #include "nwf/pipeline.h"
@@ -22,143 +24,395 @@
 
 #include "lib/packets.h"
 
+#define PRIORITY_DIFFERS 200
 #define PRIORITY_FIRST_BIT 100
 
+/* The places of fields' bits. */
+enum { BITS_ETH_SRC, BITS_IPV6_SRC, BITS_FIRST, BITS_SECOND, BITS_LAST };
+_Static_assert(BITS_LAST *NWF_COMPARED_VALUES_MAX == NWF_COMPARED_LAST_BITS, "bits");
+
+#define MAC_BITS                                                                                   \
+    {                                                                                              \
+        16, 32                                                                                     \
+    }
+#define IPV6_BITS                                                                                  \
+    {                                                                                              \
+        32, 32, 32, 32                                                                             \
+    }
+
 static const struct {
-    uint16_t eth_type;
-    unsigned int n_bits;
-    uint8_t table;
+    uint16_t eth_type; /* Of frames that have the field; 0: all have. */
+    uint8_t icmp_type; /* Of ICMPv6; 0: not in ICMPv6 only. */
+    uint8_t place;
+    uint8_t table; /* That of the first word; the other words' follow. */
+    uint8_t n_bits[NWF_OPERAND_WORDS];
 } fields[NWF_N_COMPARED] = {
-    [NWF_COMPARED_ETH_SRC] = {0, 48, NWF_TABLE_COMPARE_ETH_SRC},
-    [NWF_COMPARED_ARP_SHA] = {ETH_TYPE_ARP, 48, NWF_TABLE_COMPARE_ARP_SHA},
-    [NWF_COMPARED_ARP_SPA] = {ETH_TYPE_ARP, 32, NWF_TABLE_COMPARE_ARP_SPA},
+    [NWF_COMPARED_ETH_SRC] = {0, 0, BITS_ETH_SRC, NWF_TABLE_COMPARE_ETH_SRC, MAC_BITS},
+    [NWF_COMPARED_ETH_DST] = {0, 0, BITS_LAST, NWF_TABLE_COMPARE_ETH_DST, MAC_BITS},
+    [NWF_COMPARED_ARP_SHA] = {ETH_TYPE_ARP, 0, BITS_FIRST, NWF_TABLE_COMPARE_ARP_SHA, MAC_BITS},
+    [NWF_COMPARED_ARP_SPA] = {ETH_TYPE_ARP, 0, BITS_SECOND, NWF_TABLE_COMPARE_ARP_SPA, {32}},
+    [NWF_COMPARED_RARP_MACS] =
+        {ETH_TYPE_RARP, 0, BITS_FIRST, NWF_TABLE_COMPARE_RARP_MACS, {16, 32, 16, 32}},
+    [NWF_COMPARED_RARP_ADDRESSES] =
+        {ETH_TYPE_RARP, 0, BITS_SECOND, NWF_TABLE_COMPARE_RARP_ADDRESSES, {32, 32}},
+    [NWF_COMPARED_IPV4_SRC] = {ETH_TYPE_IP, 0, BITS_FIRST, NWF_TABLE_COMPARE_IPV4_SRC, {32}},
+    [NWF_COMPARED_IPV6_SRC] = {ETH_TYPE_IPV6, 0, BITS_IPV6_SRC, NWF_TABLE_COMPARE_IPV6_SRC,
+                               IPV6_BITS},
+    [NWF_COMPARED_NS_SLL] = {ETH_TYPE_IPV6, ND_NEIGHBOR_SOLICIT, BITS_FIRST,
+                             NWF_TABLE_COMPARE_ND_LINK, MAC_BITS},
+    [NWF_COMPARED_NS_TARGET] = {ETH_TYPE_IPV6, ND_NEIGHBOR_SOLICIT, BITS_SECOND,
+                                NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS},
+    [NWF_COMPARED_NA_TLL] = {ETH_TYPE_IPV6, ND_NEIGHBOR_ADVERT, BITS_FIRST,
+                             NWF_TABLE_COMPARE_ND_LINK, MAC_BITS},
+    [NWF_COMPARED_NA_TARGET] = {ETH_TYPE_IPV6, ND_NEIGHBOR_ADVERT, BITS_SECOND,
+                                NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS},
 };
 
-uint16_t
-nwf_compared_eth_type(enum nwf_compared field)
+unsigned int
+nwf_compared_first_bit(enum nwf_compared field)
 {
-    return fields[field].eth_type;
+    return fields[field].place * NWF_COMPARED_VALUES_MAX;
 }
 
-struct nwf_operand
-nwf_compared_get(enum nwf_compared field, const struct match *match)
+unsigned int
+nwf_compared_n_words(enum nwf_compared field)
+{
+    unsigned int n = 0;
+
+    while (n < NWF_OPERAND_WORDS && fields[field].n_bits[n]) {
+        n++;
+    }
+    return n;
+}
+
+unsigned int
+nwf_compared_n_bits(enum nwf_compared field, unsigned int word)
+{
+    return fields[field].n_bits[word];
+}
+
+/* ovs-ofctl(8), and what saves flows with it for a restart, does not read the mask of an IPv6
+ * address that begins with a digit: it takes it for the length of a prefix.  So the masks of
+ * the first half of an address have its first two bits, and begin with a letter; those of the
+ * second half begin with a colon.  Addresses that there are begin with 00 or 11 (RFC 4291, 2.4).
+ *
+ * Bits of IPv6 addresses are looked at in pairs, so that there are half as many masks. */
+#define IPV6_TOP UINT32_C(0xc0000000)
+
+static bool
+is_ipv6(enum nwf_compared field)
+{
+    return fields[field].table == NWF_TABLE_COMPARE_IPV6_SRC
+           || fields[field].table == NWF_TABLE_COMPARE_ND_TARGET;
+}
+
+bool
+nwf_compared_takes(enum nwf_compared field, const struct nwf_operand *operand)
+{
+    uint32_t top = operand->value[0] & IPV6_TOP;
+
+    return !is_ipv6(field)
+           || ((operand->mask[0] & IPV6_TOP) == IPV6_TOP && (!top || top == IPV6_TOP));
+}
+
+/* ---- Frames that have the field. ---- */
+
+void
+nwf_compared_require(enum nwf_compared field, struct match *match)
+{
+    if (fields[field].eth_type) {
+        match_set_dl_type(match, htons(fields[field].eth_type));
+    }
+    if (fields[field].icmp_type) {
+        match_set_nw_proto(match, IPPROTO_ICMPV6);
+        match_set_icmp_type(match, fields[field].icmp_type);
+    }
+}
+
+bool
+nwf_compared_is_required(enum nwf_compared field, const struct match *match)
 {
     const struct flow *value = &match->flow, *mask = &match->wc.masks;
 
-    switch (field) {
-    case NWF_COMPARED_ETH_SRC:
-        return (struct nwf_operand){eth_addr_to_uint64(value->dl_src),
-                                    eth_addr_to_uint64(mask->dl_src)};
-    case NWF_COMPARED_ARP_SHA:
-        return (struct nwf_operand){eth_addr_to_uint64(value->arp_sha),
-                                    eth_addr_to_uint64(mask->arp_sha)};
-    case NWF_COMPARED_ARP_SPA:
-        return (struct nwf_operand){ntohl(value->nw_src), ntohl(mask->nw_src)};
-    case NWF_N_COMPARED:
-        break;
-    }
-    abort();
+    return (!fields[field].eth_type
+            || (mask->dl_type == OVS_BE16_MAX && value->dl_type == htons(fields[field].eth_type)))
+           && (!fields[field].icmp_type
+               || (mask->nw_proto == UINT8_MAX && value->nw_proto == IPPROTO_ICMPV6
+                   && mask->tp_src == OVS_BE16_MAX
+                   && value->tp_src == htons(fields[field].icmp_type)));
 }
 
-void
-nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand, struct match *match)
-{
-    struct eth_addr address, mask;
+/* ---- The field in a match. ---- */
 
-    eth_addr_from_uint64(operand->value, &address);
-    eth_addr_from_uint64(operand->mask, &mask);
+static void
+get_mac(struct eth_addr mac, uint32_t words[2])
+{
+    uint64_t number = eth_addr_to_uint64(mac);
+
+    words[0] = (uint32_t) (number >> 32);
+    words[1] = (uint32_t) number;
+}
+
+static struct eth_addr
+put_mac(const uint32_t words[2])
+{
+    struct eth_addr mac;
+
+    eth_addr_from_uint64((uint64_t) words[0] << 32 | words[1], &mac);
+    return mac;
+}
+
+static void
+get_ipv6(const struct in6_addr *address, uint32_t words[NWF_OPERAND_WORDS])
+{
+    ovs_be32 raw[NWF_OPERAND_WORDS];
+
+    memcpy(raw, address, sizeof raw);
+    for (size_t i = 0; i < NWF_OPERAND_WORDS; i++) {
+        words[i] = ntohl(raw[i]);
+    }
+}
+
+static struct in6_addr
+put_ipv6(const uint32_t words[NWF_OPERAND_WORDS])
+{
+    ovs_be32 raw[NWF_OPERAND_WORDS];
+    struct in6_addr address;
+
+    for (size_t i = 0; i < NWF_OPERAND_WORDS; i++) {
+        raw[i] = htonl(words[i]);
+    }
+    memcpy(&address, raw, sizeof address);
+    return address;
+}
+
+static void
+get(enum nwf_compared field, const struct flow *flow, uint32_t words[NWF_OPERAND_WORDS])
+{
     switch (field) {
     case NWF_COMPARED_ETH_SRC:
-        match_set_dl_src_masked(match, address, mask);
+        get_mac(flow->dl_src, words);
+        break;
+    case NWF_COMPARED_ETH_DST:
+        get_mac(flow->dl_dst, words);
         break;
     case NWF_COMPARED_ARP_SHA:
-        match_set_arp_sha_masked(match, address, mask);
+    case NWF_COMPARED_NS_SLL: /* Open vSwitch keeps both in one place. */
+        get_mac(flow->arp_sha, words);
+        break;
+    case NWF_COMPARED_NA_TLL:
+        get_mac(flow->arp_tha, words);
         break;
     case NWF_COMPARED_ARP_SPA:
-        match_set_nw_src_masked(match, htonl((uint32_t) operand->value),
-                                htonl((uint32_t) operand->mask));
+    case NWF_COMPARED_IPV4_SRC:
+        words[0] = ntohl(flow->nw_src);
+        break;
+    case NWF_COMPARED_RARP_MACS:
+        get_mac(flow->arp_sha, words);
+        get_mac(flow->arp_tha, words + 2);
+        break;
+    case NWF_COMPARED_RARP_ADDRESSES:
+        words[0] = ntohl(flow->nw_src);
+        words[1] = ntohl(flow->nw_dst);
+        break;
+    case NWF_COMPARED_IPV6_SRC:
+        get_ipv6(&flow->ipv6_src, words);
+        break;
+    case NWF_COMPARED_NS_TARGET:
+    case NWF_COMPARED_NA_TARGET:
+        get_ipv6(&flow->nd_target, words);
         break;
     case NWF_N_COMPARED:
         abort();
     }
 }
 
-/* The registers hold a value of 48 bits, or one of 32 and its mask. */
-static bool
-has_mask(enum nwf_compared field)
+struct nwf_operand
+nwf_compared_get(enum nwf_compared field, const struct match *match)
 {
-    return fields[field].n_bits == 32;
+    struct nwf_operand operand;
+
+    memset(&operand, 0, sizeof operand);
+    get(field, &match->flow, operand.value);
+    get(field, &match->wc.masks, operand.mask);
+    return operand;
 }
 
-bool
-nwf_compared_takes(enum nwf_compared field, const struct nwf_operand *operand)
+void
+nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand, struct match *match)
 {
-    return has_mask(field) || operand->mask == (UINT64_C(1) << fields[field].n_bits) - 1;
+    struct in6_addr address, mask;
+
+    switch (field) {
+    case NWF_COMPARED_ETH_SRC:
+        match_set_dl_src_masked(match, put_mac(operand->value), put_mac(operand->mask));
+        break;
+    case NWF_COMPARED_ETH_DST:
+        match_set_dl_dst_masked(match, put_mac(operand->value), put_mac(operand->mask));
+        break;
+    case NWF_COMPARED_ARP_SHA:
+    case NWF_COMPARED_NS_SLL:
+        match_set_arp_sha_masked(match, put_mac(operand->value), put_mac(operand->mask));
+        break;
+    case NWF_COMPARED_NA_TLL:
+        match_set_arp_tha_masked(match, put_mac(operand->value), put_mac(operand->mask));
+        break;
+    case NWF_COMPARED_ARP_SPA:
+    case NWF_COMPARED_IPV4_SRC:
+        match_set_nw_src_masked(match, htonl(operand->value[0]), htonl(operand->mask[0]));
+        break;
+    case NWF_COMPARED_RARP_MACS:
+        match_set_arp_sha_masked(match, put_mac(operand->value), put_mac(operand->mask));
+        match_set_arp_tha_masked(match, put_mac(operand->value + 2), put_mac(operand->mask + 2));
+        break;
+    case NWF_COMPARED_RARP_ADDRESSES:
+        match_set_nw_src_masked(match, htonl(operand->value[0]), htonl(operand->mask[0]));
+        match_set_nw_dst_masked(match, htonl(operand->value[1]), htonl(operand->mask[1]));
+        break;
+    case NWF_COMPARED_IPV6_SRC:
+        address = put_ipv6(operand->value);
+        mask = put_ipv6(operand->mask);
+        match_set_ipv6_src_masked(match, &address, &mask);
+        break;
+    case NWF_COMPARED_NS_TARGET:
+    case NWF_COMPARED_NA_TARGET:
+        address = put_ipv6(operand->value);
+        mask = put_ipv6(operand->mask);
+        match_set_nd_target_masked(match, &address, &mask);
+        break;
+    case NWF_N_COMPARED:
+        abort();
+    }
+}
+
+/* ---- Comparing. ---- */
+
+/* Bits that the word has not need not be told from others. */
+static uint32_t
+whole_mask(enum nwf_compared field, unsigned int word, uint32_t mask)
+{
+    uint32_t all = (uint32_t) ((UINT64_C(1) << fields[field].n_bits[word]) - 1);
+
+    return mask == all ? UINT32_MAX : mask;
 }
 
 void
 nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nwf_operand *operand,
                 unsigned int bit)
 {
-    uint64_t high = has_mask(field) ? operand->mask : operand->value >> 32;
+    uint32_t last = 0;
 
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND, (uint32_t) operand->value);
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND_HIGH, (uint32_t) high);
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, 0);
-    nwf_put_resubmit(actions, fields[field].table);
+    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, 1);
+    for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
+        uint32_t mask = whole_mask(field, i, operand->mask[i]);
+
+        nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND, operand->value[i]);
+        if (!i || mask != last) {
+            nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND_MASK, mask);
+        }
+        nwf_put_resubmit(actions, (uint8_t) (fields[field].table + i));
+        last = mask;
+    }
     nwf_put_text(actions, "move:NXM_NX_REG%d[0]->NXM_NX_REG%d[%u]", NWF_REG_EQUAL, NWF_REG_COMPARED,
                  bit);
 }
 
-/* A frame of which the bit is 'set' differs from an operand of which it is not. */
 static void
-add_bit(enum nwf_compared field, unsigned int bit, bool set, struct nwf_flow_set *flows)
+add(uint8_t table, uint16_t priority, const struct match *match, const struct ofpbuf *actions,
+    struct nwf_flow_set *flows)
 {
-    const struct nwf_operand seen = {(uint64_t) set << bit, UINT64_C(1) << bit};
-    uint64_t wanted = (uint64_t) !set << bit;
+    nwf_flow_set_add(flows, table, priority, nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE),
+                     match, actions ? actions->data : NULL, actions ? actions->size : 0);
+}
+
+/* A bit that differs from the operand's, and what is looked at with it. */
+struct difference {
+    uint32_t bit;
+    bool is_set;            /* In the frame. */
+    uint32_t seen, mask;    /* Other bits of the word. */
+    uint32_t top, top_mask; /* Other bits of the first word. */
+};
+
+static void
+add_difference(enum nwf_compared field, unsigned int word, const struct difference *d,
+               struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct nwf_operand seen;
     struct match match;
 
+    memset(&seen, 0, sizeof seen);
+    seen.value[0] = d->top;
+    seen.mask[0] = d->top_mask;
+    seen.value[word] |= d->seen | (d->is_set ? d->bit : 0);
+    seen.mask[word] |= d->mask | d->bit;
     match_init_catchall(&match);
-    if (fields[field].eth_type) {
-        match_set_dl_type(&match, htons(fields[field].eth_type));
-    }
+    nwf_compared_require(field, &match);
     nwf_compared_set(field, &seen, &match);
-    if (has_mask(field)) {
-        match_set_reg_masked(&match, NWF_REG_OPERAND_HIGH, (uint32_t) seen.mask,
-                             (uint32_t) seen.mask);
+    match_set_reg_masked(&match, NWF_REG_OPERAND_MASK, d->bit, d->bit);
+    match_set_reg_masked(&match, NWF_REG_OPERAND, d->is_set ? 0 : d->bit, d->bit);
+    nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, 0);
+    add((uint8_t) (fields[field].table + word),
+        (uint16_t) (PRIORITY_FIRST_BIT - __builtin_clz(d->bit)), &match, &actions, flows);
+}
+
+/* With both values of the other bit of its pair, and of the first bits behind which it stands. */
+static void
+add_ipv6_bit(enum nwf_compared field, unsigned int word, struct difference d,
+             struct nwf_flow_set *flows)
+{
+    bool is_top = !word && d.bit & IPV6_TOP;
+
+    d.mask = d.bit & UINT32_C(0x55555555) ? d.bit << 1 : d.bit >> 1;
+    d.top_mask = word < 2 && !is_top ? IPV6_TOP : 0;
+    for (int other = 0; other < 2; other++) {
+        d.seen = other ? d.mask : 0;
+        d.top = 0;
+        add_difference(field, word, &d, flows);
+        if (d.top_mask) {
+            d.top = IPV6_TOP;
+            add_difference(field, word, &d, flows);
+        }
     }
-    if (bit < 32) {
-        match_set_reg_masked(&match, NWF_REG_OPERAND, (uint32_t) wanted, (uint32_t) seen.mask);
-    } else {
-        match_set_reg_masked(&match, NWF_REG_OPERAND_HIGH, (uint32_t) (wanted >> 32),
-                             (uint32_t) (seen.mask >> 32));
-    }
-    nwf_flow_set_add(flows, fields[field].table,
-                     (uint16_t) (PRIORITY_FIRST_BIT - (fields[field].n_bits - 1 - bit)),
-                     nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, NULL, 0);
 }
 
 static void
-add_equal(enum nwf_compared field, struct nwf_flow_set *flows)
+add_bit(enum nwf_compared field, unsigned int word, unsigned int bit, struct nwf_flow_set *flows)
 {
-    NWF_ACTIONS(actions);
+    for (int set = 0; set < 2; set++) {
+        const struct difference d = {.bit = UINT32_C(1) << bit, .is_set = set};
+
+        if (is_ipv6(field)) {
+            add_ipv6_bit(field, word, d, flows);
+        } else {
+            add_difference(field, word, &d, flows);
+        }
+    }
+}
+
+/* What is the same for all fields that have the table: an earlier word differs, or nothing does. */
+static void
+add_ends(uint8_t table, struct nwf_flow_set *flows)
+{
     struct match match;
 
     match_init_catchall(&match);
-    nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, 1);
-    nwf_flow_set_add(flows, fields[field].table, 0,
-                     nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
-                     actions.size);
+    add(table, 0, &match, NULL, flows);
+    match_set_reg(&match, NWF_REG_EQUAL, 0);
+    add(table, PRIORITY_DIFFERS, &match, NULL, flows);
 }
 
 void
-nwf_compile_comparisons(struct nwf_flow_set *flows)
+nwf_compile_comparisons(uint32_t wanted, struct nwf_flow_set *flows)
 {
-    for (int field = 0; field < NWF_N_COMPARED; field++) {
-        for (unsigned int bit = 0; bit < fields[field].n_bits; bit++) {
-            add_bit((enum nwf_compared) field, bit, false, flows);
-            add_bit((enum nwf_compared) field, bit, true, flows);
+    for (int f = 0; f < NWF_N_COMPARED; f++) {
+        enum nwf_compared field = (enum nwf_compared) f;
+
+        for (unsigned int i = 0; wanted & 1u << f && i < nwf_compared_n_words(field); i++) {
+            for (unsigned int bit = 0; bit < fields[field].n_bits[i]; bit++) {
+                add_bit(field, i, bit, flows);
+            }
+            add_ends((uint8_t) (fields[field].table + i), flows);
         }
-        add_equal((enum nwf_compared) field, flows);
     }
 }

@@ -27,8 +27,19 @@
 
 #define VALUES_MAX NWF_COMPARED_VALUES_MAX
 #define TYPES_MAX 8
-#define FIRST_TYPE_BIT (VALUES_MAX * NWF_N_COMPARED)
 #define NO_TARGET SIZE_MAX
+
+/* Stages in front: by source, by type, for each kind, for IPv6, for destinations. */
+#define FRONT_MAX 8
+
+/* Two fields that frames of one kind have, in the order in which they are looked at. */
+enum { KIND_ARP, KIND_RARP, KIND_NS, KIND_NA, N_KINDS };
+static const enum nwf_compared kinds[N_KINDS][2] = {
+    [KIND_ARP] = {NWF_COMPARED_ARP_SHA, NWF_COMPARED_ARP_SPA},
+    [KIND_RARP] = {NWF_COMPARED_RARP_MACS, NWF_COMPARED_RARP_ADDRESSES},
+    [KIND_NS] = {NWF_COMPARED_NS_SLL, NWF_COMPARED_NS_TARGET},
+    [KIND_NA] = {NWF_COMPARED_NA_TLL, NWF_COMPARED_NA_TARGET},
+};
 
 struct values {
     struct nwf_operand list[VALUES_MAX];
@@ -78,18 +89,67 @@ forget_bits(struct match *match, uint32_t bits)
     match_set_reg_masked(match, NWF_REG_COMPARED, value & ~bits, mask & ~bits);
 }
 
+/* ---- Operands. ---- */
+
+static bool
+is_empty(const struct nwf_operand *operand)
+{
+    static const struct nwf_operand nothing;
+
+    return !memcmp(operand->mask, nothing.mask, sizeof nothing.mask);
+}
+
+/* Whether all that has the value of 'a' has that of 'b'. */
+static bool
+is_inside(const struct nwf_operand *a, const struct nwf_operand *b)
+{
+    for (size_t i = 0; i < NWF_OPERAND_WORDS; i++) {
+        if (b->mask[i] & ~a->mask[i] || (a->value[i] ^ b->value[i]) & b->mask[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_disjoint(const struct nwf_operand *a, const struct nwf_operand *b)
+{
+    for (size_t i = 0; i < NWF_OPERAND_WORDS; i++) {
+        if ((a->value[i] ^ b->value[i]) & a->mask[i] & b->mask[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+count_bits(const struct nwf_operand *operand)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < NWF_OPERAND_WORDS; i++) {
+        n += __builtin_popcount(operand->mask[i]);
+    }
+    return n;
+}
+
+/* What is inside of something else comes first. */
+static int
+compare_operands(const void *a_, const void *b_)
+{
+    const struct nwf_operand *a = a_, *b = b_;
+    int order = count_bits(b) - count_bits(a);
+
+    return order ? order : memcmp(a, b, sizeof *a);
+}
+
 /* ---- The values that rows compare a field with. ---- */
 
 static bool
 asks_for(enum nwf_compared field, const struct match *match, struct nwf_operand *ret)
 {
-    uint16_t eth_type = nwf_compared_eth_type(field);
-
     *ret = nwf_compared_get(field, match);
-    return ret->mask
-           && (!eth_type
-               || (match->wc.masks.dl_type == OVS_BE16_MAX
-                   && match->flow.dl_type == htons(eth_type)));
+    return !is_empty(ret) && nwf_compared_is_required(field, match);
 }
 
 static size_t
@@ -97,8 +157,7 @@ find_value(const struct values *values, const struct nwf_operand *operand)
 {
     size_t i = 0;
 
-    while (i < values->n
-           && (values->list[i].value != operand->value || values->list[i].mask != operand->mask)) {
+    while (i < values->n && memcmp(&values->list[i], operand, sizeof *operand)) {
         i++;
     }
     return i;
@@ -110,9 +169,8 @@ is_clear(const struct values *values, const struct nwf_operand *operand)
 {
     for (size_t i = 0; i < values->n; i++) {
         const struct nwf_operand *other = &values->list[i];
-        uint64_t both = other->mask & operand->mask;
-        if (!((other->value ^ operand->value) & both) && both != other->mask
-            && both != operand->mask) {
+        if (!is_disjoint(other, operand) && !is_inside(other, operand)
+            && !is_inside(operand, other)) {
             return false;
         }
     }
@@ -133,12 +191,42 @@ add_value(struct values *values, enum nwf_compared field, const struct nwf_opera
     return true;
 }
 
-/* None if they are too many, or of another kind. */
+/* Whether rows about all types of frames ask for where they go.  A row about one type is helped
+ * more cheaply by a bit for the type. */
+static bool
+asks_for_destinations(const struct guard *g)
+{
+    struct nwf_operand operand;
+
+    nwf_vec_foreach (stage, &g->stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            if (asks_for(NWF_COMPARED_ETH_DST, &row->match, &operand)
+                && !row->match.wc.masks.dl_type) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Open vSwitch looks at no more bits of an IPv4 address than it has to.  It is compared where that
+ * would multiply with what is looked at of destinations. */
+static bool
+is_needed(const struct guard *g, enum nwf_compared field)
+{
+    return (field != NWF_COMPARED_ETH_DST && field != NWF_COMPARED_IPV4_SRC)
+           || asks_for_destinations(g);
+}
+
+/* None if they are too many, of another kind, or overlap. */
 static void
 find_values(struct guard *g, enum nwf_compared field)
 {
     struct nwf_operand operand;
 
+    if (!is_needed(g, field)) {
+        return;
+    }
     nwf_vec_foreach (stage, &g->stages->list) {
         nwf_vec_foreach (row, &stage->rows) {
             if (asks_for(field, &row->match, &operand)
@@ -154,7 +242,7 @@ find_values(struct guard *g, enum nwf_compared field)
 static void
 replace_values(struct guard *g, enum nwf_compared field)
 {
-    static const struct nwf_operand nothing = {0, 0};
+    static const struct nwf_operand nothing;
     struct nwf_operand operand;
 
     nwf_vec_foreach (stage, &g->stages->list) {
@@ -172,11 +260,23 @@ replace_values(struct guard *g, enum nwf_compared field)
 
 struct search {
     const struct nwf_stages *stages;
-    const struct nwf_row *drop;
+    const struct nwf_row *drop;     /* The first that drops some of them. */
+    const struct nwf_row *covering; /* The first that would drop all of them. */
+    bool differs;                   /* Other rules than that of 'drop' drop some. */
     bool seen[NWF_MAX_STAGES];
 };
 
-/* Whether all frames that match are dropped from the stage on, all of them by one rule. */
+static void
+note_drop(struct search *s, const struct nwf_row *row, const struct match *frames)
+{
+    s->drop = s->drop ? s->drop : row;
+    s->differs |= s->drop->rule != row->rule || s->drop->why != row->why;
+    if (!s->covering && nwf_match_covers(&row->match, frames)) {
+        s->covering = row;
+    }
+}
+
+/* Whether all frames that match are dropped from the stage on. */
 static bool
 drops(struct search *s, size_t stage, const struct match *frames)
 {
@@ -195,10 +295,7 @@ drops(struct search *s, size_t stage, const struct match *frames)
             return false;
         }
         if (row->verdict == NWF_V_DROP) {
-            if (s->drop && (s->drop->rule != row->rule || s->drop->why != row->why)) {
-                return false;
-            }
-            s->drop = row;
+            note_drop(s, row, frames);
         }
         if (nwf_match_covers(&row->match, frames)) {
             break;
@@ -226,21 +323,19 @@ find_drop(const struct guard *g, const struct match *frames)
             return NULL;
         }
     }
-    return s.drop;
+    return s.differs ? s.covering : s.drop;
 }
 
 /* Of frames that have none of a field's values.  If tags are dropped before, these have none. */
 static void
 find_field_drop(struct guard *g, enum nwf_compared field)
 {
-    uint16_t eth_type = nwf_compared_eth_type(field);
     struct match frames;
 
     match_init_catchall(&frames);
-    if (eth_type && g->drop_tagged) {
-        nwf_match_set_eth_type(&frames, eth_type);
-    } else if (eth_type) {
-        match_set_dl_type(&frames, htons(eth_type));
+    nwf_compared_require(field, &frames);
+    if (frames.wc.masks.dl_type && g->drop_tagged) {
+        nwf_match_set_eth_type(&frames, ntohs(frames.flow.dl_type));
     }
     ask_bits(&frames, 0, all_bits(g, field));
     g->of[field].drop = g->of[field].n ? find_drop(g, &frames) : NULL;
@@ -255,21 +350,30 @@ find_drops(struct guard *g)
     find_field_drop(g, NWF_COMPARED_ETH_SRC);
     nwf_match_tagged(&tagged);
     g->drop_tagged = find_drop(g, &tagged);
-    find_field_drop(g, NWF_COMPARED_ARP_SHA);
-    find_field_drop(g, NWF_COMPARED_ARP_SPA);
+    find_field_drop(g, NWF_COMPARED_IPV4_SRC);
+    find_field_drop(g, NWF_COMPARED_IPV6_SRC);
+    for (size_t i = 0; i < N_KINDS; i++) {
+        find_field_drop(g, kinds[i][0]);
+        find_field_drop(g, kinds[i][1]);
+    }
 }
 
 /* ---- Types that have bits. ---- */
 
+/* They are where NWF_COMPARED_ETH_DST has its own, and needs no types. */
+static uint32_t
+type_bit(size_t type)
+{
+    return UINT32_C(1) << (NWF_COMPARED_LAST_BITS + type);
+}
+
 static bool
-needs_type(const struct guard *g, const struct match *match)
+needs_type(const struct match *match)
 {
     const struct flow *masks = &match->wc.masks;
-    bool arp = g->of[NWF_COMPARED_ARP_SHA].n || g->of[NWF_COMPARED_ARP_SPA].n;
 
     return masks->dl_type == OVS_BE16_MAX
-           && (!eth_addr_is_zero(masks->dl_dst) || !eth_addr_is_zero(masks->dl_src))
-           && (match->flow.dl_type != htons(ETH_TYPE_ARP) || !arp);
+           && (!eth_addr_is_zero(masks->dl_dst) || !eth_addr_is_zero(masks->dl_src));
 }
 
 static void
@@ -284,16 +388,19 @@ note_type(struct guard *g, struct match *match)
     if (i < TYPES_MAX) {
         g->types[i] = type;
         g->n_types = i < g->n_types ? g->n_types : i + 1;
-        ask_bits(match, UINT32_C(1) << (FIRST_TYPE_BIT + i), UINT32_C(1) << (FIRST_TYPE_BIT + i));
+        ask_bits(match, type_bit(i), type_bit(i));
     }
 }
 
 static void
 note_types(struct guard *g)
 {
+    if (g->of[NWF_COMPARED_ETH_DST].n) {
+        return;
+    }
     nwf_vec_foreach (stage, &g->stages->list) {
         nwf_vec_foreach (row, &stage->rows) {
-            if (needs_type(g, &row->match)) {
+            if (needs_type(&row->match)) {
                 note_type(g, &row->match);
             }
         }
@@ -302,13 +409,13 @@ note_types(struct guard *g)
 
 /* ---- The stages in front. ---- */
 
-static struct nwf_stage *
+static size_t
 new_stage(struct guard *g)
 {
     struct nwf_stage empty = {.rows.data = NULL};
 
     nwf_vec_push(&g->front.list, empty);
-    return &g->front.list.data[g->front.list.n - 1];
+    return g->front.list.n - 1;
 }
 
 static struct nwf_row *
@@ -330,7 +437,7 @@ push_drop(struct nwf_stage *stage, const struct match *match, const struct nwf_r
     row->why = drop->why;
 }
 
-static void
+static struct nwf_row *
 push_bits(struct nwf_stage *stage, const struct match *match, uint32_t bits, uint32_t mask,
           size_t target)
 {
@@ -339,6 +446,16 @@ push_bits(struct nwf_stage *stage, const struct match *match, uint32_t bits, uin
     row->set.reg = NWF_REG_COMPARED;
     row->set.value = bits;
     row->set.mask = mask;
+    return row;
+}
+
+static void
+push_rest(struct guard *g, size_t stage, size_t target)
+{
+    struct match all;
+
+    match_init_catchall(&all);
+    push(&g->front.list.data[stage], &all, NWF_V_GOTO, target);
 }
 
 /* The bits of all values that a frame has which has this one. */
@@ -348,99 +465,156 @@ bits_of(const struct values *values, enum nwf_compared field, const struct nwf_o
     uint32_t bits = 0;
 
     for (size_t i = 0; i < values->n; i++) {
-        const struct nwf_operand *other = &values->list[i];
-        bool inside = (operand->mask & other->mask) == other->mask
-                      && !((operand->value ^ other->value) & other->mask);
-        bits |= inside ? bit_of(field, i) : 0;
+        bits |= is_inside(operand, &values->list[i]) ? bit_of(field, i) : 0;
     }
     return bits;
 }
 
-/* What is inside of something else comes first. */
-static int
-compare_operands(const void *a_, const void *b_)
+/* The bit of the Ethernet type that frames with the field have, if it has one. */
+static uint32_t
+type_bit_of(const struct guard *g, enum nwf_compared field)
 {
-    const struct nwf_operand *a = a_, *b = b_;
-    int order = __builtin_popcountll(b->mask) - __builtin_popcountll(a->mask);
+    struct match frames;
 
-    return order || a->value == b->value ? order : a->value < b->value ? -1 : 1;
+    match_init_catchall(&frames);
+    nwf_compared_require(field, &frames);
+    for (size_t i = 0; i < g->n_types; i++) {
+        if (frames.wc.masks.dl_type && frames.flow.dl_type == htons(g->types[i])) {
+            return type_bit(i);
+        }
+    }
+    return 0;
 }
 
+/* 'all': no other frames come to the stage than those that have the field. */
 static void
-push_comparison(struct guard *g, struct nwf_stage *stage, enum nwf_compared field,
-                const struct match *frames, size_t target)
+push_comparison(struct guard *g, size_t stage, enum nwf_compared field, bool all, size_t target)
 {
     const struct values *values = &g->of[field];
+    uint32_t type = type_bit_of(g, field);
 
     for (size_t i = 0; i <= values->n; i++) {
-        struct match match = *frames;
-        uint32_t bits = 0;
+        struct match match;
+        uint32_t bits = type;
 
+        match_init_catchall(&match);
+        if (i < values->n || !all) {
+            nwf_compared_require(field, &match);
+        }
         if (i < values->n) {
             nwf_compared_set(field, &values->list[i], &match);
-            bits = bits_of(values, field, &values->list[i]);
+            bits |= bits_of(values, field, &values->list[i]);
         }
-        push_bits(stage, &match, bits, all_bits(g, field), target);
-        stage->rows.data[stage->rows.n - 1].set.compares = true;
-        stage->rows.data[stage->rows.n - 1].set.field = (uint8_t) field;
+        struct nwf_row *row =
+            push_bits(&g->front.list.data[stage], &match, bits, all_bits(g, field) | type, target);
+        row->set.compares = true;
+        row->set.is_last = i == values->n;
+        row->set.field = (uint8_t) field;
     }
 }
 
 static void
-push_missing(struct guard *g, struct nwf_stage *stage, enum nwf_compared field)
+push_missing(struct guard *g, size_t stage, enum nwf_compared field)
 {
     struct match match;
 
     if (g->of[field].drop) {
         match_init_catchall(&match);
+        nwf_compared_require(field, &match);
         ask_bits(&match, 0, all_bits(g, field));
-        push_drop(stage, &match, g->of[field].drop);
+        push_drop(&g->front.list.data[stage], &match, g->of[field].drop);
     }
 }
 
-/* What is told by the Ethernet type. */
+/* The second field of a kind of frames is looked at in a stage of its own, by those that have the
+ * first. */
 static void
-push_types(struct guard *g, struct nwf_stage *stage)
+push_kind(struct guard *g, size_t stage, int kind)
 {
-    enum nwf_compared arp =
-        g->of[NWF_COMPARED_ARP_SHA].n ? NWF_COMPARED_ARP_SHA : NWF_COMPARED_ARP_SPA;
-    bool both = g->of[NWF_COMPARED_ARP_SHA].n && g->of[NWF_COMPARED_ARP_SPA].n;
-    struct match match;
+    enum nwf_compared first = kinds[kind][0], second = kinds[kind][1];
 
-    match_init_catchall(&match);
-    if (g->of[arp].n) {
-        match_set_dl_type(&match, htons(ETH_TYPE_ARP));
-        push_comparison(g, stage, arp, &match, both ? g->front.list.n : NO_TARGET);
+    if (g->of[first].n && g->of[second].n) {
+        size_t next = new_stage(g);
+        push_comparison(g, stage, first, false, next);
+        push_missing(g, next, first);
+        push_comparison(g, next, second, true, NO_TARGET);
+    } else if (g->of[first].n || g->of[second].n) {
+        push_comparison(g, stage, g->of[first].n ? first : second, false, NO_TARGET);
     }
+}
+
+static void
+push_ip(struct guard *g, size_t stage)
+{
+    if (g->of[NWF_COMPARED_IPV4_SRC].n) {
+        push_comparison(g, stage, NWF_COMPARED_IPV4_SRC, false, NO_TARGET);
+    }
+    if (g->of[NWF_COMPARED_IPV6_SRC].n) {
+        size_t next = new_stage(g);
+        push_comparison(g, stage, NWF_COMPARED_IPV6_SRC, false, next);
+        push_missing(g, next, NWF_COMPARED_IPV6_SRC);
+        push_kind(g, next, KIND_NS);
+        push_kind(g, next, KIND_NA);
+        push_rest(g, next, NO_TARGET);
+    } else {
+        push_kind(g, stage, KIND_NS);
+        push_kind(g, stage, KIND_NA);
+    }
+}
+
+static void
+push_types(struct guard *g, size_t stage)
+{
     for (size_t i = 0; i < g->n_types; i++) {
-        uint32_t bit = UINT32_C(1) << (FIRST_TYPE_BIT + i);
+        struct match match;
+        match_init_catchall(&match);
         match_set_dl_type(&match, htons(g->types[i]));
-        push_bits(stage, &match, bit, bit, NO_TARGET);
+        push_bits(&g->front.list.data[stage], &match, type_bit(i), type_bit(i), NO_TARGET);
     }
+}
+
+/* Where a frame goes is looked at when it is known where it is from, so that the masks of both do
+ * not multiply. */
+static void
+push_destination(struct guard *g)
+{
+    size_t last = new_stage(g);
+
+    for (size_t i = 0; i < last; i++) {
+        nwf_vec_foreach (row, &g->front.list.data[i].rows) {
+            row->target = row->target == NO_TARGET ? last : row->target;
+        }
+    }
+    for (size_t i = 0; i < N_KINDS; i++) {
+        enum nwf_compared first = kinds[i][0], second = kinds[i][1];
+        push_missing(g, last, g->of[second].n ? second : first);
+    }
+    push_missing(g, last, NWF_COMPARED_IPV4_SRC);
+    push_comparison(g, last, NWF_COMPARED_ETH_DST, true, NO_TARGET);
 }
 
 static void
 build_front(struct guard *g)
 {
-    struct nwf_stage *stage;
-    struct match all, tagged;
+    size_t stage = new_stage(g);
+    struct match tagged;
 
-    match_init_catchall(&all);
     if (g->of[NWF_COMPARED_ETH_SRC].n) {
-        push_comparison(g, new_stage(g), NWF_COMPARED_ETH_SRC, &all, 1);
+        push_comparison(g, stage, NWF_COMPARED_ETH_SRC, true, stage + 1);
+        stage = new_stage(g);
     }
-    stage = new_stage(g);
     push_missing(g, stage, NWF_COMPARED_ETH_SRC);
     if (g->drop_tagged) {
         nwf_match_tagged(&tagged);
-        push_drop(stage, &tagged, g->drop_tagged);
+        push_drop(&g->front.list.data[stage], &tagged, g->drop_tagged);
     }
+    push_kind(g, stage, KIND_ARP);
+    push_kind(g, stage, KIND_RARP);
+    push_ip(g, stage);
     push_types(g, stage);
-    push(stage, &all, NWF_V_GOTO, NO_TARGET);
-    if (g->of[NWF_COMPARED_ARP_SHA].n && g->of[NWF_COMPARED_ARP_SPA].n) {
-        stage = new_stage(g);
-        push_missing(g, stage, NWF_COMPARED_ARP_SHA);
-        push_comparison(g, stage, NWF_COMPARED_ARP_SPA, &all, NO_TARGET);
+    push_rest(g, stage, NO_TARGET);
+    if (g->of[NWF_COMPARED_ETH_DST].n) {
+        push_destination(g);
     }
 }
 
@@ -467,25 +641,42 @@ put_front(struct guard *g)
 
 /* ---- All of it. ---- */
 
+/* Whether a frame that has none of the field's values does not come as far as the rows.  Where
+ * destinations are not compared, what is compared last is left to the rows. */
+static bool
+is_dropped_before(const struct guard *g, enum nwf_compared field)
+{
+    bool dropped = field == NWF_COMPARED_ETH_SRC || field == NWF_COMPARED_IPV6_SRC
+                   || g->of[NWF_COMPARED_ETH_DST].n;
+
+    for (size_t i = 0; i < N_KINDS; i++) {
+        dropped |= field == kinds[i][0] && g->of[kinds[i][1]].n;
+    }
+    return dropped && g->of[field].drop;
+}
+
 /* A frame that lacks the one value does not come as far as the rows. */
 static void
 drop_needless_bits(struct guard *g)
 {
-    uint32_t bits = 0;
-
-    for (int f = 0; f < NWF_N_COMPARED; f++) {
-        enum nwf_compared field = (enum nwf_compared) f;
-        /* What is compared last is left to the rows. */
-        bool last = field == NWF_COMPARED_ARP_SPA
-                    || (field == NWF_COMPARED_ARP_SHA && !g->of[NWF_COMPARED_ARP_SPA].n);
-        bits |= !last && g->of[field].drop && g->of[field].n == 1 ? all_bits(g, field) : 0;
-    }
     nwf_vec_foreach (stage, &g->stages->list) {
         nwf_vec_foreach (row, &stage->rows) {
-            forget_bits(&row->match, bits);
+            for (int f = 0; f < NWF_N_COMPARED; f++) {
+                enum nwf_compared field = (enum nwf_compared) f;
+                if (g->of[field].n == 1 && is_dropped_before(g, field)
+                    && nwf_compared_is_required(field, &row->match)) {
+                    forget_bits(&row->match, all_bits(g, field));
+                }
+            }
         }
         nwf_stage_prune(stage);
     }
+}
+
+static size_t
+count_tables(const struct guard *g, enum nwf_compared field)
+{
+    return g->of[field].n * nwf_compared_n_words(field);
 }
 
 /* Whether there is room for the stages in front and for what they walk through, which count like
@@ -493,36 +684,57 @@ drop_needless_bits(struct guard *g)
 static bool
 fits(const struct guard *g)
 {
-    size_t n = g->stages->list.n + 3;
+    size_t most = count_tables(g, NWF_COMPARED_IPV4_SRC);
 
-    for (int field = 0; field < NWF_N_COMPARED; field++) {
-        n += g->of[field].n;
+    for (int i = 0; i < N_KINDS; i++) {
+        size_t n = count_tables(g, kinds[i][0]) + count_tables(g, kinds[i][1]);
+        n += i < KIND_NS ? 0 : count_tables(g, NWF_COMPARED_IPV6_SRC);
+        most = n > most ? n : most;
     }
-    return n <= NWF_MAX_STAGES;
+    return g->stages->list.n + FRONT_MAX + most + count_tables(g, NWF_COMPARED_ETH_SRC)
+               + count_tables(g, NWF_COMPARED_ETH_DST)
+           <= NWF_MAX_STAGES;
 }
 
-void
+/* What costs the most tables, and bounds what is rarest, is given up first. */
+static void
+make_room(struct guard *g)
+{
+    static const enum nwf_compared order[] = {
+        NWF_COMPARED_RARP_ADDRESSES, NWF_COMPARED_RARP_MACS, NWF_COMPARED_NS_TARGET,
+        NWF_COMPARED_NA_TARGET,      NWF_COMPARED_IPV6_SRC,  NWF_COMPARED_IPV4_SRC,
+        NWF_COMPARED_ETH_DST,        NWF_COMPARED_NS_SLL,    NWF_COMPARED_NA_TLL,
+        NWF_COMPARED_ARP_SPA,        NWF_COMPARED_ARP_SHA,   NWF_COMPARED_ETH_SRC,
+    };
+
+    for (size_t i = 0; i < sizeof order / sizeof order[0] && !fits(g); i++) {
+        g->of[order[i]].n = 0;
+    }
+}
+
+uint32_t
 nwf_stages_guard(struct nwf_stages *stages)
 {
     struct guard g = {.stages = stages};
-    size_t n = 0;
+    uint32_t fields = 0;
 
     for (int f = 0; f < NWF_N_COMPARED; f++) {
         find_values(&g, (enum nwf_compared) f);
-        n += g.of[f].n;
     }
-    if (!n || !fits(&g)) {
-        return;
-    }
+    make_room(&g);
     for (int f = 0; f < NWF_N_COMPARED; f++) {
         if (g.of[f].n) {
             qsort(g.of[f].list, g.of[f].n, sizeof g.of[f].list[0], compare_operands);
             replace_values(&g, (enum nwf_compared) f);
+            fields |= UINT32_C(1) << f;
         }
     }
-    find_drops(&g);
-    note_types(&g);
-    build_front(&g);
-    drop_needless_bits(&g);
-    put_front(&g);
+    if (fields) {
+        find_drops(&g);
+        note_types(&g);
+        build_front(&g);
+        drop_needless_bits(&g);
+        put_front(&g);
+    }
+    return fields;
 }

@@ -96,6 +96,9 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
         put_ct(actions, port, mark);
         break;
     case NWF_V_COMMIT:
+        if (direction == NWF_OUT) {
+            nwf_put_new_limit(bridge, port, actions);
+        }
         put_ct(actions, port, row->mark.mask ? mark : join);
         break;
     case NWF_V_JOIN:
@@ -163,11 +166,15 @@ add_comparison(const struct nwf_port *port, size_t stage, uint16_t priority,
     enum nwf_compared field = (enum nwf_compared) rows[0].set.field;
     size_t n = 0;
 
-    for (; rows[n].set.value; n++) {
+    for (; !rows[n].set.is_last; n++) {
         struct nwf_operand operand = nwf_compared_get(field, &rows[n].match);
         nwf_put_compare(&actions, field, &operand, nwf_compared_first_bit(field) + n);
     }
     struct match match = rows[n].match;
+    if (rows[n].set.value) {
+        nwf_put_load_masked(&actions, MFF_REG0 + NWF_REG_COMPARED, rows[n].set.value,
+                            rows[n].set.value);
+    }
     nwf_put_goto(&actions, stage_table(NWF_OUT, rows[n].target));
     match_port(&match, NWF_OUT, port->ofport);
     nwf_flow_set_add(flows, stage_table(NWF_OUT, stage), priority,
@@ -343,12 +350,20 @@ add_way_out(const struct nwf_bridge *bridge, struct nwf_port *port, const struct
     }
 }
 
+struct guest {
+    const struct nwf_bridge *bridge;
+    struct nwf_port *port;
+    struct nwf_guest_size *size;
+    struct nwf_flow_set *flows;
+};
+
 /* One direction's stages are gone before the next one's are made. */
 static int
-compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
-             const struct nwf_program *program, enum nwf_direction direction,
-             struct nwf_flow_set *flows, struct nwf_error *err)
+compile_side(struct guest *guest, const struct nwf_program *program, enum nwf_direction direction,
+             struct nwf_error *err)
 {
+    const struct nwf_bridge *bridge = guest->bridge;
+    struct nwf_port *port = guest->port;
     struct nwf_stages stages;
     int r = nwf_stages_build(program, direction, &stages, err);
 
@@ -362,11 +377,11 @@ compile_side(const struct nwf_bridge *bridge, struct nwf_port *port,
     }
     if (!r && !(r = nwf_guest_check_side(bridge, &program->side[direction], &stages, err))) {
         if (direction == NWF_OUT) {
-            add_way_out(bridge, port, &stages, flows);
-            nwf_stages_guard(&stages);
+            add_way_out(bridge, port, &stages, guest->flows);
+            guest->size->compared = nwf_stages_guard(&stages);
         }
-        add_stages(bridge, port, direction, &program->side[direction], &stages, flows);
-        r = (int) stages.list.n;
+        add_stages(bridge, port, direction, &program->side[direction], &stages, guest->flows);
+        guest->size->n_stages[direction] = (uint8_t) stages.list.n;
     }
     nwf_stages_clear(&stages);
     return r;
@@ -379,13 +394,14 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
 {
     struct nwf_flow_set own CLEANUP(nwf_flow_set_finish);
 
+    struct guest guest = {bridge, port, ret_size, &own};
+
     nwf_flow_set_init(&own);
     for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        int n = compile_side(bridge, port, program, (enum nwf_direction) d, &own, err);
-        if (n < 0) {
-            return n;
+        int r = compile_side(&guest, program, (enum nwf_direction) d, err);
+        if (r) {
+            return r;
         }
-        ret_size->n_stages[d] = (uint8_t) n;
     }
     ret_size->n_flows = (uint32_t) nwf_flow_set_count(&own);
     add_admissions(port, NWF_COOKIE_CLASSIFY, nwf_first_table(bridge, port), &own);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Limits: a table for each, where frames of its kind go through the guest's meter.  OpenFlow 1.3
- * takes a packet through one meter in a table.
+ * Limits: a table for each kind of frames, where they go through the guest's meter.  OpenFlow 1.3
+ * takes a packet through one meter in a table.  Connections are limited behind the filter, by the
+ * flows that begin them (guest.c).
  *
  * A flow's cookie has the rate in the place of a rule: another rate is another flow, so that
  * nobody overlooks a change of what is no flow.  In audit mode nothing is withheld. */
@@ -24,10 +25,21 @@ has_limits(const struct nwf_bridge *bridge, const struct nwf_port *port)
 {
     bool any = false;
 
-    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+    for (int limit = 0; limit < NWF_N_TABLE_LIMITS; limit++) {
         any |= port->limits[limit] > 0;
     }
     return any && !bridge->audit && !bridge->no_meters;
+}
+
+/* The rate is loaded into a register that nobody reads, for want of a place in the cookie. */
+void
+nwf_put_new_limit(const struct nwf_bridge *bridge, const struct nwf_port *port,
+                  struct ofpbuf *actions)
+{
+    if (port->limits[NWF_LIMIT_NEW] && !bridge->audit && !bridge->no_meters) {
+        ofpact_put_METER(actions)->meter_id = nwf_meter_id(NWF_LIMIT_NEW, port->ofport);
+        nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND, port->limits[NWF_LIMIT_NEW]);
+    }
 }
 
 uint8_t
@@ -40,7 +52,7 @@ static void
 add_limit(const struct nwf_port *port, enum nwf_limit limit, bool metered, struct match *match,
           struct nwf_flow_set *flows)
 {
-    bool is_last = limit + 1 == NWF_N_LIMITS;
+    bool is_last = limit + 1 == NWF_N_TABLE_LIMITS;
     uint8_t table = (uint8_t) (NWF_TABLE_LIMITS + limit);
     NWF_ACTIONS(actions);
 
@@ -97,7 +109,7 @@ nwf_add_limits(const struct nwf_bridge *bridge, const struct nwf_port *port,
     if (port->limits[NWF_LIMIT_ARP]) {
         add_arp(port, flows);
     }
-    for (int limit = 0; limit < NWF_N_LIMITS; limit++) {
+    for (int limit = 0; limit < NWF_N_TABLE_LIMITS; limit++) {
         struct match match;
 
         match_init_catchall(&match);

@@ -23,13 +23,16 @@ char *nwf_trusted_output_text(const struct nwf_port *port);
 /* Whether the port gets a copy of frames for many: of a bond's members one does for all. */
 bool nwf_is_flooded(const struct nwf_port *port);
 
+/* The fields that the guard compares (compare.h), a bit each. */
+uint32_t nwf_guard_compares(void);
+
 /* Adds the flows of the guard. */
 void nwf_compile_guards(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* ---- Between the files of the guard. ---- */
 
-/* Bits of NWF_REG_COMPARED in NWF_TABLE_LEAVE: what has not been found wrong.  Of ARP they are
- * those of comparisons; see compare.h. */
+/* Bits of NWF_REG_COMPARED in NWF_TABLE_LEAVE: what has not been found wrong, a bit for each value
+ * that would be right. */
 #define NWF_LEAVE_SLL 0x00000003u /* The source link-layer option: it is the sender's, or none. */
 #define NWF_LEAVE_TLL 0x0000000cu /* The target's. */
 #define NWF_LEAVE_TARGET 0x00000010u /* Open vSwitch has read the options. */

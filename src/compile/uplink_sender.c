@@ -3,9 +3,8 @@
  * The uplink guard's look at what frames say of their sender (NWF_TABLE_GUARD_SENDER): ARP's
  * sender, and neighbour discovery's link-layer options, are those of the Ethernet source.
  *
- * They are compared bit by bit, so that a guest who makes them up costs few cached flows: ARP in
- * the tables of compare.c, options in this one, which is visited again with NWF_REG_EQUAL saying
- * for what.
+ * They are compared bit by bit (compare.c), so that a guest who makes them up costs few cached
+ * flows.
  *
  * Open vSwitch reads the options of solicitations and advertisements of neighbours alone, and lets
  * a flow ask for one of the two in each.  Both are looked at by changing the type for the while:
@@ -21,16 +20,14 @@
 
 #include "lib/packets.h"
 
-/* What this table is visited for again, in NWF_REG_EQUAL; it leaves 1 there if all is well. */
-enum visit { VISIT_SLL = 2, VISIT_TLL = 3, VISIT_TARGET = 4 };
-
-#define PRIORITY_VISIT 1100 /* Less the number of bits that are equal. */
+/* The table is visited again, with this in NWF_REG_EQUAL, to see whether there is a target; the
+ * visit leaves 1 there if there is. */
+#define VISIT_TARGET 4
+#define PRIORITY_VISIT 1100
 #define PRIORITY_VISIT_END 1000
 #define PRIORITY_HIDDEN_TAG 600
 #define PRIORITY_SENDER 300
 #define PRIORITY_REST 200
-
-#define MAC_BITS 48
 
 static void
 match_icmpv6(uint8_t type, struct match *match)
@@ -62,63 +59,16 @@ add_verdict(uint16_t priority, uint16_t leader, const struct match *match, uint3
     nwf_add_guard_flow(NWF_TABLE_GUARD_SENDER, priority, leader, match, &actions, flows);
 }
 
-/* ---- Visits. ---- */
-
-static uint8_t
-type_of(enum visit visit)
-{
-    return visit == VISIT_SLL ? ND_NEIGHBOR_SOLICIT : ND_NEIGHBOR_ADVERT;
-}
+/* ---- The visit. ---- */
 
 static void
-add_visit_flow(enum visit visit, uint16_t priority, struct match *match, bool good,
-               struct nwf_flow_set *flows)
+add_visit_flow(uint16_t priority, struct match *match, bool good, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
 
-    match_set_reg(match, NWF_REG_EQUAL, visit);
+    match_set_reg(match, NWF_REG_EQUAL, VISIT_TARGET);
     nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, good);
     nwf_add_guard_flow(NWF_TABLE_GUARD_SENDER, priority, 0, match, &actions, flows);
-}
-
-/* An option of which the bit is 'set' differs from an operand of which it is not. */
-static void
-add_option_bit(enum visit visit, unsigned int bit, bool set, struct nwf_flow_set *flows)
-{
-    uint64_t mask = UINT64_C(1) << bit, wanted = set ? 0 : mask;
-    struct eth_addr seen, seen_mask;
-    struct match match;
-
-    match_init_catchall(&match);
-    match_icmpv6(type_of(visit), &match);
-    match_set_tp_dst(&match, htons(0));
-    eth_addr_from_uint64(set ? mask : 0, &seen);
-    eth_addr_from_uint64(mask, &seen_mask);
-    if (visit == VISIT_SLL) {
-        match_set_arp_sha_masked(&match, seen, seen_mask);
-    } else {
-        match_set_arp_tha_masked(&match, seen, seen_mask);
-    }
-    if (bit < 32) {
-        match_set_reg_masked(&match, NWF_REG_OPERAND, (uint32_t) wanted, (uint32_t) mask);
-    } else {
-        match_set_reg_masked(&match, NWF_REG_OPERAND_HIGH, (uint32_t) (wanted >> 32),
-                             (uint32_t) (mask >> 32));
-    }
-    add_visit_flow(visit, (uint16_t) (PRIORITY_VISIT - (MAC_BITS - 1 - bit)), &match, false, flows);
-}
-
-static void
-add_option_visit(enum visit visit, struct nwf_flow_set *flows)
-{
-    struct match match;
-
-    for (unsigned int bit = 0; bit < MAC_BITS; bit++) {
-        add_option_bit(visit, bit, false, flows);
-        add_option_bit(visit, bit, true, flows);
-    }
-    match_init_catchall(&match);
-    add_visit_flow(visit, PRIORITY_VISIT_END, &match, true, flows);
 }
 
 /* Where options are odd, such as one that is there twice, Open vSwitch shows none, and no target
@@ -135,66 +85,69 @@ add_target_visit(struct nwf_flow_set *flows)
         match_icmpv6(types[i], &match);
         match_set_tp_dst(&match, htons(0));
         match_set_nd_target_masked(&match, &none, &mask);
-        add_visit_flow(VISIT_TARGET, PRIORITY_VISIT, &match, false, flows);
+        add_visit_flow(PRIORITY_VISIT, &match, false, flows);
     }
     match_init_catchall(&match);
-    add_visit_flow(VISIT_TARGET, PRIORITY_VISIT_END, &match, true, flows);
+    add_visit_flow(PRIORITY_VISIT_END, &match, true, flows);
 }
 
 static void
-put_visit(enum visit visit, uint64_t operand, unsigned int bit, struct ofpbuf *actions)
+put_visit(struct ofpbuf *actions)
 {
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND, (uint32_t) operand);
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_OPERAND_HIGH, (uint32_t) (operand >> 32));
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, visit);
+    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, VISIT_TARGET);
     nwf_put_resubmit(actions, NWF_TABLE_GUARD_SENDER);
-    nwf_put_text(actions, "move:NXM_NX_REG%d[0]->NXM_NX_REG%d[%u]", NWF_REG_EQUAL, NWF_REG_COMPARED,
-                 bit);
+    nwf_put_text(actions, "move:NXM_NX_REG%d[0]->NXM_NX_REG%d[%d]", NWF_REG_EQUAL, NWF_REG_COMPARED,
+                 __builtin_ctz(NWF_LEAVE_TARGET));
 }
 
 /* ---- One leaver's. ---- */
 
-static uint64_t
+static struct nwf_operand
 operand_of(const struct nwf_mac *mac)
 {
+    struct nwf_operand operand = {.mask = {0xffff, UINT32_MAX}};
     struct eth_addr address;
 
     memcpy(&address, mac->octets, sizeof address);
-    return eth_addr_to_uint64(address);
+    uint64_t value = eth_addr_to_uint64(address);
+    operand.value[0] = (uint32_t) (value >> 32);
+    operand.value[1] = (uint32_t) value;
+    return operand;
 }
 
 /* The IP address of ARP's sender is one of the station's, or it asks whether it may have one. */
 static void
 put_arp_addresses(const struct nwf_leaver *leaver, struct ofpbuf *actions)
 {
-    unsigned int bit = nwf_compared_first_bit(NWF_COMPARED_ARP_SPA);
+    unsigned int bit = __builtin_ctz(NWF_LEAVE_SPA);
+    struct nwf_operand operand = {.mask = {UINT32_MAX}};
 
-    nwf_put_compare(actions, NWF_COMPARED_ARP_SPA, &(struct nwf_operand){0, UINT32_MAX}, bit++);
+    nwf_put_compare(actions, NWF_COMPARED_ARP_SPA, &operand, bit++);
     nwf_vec_foreach (address, &leaver->addresses) {
         if (address->family == AF_INET) {
             ovs_be32 value;
             memcpy(&value, address->bytes, sizeof value);
-            const struct nwf_operand operand = {ntohl(value),
-                                                ntohl(be32_prefix_mask(address->prefix_len))};
+            operand.value[0] = ntohl(value);
+            operand.mask[0] = ntohl(be32_prefix_mask(address->prefix_len));
             nwf_put_compare(actions, NWF_COMPARED_ARP_SPA, &operand, bit++);
         }
     }
-    _Static_assert(NWF_GUARD_ADDRESSES_MAX < NWF_COMPARED_VALUES_MAX, "bits of comparisons");
+    _Static_assert(NWF_GUARD_ADDRESSES_MAX < __builtin_popcount(NWF_LEAVE_SPA),
+                   "bits of comparisons");
 }
 
 static void
 add_arp(const struct nwf_leaver *leaver, struct nwf_flow_set *flows)
 {
     uint32_t compared = NWF_LEAVE_SHA | (leaver->addresses.n ? NWF_LEAVE_SPA : 0);
-    const struct nwf_operand sha = {operand_of(&leaver->mac), (UINT64_C(1) << MAC_BITS) - 1};
+    const struct nwf_operand sha = operand_of(&leaver->mac);
     NWF_ACTIONS(actions);
     struct match match;
 
     nwf_leaver_match(leaver, &match);
     match_set_dl_type(&match, htons(ETH_TYPE_ARP));
     nwf_put_load(&actions, MFF_REG0 + NWF_REG_COMPARED, NWF_LEAVE_ALL & ~compared);
-    nwf_put_compare(&actions, NWF_COMPARED_ARP_SHA, &sha,
-                    nwf_compared_first_bit(NWF_COMPARED_ARP_SHA));
+    nwf_put_compare(&actions, NWF_COMPARED_ARP_SHA, &sha, __builtin_ctz(NWF_LEAVE_SHA));
     if (leaver->addresses.n) {
         put_arp_addresses(leaver, &actions);
     }
@@ -221,19 +174,29 @@ static void
 add_nd_flow(const struct nwf_leaver *leaver, uint8_t type, const struct match *match,
             struct nwf_flow_set *flows)
 {
-    static const enum visit visits[] = {VISIT_SLL, VISIT_TLL};
-    uint64_t mac = operand_of(&leaver->mac);
+    static const struct {
+        uint8_t type;
+        enum nwf_compared field;
+        uint32_t bits;
+    } options[] = {
+        {ND_NEIGHBOR_SOLICIT, NWF_COMPARED_NS_SLL, NWF_LEAVE_SLL},
+        {ND_NEIGHBOR_ADVERT, NWF_COMPARED_NA_TLL, NWF_LEAVE_TLL},
+    };
+    const struct nwf_operand own = operand_of(&leaver->mac);
+    struct nwf_operand none = own;
     NWF_ACTIONS(actions);
 
+    memset(none.value, 0, sizeof none.value);
     nwf_put_load(&actions, MFF_REG0 + NWF_REG_COMPARED,
                  NWF_LEAVE_ALL & ~(NWF_LEAVE_SLL | NWF_LEAVE_TLL | NWF_LEAVE_TARGET));
-    for (unsigned int i = 0; i < 2; i++) {
-        nwf_put_text(&actions, "set_field:%u->icmpv6_type", type_of(visits[i]));
-        put_visit(visits[i], mac, 2 * i, &actions);
-        put_visit(visits[i], 0, 2 * i + 1, &actions); /* There is none. */
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        unsigned int bit = (unsigned int) __builtin_ctz(options[i].bits);
+        nwf_put_text(&actions, "set_field:%u->icmpv6_type", options[i].type);
+        nwf_put_compare(&actions, options[i].field, &own, bit);
+        nwf_put_compare(&actions, options[i].field, &none, bit + 1);
     }
     nwf_put_text(&actions, "set_field:%u->icmpv6_type", type);
-    put_visit(VISIT_TARGET, 0, 4, &actions);
+    put_visit(&actions);
     nwf_put_goto(&actions, NWF_TABLE_LEAVE);
     nwf_add_guard_flow(NWF_TABLE_GUARD_SENDER, PRIORITY_SENDER, leaver->leader, match, &actions,
                        flows);
@@ -293,6 +256,13 @@ nwf_add_sender_checks(const struct nwf_leaver *leaver, struct nwf_flow_set *flow
 
 /* ---- For all. ---- */
 
+uint32_t
+nwf_guard_compares(void)
+{
+    return UINT32_C(1) << NWF_COMPARED_ARP_SHA | UINT32_C(1) << NWF_COMPARED_ARP_SPA
+           | UINT32_C(1) << NWF_COMPARED_NS_SLL | UINT32_C(1) << NWF_COMPARED_NA_TLL;
+}
+
 /* Open vSwitch does not see what is behind a second tag. */
 static void
 add_hidden_tags(struct nwf_flow_set *flows)
@@ -337,8 +307,6 @@ nwf_add_common_checks(const struct nwf_bridge *bridge, struct nwf_flow_set *flow
     static const uint16_t arp[] = {ETH_TYPE_ARP, ETH_TYPE_RARP};
     struct match match;
 
-    add_option_visit(VISIT_SLL, flows);
-    add_option_visit(VISIT_TLL, flows);
     add_target_visit(flows);
     add_hidden_tags(flows);
     add_routers(bridge, flows);

@@ -86,6 +86,10 @@ compile_program(struct computation *c, struct nwf_plan_port *port,
         return r;
     }
     port->facts.zone = port->zone;
+    if (!port->zone && port->facts.limits[NWF_LIMIT_NEW]) {
+        char *tag CLEANUP_FREE = nwf_limit_tag(NWF_LIMIT_NEW);
+        return nwf_error_set(err, -EINVAL, "%s: the filter looks at no connections", tag);
+    }
     return nwf_compile_guest(&c->plan->bridge, &port->facts, program, &port->size, flows, err);
 }
 
@@ -430,19 +434,20 @@ compute_uplink(struct computation *c)
 /* ---- The pipeline. ---- */
 
 static bool
-has_other_stages(struct nwf_plan *plan)
+needs_other_tables(struct nwf_plan *plan)
 {
-    uint8_t most[NWF_N_DIRECTIONS] = {0};
-    bool differs = false;
+    struct nwf_guest_size most = {.compared = 0};
 
-    for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
-        nwf_vec_foreach (port, &plan->ports) {
+    nwf_vec_foreach (port, &plan->ports) {
+        for (int d = 0; d < NWF_N_DIRECTIONS; d++) {
             uint8_t n = (*port)->size.n_stages[d];
-            most[d] = n > most[d] ? n : most[d];
+            most.n_stages[d] = n > most.n_stages[d] ? n : most.n_stages[d];
         }
-        differs |= most[d] != plan->n_stages[d];
+        most.compared |= (*port)->size.compared;
     }
-    memcpy(plan->n_stages, most, sizeof most);
+    bool differs = most.compared != plan->most.compared
+                   || memcmp(most.n_stages, plan->most.n_stages, sizeof most.n_stages);
+    plan->most = most;
     return differs;
 }
 
@@ -457,7 +462,7 @@ compute_fixed(struct computation *c, struct nwf_error *err)
     if (r) {
         return r;
     }
-    return nwf_compile_fixed(&c->plan->bridge, file, text, c->plan->n_stages,
+    return nwf_compile_fixed(&c->plan->bridge, file, text, &c->plan->most,
                              &new_part(c, NWF_OWNER_FIXED)->flows, err);
 }
 
@@ -522,7 +527,7 @@ nwf_plan_compute(struct nwf_plan *plan, const struct nwf_sources *sources, struc
         compute_uplink(&c);
         plan->uplink_dirty = false;
     }
-    if ((has_other_stages(plan) || all || plan->fixed_dirty) && (r = compute_fixed(&c, err))) {
+    if ((needs_other_tables(plan) || all || plan->fixed_dirty) && (r = compute_fixed(&c, err))) {
         plan->all_dirty = true;
         return r;
     }

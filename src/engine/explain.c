@@ -40,9 +40,9 @@ set_text(const struct nwf_row *row, int next)
 
     if (row->set.reg == NWF_REG_COMPARED) {
         return nwf_asprintf("%son to table %d",
-                            !row->set.compares ? ""
-                            : row->set.value   ? "address is one of the rules', "
-                                               : "address is none of the rules', ",
+                            !row->set.compares  ? ""
+                            : !row->set.is_last ? "address is one of the rules', "
+                                                : "address is none of the rules', ",
                             next);
     }
     return row->set.reg == NWF_REG_STRAY

@@ -26,7 +26,7 @@ bool
 nwf_is_table_of_pipeline(uint8_t table)
 {
     return table == NWF_TABLE_CLASSIFY
-           || (table >= NWF_TABLE_LIMITS && table < NWF_TABLE_LIMITS + NWF_N_LIMITS)
+           || (table >= NWF_TABLE_LIMITS && table < NWF_TABLE_LIMITS + NWF_N_TABLE_LIMITS)
            || (table >= NWF_TABLE_FROM_VM && table < NWF_TABLE_TO_VM + NWF_MAX_STAGES)
            || (table >= NWF_TABLE_GROUP && table < NWF_TABLE_END);
 }
@@ -43,7 +43,8 @@ is_met(const struct nwf_flow *flow)
 static bool
 takes_from(const struct nwf_flow *flow, const struct match *match, uint16_t ofport)
 {
-    bool compares = flow->table > NWF_TABLE_GROUP && flow->table <= NWF_TABLE_COMPARE_ARP_SPA;
+    bool compares =
+        flow->table >= NWF_TABLE_COMPARE_ETH_SRC && flow->table <= NWF_TABLE_COMPARE_LAST;
 
     return (flow->table < NWF_TABLE_FORWARD || compares)
            && (!match->wc.masks.in_port.ofp_port

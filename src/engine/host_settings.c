@@ -57,6 +57,7 @@ static const struct setting settings[] = {
     {"net/ipv6/neigh/", "/proxy_delay", BRIDGE, "0", HOST | FLOWS},
     {"net/ipv4/conf/", "/forwarding", UPLINK, "0", USERSPACE_FLOWS},
     {"net/ipv4/conf/", "/arp_ignore", UPLINK, "8", USERSPACE_FLOWS},
+    {"net/ipv4/conf/", "/rp_filter", UPLINK, "1", USERSPACE_FLOWS},
     {"net/ipv6/conf/", "/disable_ipv6", UPLINK, "1", USERSPACE_FLOWS},
 };
 
@@ -208,6 +209,23 @@ nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places *plac
     char *ret = any ? nwf_strdup(ds_cstr(&note)) : NULL;
     ds_destroy(&note);
     return ret;
+}
+
+void
+nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *places,
+                       void (*each)(const char *path, const char *now, const char *wanted,
+                                    void *aux),
+                       void *aux)
+{
+    struct wanted_list list CLEANUP(wanted_clear) = {.data = NULL};
+
+    list_wanted(host, places, &list);
+    nwf_vec_foreach (wanted, &list) {
+        char *now CLEANUP_FREE = NULL;
+        if (differs(wanted, &now)) {
+            each(wanted->path, now, wanted->value, aux);
+        }
+    }
 }
 
 /* ---- Doing it. ---- */

@@ -23,6 +23,12 @@ char *nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places
 int nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places *places,
                             const char *note, bool *ret_missing, struct nwf_error *err);
 
+/* Calls each() for those that are not what they are to be. */
+void nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *places,
+                            void (*each)(const char *path, const char *now, const char *wanted,
+                                         void *aux),
+                            void *aux);
+
 /* What the note has is as it was; settings of devices that are gone are none.  The error is the
  * first. */
 int nwf_host_settings_restore(const char *note, struct nwf_error *err);

@@ -202,9 +202,7 @@ bool nwf_keeper_begin_meters(struct nwf_keeper *keeper);
 nwf_step nwf_keeper_run_meters, nwf_keeper_prune_meters;
 void nwf_keeper_forget_meters(struct nwf_keeper *keeper);
 
-/* The host's kernel; see keeper_host.c.  The first takes in what has changed there; the second is
- * whether there is something to do, as the third does. */
-void nwf_keeper_look_at_host(struct nwf_keeper *keeper);
+/* The host's kernel; see keeper_host.c.  Whether there is something to do, as the second does. */
 bool nwf_keeper_has_host_work(const struct nwf_keeper *keeper);
 void nwf_keeper_do_host_work(struct nwf_keeper *keeper);
 void nwf_keeper_wait_for_host(const struct nwf_keeper *keeper);

@@ -335,17 +335,6 @@ record_note(const struct nwf_keeper *k, const char *note)
     nwf_vec_clear(&tags);
 }
 
-static struct nwf_host_places
-places_of(const struct nwf_plan *plan)
-{
-    return (struct nwf_host_places){
-        .bridge = plan->name,
-        .uplink = plan->routed.uplink,
-        .by_flows = plan->routed.via == NWF_VIA_FLOWS,
-        .is_userspace = plan->is_userspace && nwf_plan_find_uplink(plan),
-    };
-}
-
 /* Settings that have been restored are noted no more. */
 static bool
 make_last_note(const struct nwf_keeper *k, bool was_asked, const char *before)
@@ -360,7 +349,7 @@ make_last_note(const struct nwf_keeper *k, bool was_asked, const char *before)
 bool
 nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
 {
-    const struct nwf_host_places places = places_of(&k->plan);
+    const struct nwf_host_places places = nwf_plan_places(&k->plan);
     char *before CLEANUP_FREE = NULL;
     bool was_asked = k->needs_note;
 
@@ -382,7 +371,7 @@ nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
 static void
 apply_settings(struct nwf_keeper *k, struct nwf_error *err)
 {
-    const struct nwf_host_places places = places_of(&k->plan);
+    const struct nwf_host_places places = nwf_plan_places(&k->plan);
     char *note CLEANUP_FREE = NULL;
     bool missing;
 
@@ -543,7 +532,7 @@ look_for_obstacles(struct nwf_keeper *k)
         return;
     }
     k->advise_at = time_msec() + ADVISE_MS;
-    advice = nwf_firewall_obstacle(k->host, k->plan.name, k->plan.routed.uplink);
+    advice = nwf_firewall_obstacle(k->host, k->plan.name, nwf_plan_wire(&k->plan));
     if (same_text(advice, k->plan.host_advice)) {
         return;
     }

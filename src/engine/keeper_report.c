@@ -260,14 +260,13 @@ summarize(const struct nwf_keeper *k)
         return nwf_asprintf("error: %s",
                             nwf_error_text(k->doubt.text ? &k->doubt : nwf_plan_error(&k->plan)));
     }
-    if (n_errors) {
-        return nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
-                            n_guests);
-    }
-    return nwf_asprintf("active: %zu guests%s%s%s%s", n_guests,
-                        k->no_lock ? "; no second lock: " : "", k->no_lock ? k->no_lock : "",
-                        k->plan.host_advice ? "; " : "",
-                        k->plan.host_advice ? k->plan.host_advice : "");
+    return n_errors
+               ? nwf_asprintf("error: %zu of %zu guests are not as they should be", n_errors,
+                              n_guests)
+               : nwf_asprintf("active: %zu guests%s%s%s%s", n_guests,
+                              k->plan.host_advice ? "; " : "",
+                              k->plan.host_advice ? k->plan.host_advice : "",
+                              k->no_lock ? "; no second lock: " : "", k->no_lock ? k->no_lock : "");
 }
 
 /* Adds what is to be said of the bridge; 'bridges' is what the change refers to. */

@@ -309,6 +309,9 @@ nwf_live_run(struct nwf_live *live)
     if (live->rules && nwf_nic_lock_watch_run(live->rules)) {
         check_locks(live, true);
     }
+    nwf_vec_foreach (keeper, &live->keepers) { /* Who asks now, asks for what is so now. */
+        nwf_keeper_look_at_host(*keeper);
+    }
     nwf_vec_foreach (ticket, &live->tickets) {
         nwf_ticket_run(*ticket);
     }

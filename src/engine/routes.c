@@ -44,6 +44,17 @@ nwf_plan_find_uplink(const struct nwf_plan *plan)
     return NULL;
 }
 
+struct nwf_host_places
+nwf_plan_places(const struct nwf_plan *plan)
+{
+    return (struct nwf_host_places){
+        .bridge = plan->name,
+        .uplink = plan->routed.uplink,
+        .by_flows = plan->routed.via == NWF_VIA_FLOWS,
+        .is_userspace = plan->is_userspace && nwf_plan_find_uplink(plan),
+    };
+}
+
 /* ---- A guest's addresses. ---- */
 
 static void

@@ -5,6 +5,7 @@
 #ifndef NWF_ENGINE_ROUTES_H
 #define NWF_ENGINE_ROUTES_H
 
+#include "host_settings.h"
 #include "nwf/host.h"
 #include "plan.h"
 
@@ -13,6 +14,9 @@ bool nwf_plan_is_host_routed(const struct nwf_plan *plan);
 
 /* The device by which the host itself reaches the provider's network. */
 const char *nwf_plan_wire(const struct nwf_plan *plan);
+
+/* Whose settings count. */
+struct nwf_host_places nwf_plan_places(const struct nwf_plan *plan);
 
 /* The port of the bridge that is the uplink of flows that route; NULL: there is none. */
 const struct nwf_plan_port *nwf_plan_find_uplink(const struct nwf_plan *plan);

@@ -78,7 +78,11 @@ nwf_netlink_open(unsigned int groups, struct nwf_netlink *ret, struct nwf_error 
     } else {
         set_options(socket);
     }
-    *ret = (struct nwf_netlink){.socket = socket, .seq = (unsigned int) time(NULL)};
+    *ret = (struct nwf_netlink){
+        .socket = socket,
+        .buffer = nwf_zalloc(DATAGRAM_MAX),
+        .seq = (unsigned int) time(NULL),
+    };
     return 0;
 }
 
@@ -89,6 +93,7 @@ nwf_netlink_close(struct nwf_netlink *nl)
         (void) mnl_socket_close(nl->socket);
     }
     nl->socket = NULL;
+    free(TAKE_PTR(nl->buffer));
 }
 
 int
@@ -192,9 +197,10 @@ take_message(struct answer *answer, const struct nlmsghdr *message)
 }
 
 static int
-take_datagram(struct answer *answer, char *buffer, struct nwf_error *err)
+take_datagram(struct answer *answer, struct nwf_error *err)
 {
-    ssize_t n = mnl_socket_recvfrom(answer->nl->socket, buffer, DATAGRAM_MAX);
+    const char *buffer = answer->nl->buffer;
+    ssize_t n = mnl_socket_recvfrom(answer->nl->socket, answer->nl->buffer, DATAGRAM_MAX);
     int left = (int) n;
 
     if (n < 0 && errno == EINTR) {
@@ -214,11 +220,10 @@ take_datagram(struct answer *answer, char *buffer, struct nwf_error *err)
 static int
 take_answer(struct answer *answer, struct nwf_error *err)
 {
-    char *buffer CLEANUP_FREE = nwf_zalloc(DATAGRAM_MAX);
     int r = 0;
 
     while (!answer->is_done && !r) {
-        r = take_datagram(answer, buffer, err);
+        r = take_datagram(answer, err);
     }
     if (!r && answer->result) {
         r = nwf_error_set(err, answer->result, "%s%s%s", strerror(-answer->result),
@@ -271,11 +276,10 @@ nwf_netlink_dump(struct nwf_netlink *nl, struct nlmsghdr *request, nwf_netlink_f
 int
 nwf_netlink_listen(struct nwf_netlink *nl, nwf_netlink_fn *each, void *aux)
 {
-    char *buffer CLEANUP_FREE = nwf_zalloc(DATAGRAM_MAX);
     int lost = 0;
 
     for (int i = 0; i < NOTIFICATIONS_MAX; i++) {
-        ssize_t n = mnl_socket_recvfrom(nl->socket, buffer, DATAGRAM_MAX);
+        ssize_t n = mnl_socket_recvfrom(nl->socket, nl->buffer, DATAGRAM_MAX);
         int left = (int) n;
 
         if (n < 0 && errno == ENOBUFS) {
@@ -285,7 +289,7 @@ nwf_netlink_listen(struct nwf_netlink *nl, nwf_netlink_fn *each, void *aux)
         if (n <= 0) {
             return n && errno != EAGAIN && errno != EINTR ? -errno : lost;
         }
-        for (const struct nlmsghdr *message = (const struct nlmsghdr *) buffer;
+        for (const struct nlmsghdr *message = (const struct nlmsghdr *) nl->buffer;
              mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
             if (message->nlmsg_type >= NLMSG_MIN_TYPE) {
                 (void) each(message, aux);

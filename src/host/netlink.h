@@ -17,6 +17,7 @@
 
 struct nwf_netlink {
     struct mnl_socket *socket;
+    char *buffer; /* For a datagram. */
     unsigned int seq;
 };
 

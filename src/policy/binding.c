@@ -15,6 +15,7 @@ nwf_limit_name(enum nwf_limit limit)
     static const char *const names[NWF_N_LIMITS] = {
         [NWF_LIMIT_BROADCAST] = "broadcast",
         [NWF_LIMIT_ARP] = "arp",
+        [NWF_LIMIT_NEW] = "new",
     };
     return names[limit];
 }

@@ -63,7 +63,7 @@ take_limits(const json_t *object, uint16_t limits[NWF_N_LIMITS], struct nwf_erro
     }
     return json_is_object(object) && n == json_object_size(object)
                ? 0
-               : nwf_error_set(err, -EINVAL, "limits: not an object of broadcast and arp");
+               : nwf_error_set(err, -EINVAL, "limits: not an object of broadcast, arp and new");
 }
 
 int

@@ -9,6 +9,7 @@ What a packet costs is the number of masks, each of which the datapath looks up 
 take in memory and in the work of Open vSwitch's revalidators is the number of cached flows.
 """
 
+import ipaddress
 import random
 import re
 
@@ -20,6 +21,7 @@ FRAMES = 20000
 LOT = 100  # sent at once; more do not fit a socket's buffer
 PEER = "02:00:00:00:00:01"
 PEER_IP = "10.0.0.1"
+PEER_IP6 = "2001:db8::1"
 # Types of their own make a megaflow each, whatever is matched.
 COMMON_TYPES = (f.ARP, f.RARP, f.IPV4, f.IPV6, 0x88b5)
 
@@ -27,8 +29,8 @@ COMMON_TYPES = (f.ARP, f.RARP, f.IPV4, f.IPV6, 0x88b5)
 class Flooder:
     """A guest with its addresses, and random frames of it."""
 
-    def __init__(self, mac, ip, seed=1):
-        self.mac, self.ip = mac, ip
+    def __init__(self, mac, ip, ip6="2001:db8::5", seed=1):
+        self.mac, self.ip, self.ip6 = mac, ip, ip6
         self.rng = random.Random(seed)
 
     def frames(self, kind, count=FRAMES):
@@ -46,6 +48,9 @@ class Flooder:
 
     def any_ip(self):
         return ".".join(map(str, self.rng.randbytes(4)))
+
+    def any_ip6(self):
+        return str(ipaddress.IPv6Address(self.rng.randbytes(16)))
 
     def any_type(self):
         return self.rng.randrange(0x600, 0x10000)
@@ -65,6 +70,23 @@ class Flooder:
     def arp(self, dst=f.BROADCAST, src=None, sha=None, spa=None, op=f.REQUEST, tags=()):
         return f.eth(dst, src or self.mac,
                      f.arp(op, sha or self.mac, spa or self.ip, f.MAC_ZERO, PEER_IP), tags=tags)
+
+    def rarp(self, sha=None, spa="0.0.0.0"):
+        return f.eth(f.BROADCAST, self.mac,
+                     f.rarp(3, sha or self.mac, spa, sha or self.mac, "0.0.0.0"))
+
+    def ipv6(self, src=None):
+        return f.eth(PEER, self.mac, f.ipv6(src or self.ip6, PEER_IP6, f.udp(1000, 53)))
+
+    def solicitation(self, sll=None):
+        return self.neighbour(135, PEER_IP6, f.link_address(1, sll or self.mac))
+
+    def advertisement(self, target=None, tll=None):
+        return self.neighbour(136, target or self.ip6, f.link_address(2, tll or self.mac))
+
+    def neighbour(self, kind, target, option):
+        return f.eth(PEER, self.mac, f.ipv6(self.ip6, PEER_IP6, f.neighbour(kind, target, option),
+                                            hops=255))
 
     def other(self, eth_type, dst=PEER, src=None, tags=()):
         return f.eth(dst, src or self.mac, b"\0" * 46, eth_type, tags=tags)
@@ -87,17 +109,30 @@ KINDS = {
     "source IP": lambda g: g.ipv4(nw_src=g.any_ip()),
     "ARP sender MAC": lambda g: g.arp(sha=g.any_mac()),
     "ARP sender IP": lambda g: g.arp(spa=g.any_ip()),
+    "RARP sender MAC": lambda g: g.rarp(sha=g.any_mac()),
+    "RARP sender IP": lambda g: g.rarp(spa=g.any_ip()),
+    "IPv6 source": lambda g: g.ipv6(src=g.any_ip6()),
+    "ND source option": lambda g: g.solicitation(sll=g.any_mac()),
+    "ND target": lambda g: g.advertisement(target=g.any_ip6()),
+    "ND target option": lambda g: g.advertisement(tll=g.any_mac()),
     "multicast destination": lambda g: g.ipv4(dst=g.any_group()),
     "ethertype": lambda g: g.other(g.any_type()),
     "VLAN tag": lambda g: g.ipv4(tags=(g.any_tag(),)),
     "mixed": Flooder.mixed,
 }
+# Of these a filter that drops all IPv6 looks at nothing.
+IPV6_KINDS = ("IPv6 source", "ND source option", "ND target", "ND target option")
 
 
 def flip(mac, bit):
     """The address with one bit changed, bit 0 the last."""
     changed = int.from_bytes(f.mac(mac), "big") ^ 1 << bit
     return ":".join(f"{byte:02x}" for byte in changed.to_bytes(6, "big"))
+
+
+def flip6(address, bit):
+    """The same of an IPv6 address."""
+    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) ^ 1 << bit))
 
 
 def send(port, frames, meanwhile=lambda: None):

@@ -24,13 +24,15 @@ def test(world):
     world.guest("trunk", 2, "clean-traffic", IP="10.0.0.5")
     world.guest("access", 3, "clean-traffic", {"tag": 5}, IP="10.0.0.5")
     world.guest("lists", 4, "clean-traffic", IP="10.0.0.5,10.0.0.77,10.0.8.0/28")
+    world.guest("strict", 5, "clean-traffic-strict", IP="10.0.0.5", IPV6="2001:db8::5")
     # NORMAL's behaviour: frames to the bridge's own groups are told from others.
     world.ovs.vsctl("remove", "Bridge", "br0", "other_config", "forward-bpdu")
     world.manage()
-    world.hear("trunk", "access", "lists")
-    for name in ("trunk", "access", "lists"):
+    world.hear("trunk", "access", "lists", "strict")
+    for name in ("trunk", "access", "lists", "strict"):
         for kind in flood.KINDS:
-            check_flood(world, name, kind)
+            if name == "strict" or kind not in flood.IPV6_KINDS:
+                check_flood(world, name, kind)
     check_neighbours(world)
 
 
@@ -46,13 +48,19 @@ def check_flood(world, name, kind):
 def check_neighbours(world):
     """The worst that addresses can do: each differs from the guest's own in one bit more."""
     guest = flood.Flooder(world.mac("trunk"), "10.0.0.5")
+    strict = flood.Flooder(world.mac("strict"), "10.0.0.5")
     near = [flood.flip(guest.mac, bit) for bit in range(48)]
-    for what, frames in (
-            ("source", [guest.ipv4(src=mac) for mac in near]),
-            ("ARP sender", [guest.arp(sha=mac) for mac in near])):
-        found = cached_of(world, "trunk", frames)
-        world.check(f"near {what} MAC addresses: {found.megaflows} flows, {found.masks} masks",
-                    0 < found.megaflows <= FLOWS_MAX and found.masks <= MASKS_MAX)
+    near6 = [flood.flip6(strict.ip6, bit) for bit in range(128)]
+    for name, what, frames in (
+            ("trunk", "source MAC", [guest.ipv4(src=mac) for mac in near]),
+            ("trunk", "ARP sender MAC", [guest.arp(sha=mac) for mac in near]),
+            ("strict", "IPv6 source", [strict.ipv6(src=address) for address in near6]),
+            ("strict", "ND target", [strict.advertisement(target=address) for address in near6])):
+        found = cached_of(world, name, frames)
+        # Addresses that differ in one bit of a pair are cached apart.
+        flows_max = len(frames) if name == "strict" else FLOWS_MAX
+        world.check(f"near {what} addresses: {found.megaflows} flows, {found.masks} masks",
+                    0 < found.megaflows <= flows_max and found.masks <= MASKS_MAX)
 
 
 def cached_of(world, name, frames):

@@ -22,7 +22,7 @@ from system import relay as r  # noqa: E402
 from system.world import define, nwfilter, run  # noqa: E402
 
 FOLDER = "/etc/ovs-nwfilter/policy.d"
-FIRST, ARP = 0x6e760000, 0x10000  # nwf_meter_id()
+FIRST, ARP, NEW = 0x6e760000, 0x10000, 0x20000  # nwf_meter_id()
 METER_MOD, METER_MOD_FAILED, OUT_OF_METERS = 29, 12, 10
 NO_LIMITS = "error: it has no limits: "
 
@@ -39,6 +39,7 @@ def test(world):
     test_bind(world, number)
     test_rates(world, number)
     test_changes(world, number)
+    test_new(world, number)
     test_bad(world)
     test_file(world, number)
     test_audit(world)
@@ -167,11 +168,59 @@ def test_changes(world, number):
     world.check("    and the meters go", meters(world) == {7: 9}, meters(world))
 
 
+def test_new(world, number):
+    """Connections that the guest begins; what belongs to one goes on, and so do those of others."""
+    define("stateful", "<rule action='accept' direction='inout'><tcp state='NEW'/></rule>"
+           "<rule action='accept' direction='inout'><udp/></rule>"
+           "<rule action='accept' direction='inout'><all state='ESTABLISHED'/></rule>")
+    result = nwfilter("bind", "--wait", "vnet0", "stateful", "--limit-new=30")
+    world.check("bind --limit-new", result.status == 0
+                and world.tags("vnet0")["nwfilter-limit-new"] == "30"
+                and meters(world) == {7: 9, FIRST + NEW + number: 30}, (result, meters(world)))
+    result = nwfilter("diff")
+    world.check("    and nothing to be changed", result.status == 0, result)
+    time.sleep(1.2)
+    begin = time.monotonic()
+    got = world.wire.exchange_each([("vnet0", datagram(world, port)) for port in range(400)])
+    took = time.monotonic() - begin
+    passed = [port for port, copies in enumerate(got) if "uplink" in [name for name, _ in copies]]
+    world.check("    as many connections begin", 24 <= len(passed) <= 30 * (1 + took) + 5,
+                f"{len(passed)} of 400 in {took:.2f} s")
+    answer = f.eth(world.mac("vnet0"), world.mac("uplink"),
+                   f.ipv4("10.0.0.99", world.stations["vnet0"].ip, f.udp(53, 20000 + passed[0])))
+    world.wire.exchange_each([("uplink", answer)])
+    wrong = is_free(world, "vnet0", datagram(world, passed[0]))
+    world.check("    one that has begun goes on", not wrong, wrong)
+    count = sum("vnet0" in [name for name, _ in copies] for copies in world.wire.exchange_each(
+        [("uplink", f.eth(world.mac("vnet0"), world.mac("uplink"), f.ipv4(
+            "10.0.0.98", world.stations["vnet0"].ip, f.udp(1000 + port, 7))))
+         for port in range(200)]))
+    world.check("    others begin any number", count == 200, count)
+    world.set_tags("vnet0", nwfilter_limit_new="60")
+    result = nwfilter("diff")
+    world.check("    another limit is a difference", result.status == 2, result)
+    nwfilter("sync")
+    world.check("    and put in force", meters(world) == {7: 9, FIRST + NEW + number: 60},
+                meters(world))
+    result = nwfilter("bind", "--wait", "vnet0", "open", "--limit-new=30")
+    world.check("    without connections to look at it is refused", result.status == 1
+                and world.status("vnet0")
+                == "error: filter open: nwfilter-limit-new: the filter looks at no connections",
+                (result, world.status("vnet0")))
+    nwfilter("bind", "--wait", "vnet0", "open", "--limit-broadcast=100")
+
+
+def datagram(world, port):
+    return f.eth(world.mac("uplink"), world.mac("vnet0"),
+                 f.ipv4(world.stations["vnet0"].ip, "10.0.0.99", f.udp(20000 + port, 53)))
+
+
 def test_bad(world):
     for name, value, error in (("broadcast", "0", "is not a number from 1 to 60000"),
                                ("arp", "ten", "is not a number from 1 to 60000"),
                                ("arp", "", "is not a number from 1 to 60000"),
-                               ("new", "5", "nwfilter-limit-new: there is no such limit")):
+                               ("new", "5", "the filter looks at no connections"),
+                               ("old", "5", "nwfilter-limit-old: there is no such limit")):
         world.set_tags("vnet0", nwfilter="open", **{f"nwfilter_limit_{name}": value})
         nwfilter("sync")
         world.check(f"limit-{name}=\"{value}\": quarantined",
@@ -185,8 +234,8 @@ def test_file(world, number):
     world.set_tags("vnet0", nwfilter=None)
     for limits, error in (({"broadcast": 30, "arp": 31}, None),
                           ({"broadcast": "30"}, "limits: broadcast: not a number from 1 to 60000"),
-                          ({"new": 1}, "limits: not an object of broadcast and arp"),
-                          ([], "limits: not an object of broadcast and arp")):
+                          ({"old": 1}, "limits: not an object of broadcast, arp and new"),
+                          ([], "limits: not an object of broadcast, arp and new")):
         with open(f"{FOLDER}/a.json", "w") as file:
             json.dump([{"port": "vnet0", "filter": "open", "limits": limits}], file)
         result = nwfilter("sync")

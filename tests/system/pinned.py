@@ -8,7 +8,7 @@ import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-from lab.netns import run as command, wait_for  # noqa: E402
+from lab.netns import run as command, sysctl, wait_for  # noqa: E402
 from lab.nwfilterd import Nwfilterd  # noqa: E402
 from lab.wire import Port  # noqa: E402
 from system.world import FILTERS, nwfilter, run  # noqa: E402
@@ -24,6 +24,8 @@ def test(world):
     for name in ("up0", "up0x"):
         command("ip", "link", "set", name, "up")
     set_mac("up0", 2)
+    for name in ("all", "default", "br0", "up0"):
+        sysctl(f"net.ipv6.conf.{name}.disable_ipv6", 0)
     test_guard(world)
     test_uplink(world)
     test_bond(world)

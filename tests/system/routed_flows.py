@@ -21,6 +21,8 @@ from system.routed_scenes import Scenes  # noqa: E402
 from system.routed_world import HETZNER, OVH  # noqa: E402
 
 NEW_ROUTER_MAC = "d2:00:00:00:00:02"
+# Tables of src/compile/route.c.
+LEAVE = 218
 PREFIX, IN_PREFIX = "c::/80", "c::1234"
 GATEWAYS = {p.Hetzner: (), p.Ovh: ("192.168.0.1", "fe80::1")}
 PLANS = {p.Hetzner: HETZNER, p.Ovh: OVH}
@@ -47,7 +49,7 @@ class FlowScenes(Scenes):
 
     def move_in(self):
         run("ip", "addr", "flush", "dev", p.NIC)
-        self.server.ovs.vsctl("add-port", BRIDGE, p.NIC, "--", "set", "Bridge", BRIDGE, f'other_config:hwaddr="{p.NIC_MAC}"')
+        self.server.ovs.vsctl("add-port", BRIDGE, p.NIC)
         run("ip", "link", "set", BRIDGE, "up")
         wait_for(lambda: p.NIC_MAC in run("ip", "link", "show", BRIDGE), "the bridge's address")
         self.configure(BRIDGE)
@@ -61,9 +63,20 @@ class FlowScenes(Scenes):
         self.configure()
 
     def leave(self, before, ignore):
+        """An ovs-vswitchd that was killed has left the NIC promiscuous."""
         self.unwatch()
         self.move_out()
-        super().leave(before, ignore)
+        super().leave(before, ignore and (*ignore, rf"links: . {p.NIC}@"))
+
+    def _new_bridge(self):
+        """The NIC comes first, as its file says."""
+        self.server.ovs.vsctl("del-br", BRIDGE)
+        self.server.add_bridge()
+        self.move_in()
+        for name, guest in self.guests.items():
+            self.server.ovs.add_port(BRIDGE, name, attached_mac=guest.mac,
+                                     iface_id=f"iface-{name}")
+            self.bind(name)
 
     def _bounce_uplink(self):
         run("ip", "link", "set", p.NIC, "down")
@@ -86,10 +99,10 @@ class FlowScenes(Scenes):
         """What flows can route the kernel does not see."""
         pairs = self.to_world(back=False)
         self.reach(f"{self.name}: to the world", pairs)
-        before = self.counted(218, "dec_ttl")
+        before = self.counted(LEAVE, "dec_ttl")
         self.transfers(f"{self.name}: by flows", pairs)
-        took = self.counted(218, "dec_ttl") - before
-        self.check(f"{self.name}: {took} packets of transfers left by flows", took > 100 * len(pairs))
+        wait_for(lambda: self.counted(LEAVE, "dec_ttl") - before > 50 * len(pairs),
+                 "packets that left by flows")
 
     def new_router(self):
         """The gateway has another MAC, and does not tell."""

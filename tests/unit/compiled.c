@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #include "guard.h"
+#include "match.h"
 #include "nwf/evaluate.h"
 #include "nwf/pipeline.h"
 #include "nwf/text.h"
@@ -76,10 +77,25 @@ compiled_free(struct compiled *c)
     nwf_store_free(c->store);
 }
 
-const struct nwf_stages *
-compiled_stages(const struct compiled *c, enum nwf_direction direction)
+bool
+guard_agrees(const struct compiled *c, const struct flow *packet, const struct nwf_row *plain,
+             const struct nwf_row *last)
 {
-    return direction == NWF_OUT ? &c->guarded : &c->stages[direction];
+    if (last->verdict != plain->verdict) {
+        return false;
+    }
+    if (last->verdict != NWF_V_DROP || last->rule == plain->rule) {
+        return last->rule == plain->rule;
+    }
+    nwf_vec_foreach (stage, &c->stages[NWF_OUT].list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            if (row->verdict == NWF_V_DROP && row->rule == last->rule
+                && nwf_match_holds(&row->match, packet)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /* What conntrack says; ports and types as the connection began. */
@@ -112,6 +128,15 @@ connection_of(const struct frame *f)
     return ct;
 }
 
+static void
+packet_of(const struct frame *frame, struct flow *ret)
+{
+    frame_to_flow(frame, ret);
+    ret->in_port.ofp_port = frame->from_host ? OFPP_LOCAL : OFP_PORT_C(9);
+    /* What another port's lookups have left there. */
+    memset(&ret->regs[NWF_REG_SETS], 0xff, 5 * sizeof ret->regs[0]);
+}
+
 /* *ret_joined: only if all fragments of the packet are accepted.  *ret_met: whether the frame
  * meets rule 'rule'. */
 static bool
@@ -122,10 +147,7 @@ stages_accept(const struct nwf_stages *stages, const struct frame *frame, uint32
     struct nwf_evaluation evaluation;
     struct flow flow;
 
-    frame_to_flow(frame, &flow);
-    flow.in_port.ofp_port = frame->from_host ? OFPP_LOCAL : OFP_PORT_C(9);
-    /* What another port's lookups have left there. */
-    memset(&flow.regs[NWF_REG_SETS], 0xff, 5 * sizeof flow.regs[0]);
+    packet_of(frame, &flow);
     nwf_evaluate(stages, &flow, &ct, &evaluation);
     expect(evaluation.steps.n <= stages->list.n, "an evaluation of %zu steps", evaluation.steps.n);
     *ret_joined = false;
@@ -159,20 +181,37 @@ is_right(const struct compiled *c, const struct frame *frame, bool expected, boo
     return accepted == expected || (accepted && joined && frame->fragment == LATER_FRAGMENT);
 }
 
+static bool
+is_guarded_well(const struct compiled *c, const struct frame *frame)
+{
+    struct nwf_evaluation_ct ct = connection_of(frame);
+    struct nwf_evaluation plain, guarded;
+    struct flow flow;
+
+    packet_of(frame, &flow);
+    nwf_evaluate(&c->stages[NWF_OUT], &flow, &ct, &plain);
+    nwf_evaluate(&c->guarded, &flow, &ct, &guarded);
+    bool agrees = guard_agrees(c, &flow, plain.steps.data[plain.steps.n - 1].row,
+                               guarded.steps.data[guarded.steps.n - 1].row);
+    nwf_evaluation_clear(&plain);
+    nwf_evaluation_clear(&guarded);
+    return agrees;
+}
+
 bool
 check_frame(const struct compiled *c, enum nwf_direction direction, const struct frame *frame)
 {
     struct verdict expected = reference_verdict_of_all(c->program, direction, frame);
     bool joined, met;
-    bool accepted =
-        stages_accept(compiled_stages(c, direction), frame, expected.rule, &joined, &met);
+    bool accepted = stages_accept(&c->stages[direction], frame, expected.rule, &joined, &met);
     /* Flows are counted by rule: the one that decides must be among them.  (What the Ethernet
      * layer accepts can meet the IP layer's rules in the same flow.) */
     bool decisive =
         expected.rule != NWF_RULE_END
         && (!expected.accepted
             || nwf_rule_is_ip(c->program->side[direction].rules.data[expected.rule].rule));
-    bool good = is_right(c, frame, expected.accepted, accepted, joined)
+    bool good = (direction == NWF_IN || is_guarded_well(c, frame))
+                && is_right(c, frame, expected.accepted, accepted, joined)
                 && (met || !decisive || frame->fragment != WHOLE || frame->oddity != CLEAR
                     || accepted != expected.accepted);
 

@@ -21,8 +21,10 @@ int compile(const struct text_filter *filters, const char *variables, struct com
             struct nwf_error *err);
 void compiled_free(struct compiled *c);
 
-/* The stages of a direction as a switch gets them. */
-const struct nwf_stages *compiled_stages(const struct compiled *c, enum nwf_direction direction);
+/* Whether the guarded stages, which end in 'last', say of a packet what the others say, which end
+ * in 'plain': of several rules that would each drop it, they may name another. */
+bool guard_agrees(const struct compiled *c, const struct flow *packet, const struct nwf_row *plain,
+                  const struct nwf_row *last);
 
 /* Whether the stages say of the frame what the rules say (reference.h); of one that Open
  * vSwitch does not look into they may accept no more.  Prints what is wrong. */

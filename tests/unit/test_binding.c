@@ -235,7 +235,8 @@ test_limits(void **state)
         {{"nwfilter-limit-arp", "0"}, "nwfilter-limit-arp: \"0\" is not a number from 1", 0, 0},
         {{"nwfilter-limit-arp", "-5"}, "nwfilter-limit-arp: \"-5\" is not a number", 0, 0},
         {{"nwfilter-limit-arp", "5 "}, "nwfilter-limit-arp: \"5 \" is not a number", 0, 0},
-        {{"nwfilter-limit-new", "5"}, "nwfilter-limit-new: there is no such limit", 0, 0},
+        {{"nwfilter-limit-new", "0"}, "nwfilter-limit-new: \"0\" is not a number from 1", 0, 0},
+        {{"nwfilter-limit-old", "5"}, "nwfilter-limit-old: there is no such limit", 0, 0},
         {{"nwfilter-limit-", "5"}, "nwfilter-limit-: there is no such limit", 0, 0},
     };
 
@@ -480,8 +481,8 @@ static const struct refused_row refused_json[] = {
     {"[{\"filter\": null}]", "b.json: binding 0: filter: not a string"},
     {JSON("\"port\": \"q\""), "b.json:1: duplicate"},
     {JSON("\"colour\": \"blue\""), "binding 0, port p: colour: unknown key"},
-    {JSON("\"limits\": []"), "binding 0, port p: limits: not an object of broadcast and arp"},
-    {JSON("\"limits\": {\"new\": 1}"), "port p: limits: not an object of broadcast and arp"},
+    {JSON("\"limits\": []"), "binding 0, port p: limits: not an object of broadcast, arp and new"},
+    {JSON("\"limits\": {\"old\": 1}"), "port p: limits: not an object of broadcast, arp and new"},
     {JSON("\"limits\": {\"arp\": 0}"), "port p: limits: arp: not a number from 1 to 60000"},
     {JSON("\"limits\": {\"arp\": 4294967297}"), "port p: limits: arp: not a number from 1 to"},
     {JSON("\"limits\": {\"arp\": 1.0}"), "port p: limits: arp: not a number from 1 to 60000"},

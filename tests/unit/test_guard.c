@@ -56,74 +56,161 @@ near(struct dice *dice, uint64_t value, unsigned int n_bits)
     return (value & ~low) | (random_value(dice, n_bits) & low);
 }
 
-static unsigned int
-bits_to_difference(uint64_t a, uint64_t b, unsigned int n_bits)
-{
-    return a == b ? n_bits : (unsigned int) __builtin_clzll(a ^ b) - (64 - n_bits) + 1;
-}
-
 /* ---- Comparisons. ---- */
 
-struct row {
-    enum nwf_compared field;
-    uint8_t table;
-    unsigned int n_bits;
-    bool has_mask;
+/* The table of each field's first word. */
+static const uint8_t tables[NWF_N_COMPARED] = {
+    [NWF_COMPARED_ETH_SRC] = NWF_TABLE_COMPARE_ETH_SRC,
+    [NWF_COMPARED_ETH_DST] = NWF_TABLE_COMPARE_ETH_DST,
+    [NWF_COMPARED_ARP_SHA] = NWF_TABLE_COMPARE_ARP_SHA,
+    [NWF_COMPARED_ARP_SPA] = NWF_TABLE_COMPARE_ARP_SPA,
+    [NWF_COMPARED_RARP_MACS] = NWF_TABLE_COMPARE_RARP_MACS,
+    [NWF_COMPARED_RARP_ADDRESSES] = NWF_TABLE_COMPARE_RARP_ADDRESSES,
+    [NWF_COMPARED_IPV4_SRC] = NWF_TABLE_COMPARE_IPV4_SRC,
+    [NWF_COMPARED_IPV6_SRC] = NWF_TABLE_COMPARE_IPV6_SRC,
+    [NWF_COMPARED_NS_SLL] = NWF_TABLE_COMPARE_ND_LINK,
+    [NWF_COMPARED_NS_TARGET] = NWF_TABLE_COMPARE_ND_TARGET,
+    [NWF_COMPARED_NA_TLL] = NWF_TABLE_COMPARE_ND_LINK,
+    [NWF_COMPARED_NA_TARGET] = NWF_TABLE_COMPARE_ND_TARGET,
 };
 
-static const struct row rows[] = {
-    {NWF_COMPARED_ETH_SRC, NWF_TABLE_COMPARE_ETH_SRC, 48, false},
-    {NWF_COMPARED_ARP_SHA, NWF_TABLE_COMPARE_ARP_SHA, 48, false},
-    {NWF_COMPARED_ARP_SPA, NWF_TABLE_COMPARE_ARP_SPA, 32, true},
-};
-
-/* Whether the table says what it should, and no bit is looked at that need not be. */
-static bool
-compares(const struct nwf_flow **flows, size_t n, const struct row *row, uint64_t seen,
-         const struct nwf_operand *operand)
+static void
+set_all_bits(enum nwf_compared field, uint32_t words[NWF_OPERAND_WORDS])
 {
-    const struct nwf_operand all = {seen, (UINT64_C(1) << row->n_bits) - 1};
-    struct match packet, looked_at;
+    for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
+        words[i] = (uint32_t) ((UINT64_C(1) << nwf_compared_n_bits(field, i)) - 1);
+    }
+}
+
+static bool
+is_ipv6(enum nwf_compared field)
+{
+    return nwf_compared_n_words(field) == 4 && nwf_compared_n_bits(field, 0) == 32;
+}
+
+/* Of addresses that there are the first two bits are equal. */
+static void
+make_real(enum nwf_compared field, struct nwf_operand *operand)
+{
+    if (is_ipv6(field)) {
+        operand->value[0] &= operand->value[0] & 0x80000000 ? UINT32_MAX : 0x3fffffff;
+        operand->value[0] |= operand->value[0] & 0x80000000 ? 0xc0000000 : 0;
+        operand->mask[0] |= 0xc0000000;
+    }
+}
+
+/* What a frame has, and a value that is the same down to some bit, or at all; all or the first of
+ * its bits count. */
+static void
+make_operands(enum nwf_compared field, struct dice *dice, struct nwf_operand *seen,
+              struct nwf_operand *operand)
+{
+    unsigned int n_words = nwf_compared_n_words(field), differs = dice_roll(dice, n_words + 1);
+    unsigned int ends = dice_roll(dice, 2) ? dice_roll(dice, n_words) : n_words;
+
+    memset(seen, 0, sizeof *seen);
+    set_all_bits(field, seen->mask);
+    *operand = *seen;
+    for (unsigned int i = 0; i < n_words; i++) {
+        unsigned int n_bits = nwf_compared_n_bits(field, i);
+        uint32_t counts = (uint32_t) ~((UINT64_C(1) << dice_roll(dice, n_bits)) - 1);
+
+        seen->value[i] = (uint32_t) random_value(dice, n_bits);
+        operand->value[i] =
+            (uint32_t) (i < differs ? seen->value[i] : near(dice, seen->value[i], n_bits));
+        operand->mask[i] &= i < ends ? UINT32_MAX : i == ends ? counts : 0;
+        if (!i) {
+            make_real(field, operand);
+        }
+        operand->value[i] &= operand->mask[i];
+    }
+}
+
+/* Which bits of the word are to be looked at: those that count, down to the first that differs;
+ * of IPv6 addresses in pairs. */
+static uint32_t
+bits_to_difference(enum nwf_compared field, const struct nwf_operand *seen,
+                   const struct nwf_operand *operand, unsigned int word)
+{
+    uint32_t difference = (seen->value[word] ^ operand->value[word]) & operand->mask[word];
+    uint32_t down_to = difference
+                           ? ~((UINT32_C(1) << (31 - (unsigned int) __builtin_clz(difference))) - 1)
+                           : UINT32_MAX;
+
+    return seen->mask[word] & (is_ipv6(field) ? down_to | (down_to & 0xaaaaaaaa) >> 1 : down_to);
+}
+
+/* Whether the flows of a row of tables say of each word what they should, and no bit is looked at
+ * that need not be. */
+static bool
+compares(const struct nwf_flow **flows, size_t n, enum nwf_compared field,
+         const struct nwf_operand *seen, const struct nwf_operand *operand)
+{
+    bool equal = true, good = true;
+    struct match packet;
 
     match_init_catchall(&packet);
-    match_set_dl_type(&packet, htons(ETH_TYPE_ARP));
-    nwf_compared_set(row->field, &all, &packet);
-    packet.flow.regs[NWF_REG_OPERAND] = (uint32_t) operand->value;
-    packet.flow.regs[NWF_REG_OPERAND_HIGH] =
-        (uint32_t) (row->has_mask ? operand->mask : operand->value >> 32);
-    const struct nwf_flow *flow = look_up(flows, n, row->table, &packet.flow, &looked_at);
-    unsigned int n_seen =
-        (unsigned int) __builtin_popcountll(nwf_compared_get(row->field, &looked_at).mask);
-    uint64_t difference = (seen ^ operand->value) & operand->mask;
+    nwf_compared_require(field, &packet);
+    nwf_compared_set(field, seen, &packet);
+    packet.flow.regs[NWF_REG_EQUAL] = 1;
+    for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
+        struct match looked_at;
 
-    return flow && (flow->priority == 0) == !difference
-           && n_seen == bits_to_difference(difference, 0, row->n_bits);
+        packet.flow.regs[NWF_REG_OPERAND] = operand->value[i];
+        packet.flow.regs[NWF_REG_OPERAND_MASK] = operand->mask[i];
+        const struct nwf_flow *flow =
+            look_up(flows, n, (uint8_t) (tables[field] + i), &packet.flow, &looked_at);
+        uint32_t bits = equal ? bits_to_difference(field, seen, operand, i) : 0;
+
+        equal = equal && !((seen->value[i] ^ operand->value[i]) & operand->mask[i]);
+        good = good && flow && nwf_compared_get(field, &looked_at).mask[i] == bits;
+        /* What says that there is a difference writes it down. */
+        if (flow && flow->form->ofpacts_len) {
+            packet.flow.regs[NWF_REG_EQUAL] = 0;
+        }
+        good = good && packet.flow.regs[NWF_REG_EQUAL] == equal;
+    }
+    return good;
 }
 
 static void
 test_comparisons(void **state)
 {
     struct nwf_flow_set set;
+    size_t n_equal = 0;
 
     (void) state;
     nwf_flow_set_init(&set);
-    nwf_compile_comparisons(&set);
+    nwf_compile_comparisons(UINT32_MAX, &set);
     const struct nwf_flow **flows = nwf_flow_set_sort(&set);
     for (size_t i = 0; i < N_PACKETS; i++) {
-        const struct row *row = &rows[i % N_ROWS(rows)];
+        enum nwf_compared field = (enum nwf_compared)(i % NWF_N_COMPARED);
         struct dice dice = dice_seed(i);
-        uint64_t seen = random_value(&dice, row->n_bits);
-        struct nwf_operand operand = {near(&dice, seen, row->n_bits),
-                                      (UINT64_C(1) << row->n_bits) - 1};
-        if (row->has_mask && dice_roll(&dice, 2)) {
-            operand.mask &= ~((UINT64_C(1) << dice_roll(&dice, 32)) - 1);
-            operand.value &= operand.mask;
-        }
-        expect(nwf_compared_takes(row->field, &operand), "row %zu", i % N_ROWS(rows));
-        expect(compares(flows, nwf_flow_set_count(&set), row, seen, &operand), "table %u, seed %zu",
-               row->table, i);
+        struct nwf_operand seen, operand;
+
+        make_operands(field, &dice, &seen, &operand);
+        n_equal += !memcmp(seen.value, operand.value, sizeof seen.value);
+        expect(nwf_compared_takes(field, &operand), "seed %zu", i);
+        expect(compares(flows, nwf_flow_set_count(&set), field, &seen, &operand),
+               "table %u, seed %zu", tables[field], i);
     }
+    expect(n_equal > N_PACKETS / 20, "%zu packets that have the value", n_equal);
     free(flows);
+    nwf_flow_set_finish(&set);
+}
+
+/* Fields that nobody compares have no flows. */
+static void
+test_fields(void **state)
+{
+    struct nwf_flow_set set;
+
+    (void) state;
+    nwf_flow_set_init(&set);
+    nwf_compile_comparisons(0, &set);
+    assert_int_equal(nwf_flow_set_count(&set), 0);
+    nwf_compile_comparisons(1u << NWF_COMPARED_ARP_SPA, &set);
+    assert_int_equal(nwf_flow_set_count(&set), 2 * 32 + 2);
     nwf_flow_set_finish(&set);
 }
 
@@ -173,6 +260,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparisons),
+        cmocka_unit_test(test_fields),
         cmocka_unit_test(test_groups),
     };
 

@@ -24,8 +24,8 @@
 
 /* ---- Stages, evaluated. ---- */
 
-static struct verdict
-stages_verdict(const struct nwf_stages *stages, const struct flow *flow)
+static const struct nwf_row *
+last_row(const struct nwf_stages *stages, const struct flow *flow)
 {
     static const struct nwf_evaluation_ct untracked;
     struct nwf_evaluation evaluation;
@@ -37,7 +37,7 @@ stages_verdict(const struct nwf_stages *stages, const struct flow *flow)
                "stage %zu goes to %zu", step->stage, step->row->target);
     }
     nwf_evaluation_clear(&evaluation);
-    return (struct verdict){.accepted = row->verdict == NWF_V_ACCEPT, .rule = row->rule};
+    return row;
 }
 
 /* ---- Comparison. ---- */
@@ -80,11 +80,15 @@ check_l2_frame(const struct compiled *c, enum nwf_direction direction, const str
 
     frame_to_flow(frame, &flow);
     struct verdict expected = reference_verdict(&c->program->side[direction], frame);
-    struct verdict found = stages_verdict(compiled_stages(c, direction), &flow);
+    const struct nwf_row *row = last_row(&c->stages[direction], &flow);
+    struct verdict found = {.accepted = row->verdict == NWF_V_ACCEPT, .rule = row->rule};
     bool good = frame->oddity == CLEAR
                     ? found.accepted == expected.accepted && found.rule == expected.rule
                     : expected.accepted || !found.accepted;
 
+    if (direction == NWF_OUT) {
+        good = good && guard_agrees(c, &flow, row, last_row(&c->guarded, &flow));
+    }
     if (!good) {
         print_difference(c, direction, frame, &expected, &found);
     }

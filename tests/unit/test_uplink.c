@@ -177,7 +177,7 @@ static void
 finish(struct guarded *g)
 {
     nwf_compile_bridge(&g->bridge, &g->flows);
-    nwf_compile_comparisons(&g->flows);
+    nwf_compile_comparisons(nwf_guard_compares(), &g->flows);
 }
 
 static void

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The uplink goes onto the bridge, and what the host had on it goes to the bridge's device; and
+ * back.
+ *
+ * What was done is noted with the bridge (NWF_BRIDGE_MOVED) before it is done, so that whoever
+ * gives the bridge back can undo it, however it ended. */
+#ifndef NWF_CLI_ADOPTION_H
+#define NWF_CLI_ADOPTION_H
+
+#include "nwf/moved.h"
+#include "nwf/ovsdb.h"
+
+struct nwf_adoption {
+    char *nic;
+    bool joins;     /* It is not on the bridge before. */
+    bool lifts;     /* The bridge's device is down before. */
+    char *has_ipv6; /* The NIC's disable_ipv6 before; NULL: the kernel has no such setting. */
+    struct nwf_moved moved;
+};
+
+void nwf_adoption_clear(struct nwf_adoption *adoption);
+
+/* What it takes to put the NIC onto 'bridge'.  Nothing is changed. */
+int nwf_adoption_plan(const struct nwf_ovs_bridge *bridge, const char *nic,
+                      struct nwf_adoption *ret, struct nwf_error *err);
+
+/* As a tag's value: a new string; and back. */
+char *nwf_adoption_format(const struct nwf_adoption *adoption);
+int nwf_adoption_parse(const char *text, struct nwf_adoption *ret, struct nwf_error *err);
+
+/* Puts the NIC onto the bridge; then addresses and routes to the bridge's device, which waits until
+ * that has the NIC's MAC address. */
+int nwf_adoption_join(struct nwf_ovsdb *db, const char *bridge, const struct nwf_adoption *adoption,
+                      struct nwf_error *err);
+int nwf_adoption_move(const char *bridge, const struct nwf_adoption *adoption,
+                      struct nwf_error *err);
+
+/* Undoes both, however much of it was done.  Goes on after an error, which is the first.  Where
+ * 'db' is NULL the NIC stays on the bridge. */
+int nwf_adoption_undo(struct nwf_ovsdb *db, const char *bridge, const struct nwf_adoption *adoption,
+                      struct nwf_error *err);
+
+#endif
