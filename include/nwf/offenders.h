@@ -24,6 +24,7 @@ struct nwf_offender {
     uint16_t vid; /* Where they would have left; 0: without a tag. */
     enum nwf_offence offence;
     uint64_t n_packets;
+    uint64_t n_locked; /* Of these, by the second lock (nwf/nic_lock.h), after the flows. */
     int idle; /* Seconds since the last; negative: not known. */
 };
 

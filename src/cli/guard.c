@@ -10,13 +10,14 @@
 #include <time.h>
 
 #include "cli.h"
+#include "guard_lock.h"
 #include "nwf/offenders.h"
 #include "nwf/text.h"
 
 DEFINE_CLEANUP(json_t, json, json_decref)
 
-static const char *const headings[] = {"bridge", "uplink", "port",    "mac",
-                                       "vlan",   "reason", "packets", "last seen"};
+static const char *const headings[] = {"bridge", "uplink",  "port",   "mac",      "vlan",
+                                       "reason", "packets", "locked", "last seen"};
 
 /* What was found on a bridge. */
 struct found {
@@ -48,12 +49,22 @@ mac_text(const struct nwf_mac *mac)
     return nwf_asprintf("%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3], o[4], o[5]);
 }
 
+/* The second lock does not say what is wrong with a frame. */
+static const char *
+reason_of(const struct nwf_offender *offender)
+{
+    return !offender->is_learned                       ? NULL
+           : offender->n_locked == offender->n_packets ? "second lock"
+                                                       : nwf_offence_to_string(offender->offence);
+}
+
 static void
 add_row(struct nwf_rows *rows, const char *bridge, const struct nwf_offender *offender)
 {
     char *mac CLEANUP_FREE = mac_text(&offender->mac);
     char *vlan CLEANUP_FREE = offender->vid ? nwf_asprintf("%u", offender->vid) : nwf_strdup("");
     char *packets CLEANUP_FREE = nwf_asprintf("%" PRIu64, offender->n_packets);
+    char *locked CLEANUP_FREE = nwf_asprintf("%" PRIu64, offender->n_locked);
     char *seen CLEANUP_FREE =
         offender->idle < 0 ? nwf_strdup("") : nwf_asprintf("%d s ago", offender->idle);
 
@@ -62,8 +73,9 @@ add_row(struct nwf_rows *rows, const char *bridge, const struct nwf_offender *of
     nwf_rows_add(rows, offender->port);
     nwf_rows_add(rows, offender->is_learned ? mac : "(others)");
     nwf_rows_add(rows, vlan);
-    nwf_rows_add(rows, offender->is_learned ? nwf_offence_to_string(offender->offence) : "");
+    nwf_rows_add(rows, reason_of(offender) ? reason_of(offender) : "");
     nwf_rows_add(rows, packets);
+    nwf_rows_add(rows, locked);
     nwf_rows_add(rows, seen);
 }
 
@@ -98,13 +110,13 @@ add_object(json_t *array, const char *bridge, const struct nwf_offender *offende
 
     json_object_set_new(object, "bridge", name_to_json(bridge));
     json_object_set_new(object, "uplink", name_to_json(offender->uplink));
-    json_object_set_new(object, "port", name_to_json(offender->port));
+    json_object_set_new(object, "port", name_to_json(*offender->port ? offender->port : NULL));
     json_object_set_new(object, "mac", offender->is_learned ? json_string(mac) : json_null());
     json_object_set_new(object, "vlan", offender->vid ? json_integer(offender->vid) : json_null());
     json_object_set_new(object, "reason",
-                        offender->is_learned ? json_string(nwf_offence_to_string(offender->offence))
-                                             : json_null());
+                        reason_of(offender) ? json_string(reason_of(offender)) : json_null());
     json_object_set_new(object, "packets", json_integer((json_int_t) offender->n_packets));
+    json_object_set_new(object, "locked", json_integer((json_int_t) offender->n_locked));
     json_object_set_new(object, "last_seen", time_to_json(offender->idle));
     json_array_append_new(array, object);
 }
@@ -158,7 +170,7 @@ add_bridge(const struct nwf_cli *cli, const struct nwf_ovs_bridge *bridge, struc
     nwf_plan_update(&plan, bridge, &cli->sources, true);
     nwf_vec_push(list, (struct found){.bridge = bridge->name});
     nwf_offenders_list(&plan, &counts, &list->data[list->n - 1].offenders);
-    return 0;
+    return nwf_guard_add_lock(&plan, &list->data[list->n - 1].offenders, err);
 }
 
 static bool

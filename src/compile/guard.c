@@ -209,22 +209,13 @@ asks_for_destinations(const struct guard *g)
     return false;
 }
 
-/* Open vSwitch looks at no more bits of an IPv4 address than it has to.  It is compared where that
- * would multiply with what is looked at of destinations. */
-static bool
-is_needed(const struct guard *g, enum nwf_compared field)
-{
-    return (field != NWF_COMPARED_ETH_DST && field != NWF_COMPARED_IPV4_SRC)
-           || asks_for_destinations(g);
-}
-
 /* None if they are too many, of another kind, or overlap. */
 static void
 find_values(struct guard *g, enum nwf_compared field)
 {
     struct nwf_operand operand;
 
-    if (!is_needed(g, field)) {
+    if (field == NWF_COMPARED_ETH_DST && !asks_for_destinations(g)) {
         return;
     }
     nwf_vec_foreach (stage, &g->stages->list) {
@@ -573,6 +564,17 @@ push_types(struct guard *g, size_t stage)
     }
 }
 
+/* Those that the last comparison of their kind has found wrong. */
+static void
+push_last_missing(struct guard *g, size_t stage)
+{
+    for (size_t i = 0; i < N_KINDS; i++) {
+        enum nwf_compared first = kinds[i][0], second = kinds[i][1];
+        push_missing(g, stage, g->of[second].n ? second : first);
+    }
+    push_missing(g, stage, NWF_COMPARED_IPV4_SRC);
+}
+
 /* Where a frame goes is looked at when it is known where it is from, so that the masks of both do
  * not multiply. */
 static void
@@ -585,12 +587,23 @@ push_destination(struct guard *g)
             row->target = row->target == NO_TARGET ? last : row->target;
         }
     }
-    for (size_t i = 0; i < N_KINDS; i++) {
-        enum nwf_compared first = kinds[i][0], second = kinds[i][1];
-        push_missing(g, last, g->of[second].n ? second : first);
-    }
-    push_missing(g, last, NWF_COMPARED_IPV4_SRC);
+    push_last_missing(g, last);
     push_comparison(g, last, NWF_COMPARED_ETH_DST, true, NO_TARGET);
+}
+
+/* Nor with what else the rows look at: the last of the stages in front becomes the beginning of the
+ * first stage of rows. */
+static void
+join_rows(struct guard *g)
+{
+    struct nwf_stage *stage = &g->stages->list.data[0];
+    struct nwf_stage first = g->front.list.data[--g->front.list.n];
+
+    nwf_vec_foreach (row, &stage->rows) {
+        nwf_vec_push(&first.rows, *row);
+    }
+    nwf_vec_clear(&stage->rows);
+    *stage = first;
 }
 
 static void
@@ -615,6 +628,8 @@ build_front(struct guard *g)
     push_rest(g, stage, NO_TARGET);
     if (g->of[NWF_COMPARED_ETH_DST].n) {
         push_destination(g);
+    } else {
+        push_last_missing(g, new_stage(g));
     }
 }
 
@@ -641,20 +656,6 @@ put_front(struct guard *g)
 
 /* ---- All of it. ---- */
 
-/* Whether a frame that has none of the field's values does not come as far as the rows.  Where
- * destinations are not compared, what is compared last is left to the rows. */
-static bool
-is_dropped_before(const struct guard *g, enum nwf_compared field)
-{
-    bool dropped = field == NWF_COMPARED_ETH_SRC || field == NWF_COMPARED_IPV6_SRC
-                   || g->of[NWF_COMPARED_ETH_DST].n;
-
-    for (size_t i = 0; i < N_KINDS; i++) {
-        dropped |= field == kinds[i][0] && g->of[kinds[i][1]].n;
-    }
-    return dropped && g->of[field].drop;
-}
-
 /* A frame that lacks the one value does not come as far as the rows. */
 static void
 drop_needless_bits(struct guard *g)
@@ -663,7 +664,7 @@ drop_needless_bits(struct guard *g)
         nwf_vec_foreach (row, &stage->rows) {
             for (int f = 0; f < NWF_N_COMPARED; f++) {
                 enum nwf_compared field = (enum nwf_compared) f;
-                if (g->of[field].n == 1 && is_dropped_before(g, field)
+                if (g->of[field].n == 1 && g->of[field].drop
                     && nwf_compared_is_required(field, &row->match)) {
                     forget_bits(&row->match, all_bits(g, field));
                 }
@@ -734,6 +735,9 @@ nwf_stages_guard(struct nwf_stages *stages)
         note_types(&g);
         build_front(&g);
         drop_needless_bits(&g);
+        if (!g.of[NWF_COMPARED_ETH_DST].n) {
+            join_rows(&g);
+        }
         put_front(&g);
     }
     return fields;

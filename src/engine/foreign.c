@@ -43,8 +43,7 @@ is_met(const struct nwf_flow *flow)
 static bool
 takes_from(const struct nwf_flow *flow, const struct match *match, uint16_t ofport)
 {
-    bool compares =
-        flow->table >= NWF_TABLE_COMPARE_ETH_SRC && flow->table <= NWF_TABLE_COMPARE_LAST;
+    bool compares = flow->table >= NWF_TABLE_COMPARE_FIRST && flow->table <= NWF_TABLE_COMPARE_LAST;
 
     return (flow->table < NWF_TABLE_FORWARD || compares)
            && (!match->wc.masks.in_port.ofp_port

@@ -6,6 +6,7 @@
 
 #include "nwf/conn.h"
 #include "nwf/keeper.h"
+#include "nwf/moved.h"
 #include "nwf/nic_lock.h"
 #include "nwf/surroundings.h"
 #include "nwf/unixctl_call.h"
@@ -82,6 +83,10 @@ struct nwf_keeper {
     long long int advise_at;                 /* When the host's firewall is looked at. */
     long long int host_look_at, announce_at; /* 0: never. */
 
+    struct nwf_moved wire;     /* What the host has on the bridge's device, */
+    char *wire_text;           /* as it stands in a file. */
+    unsigned int wire_n_falls; /* How often the device had been down by then. */
+    bool wire_is_known;
     struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */
     unsigned int around_seqno;            /* by this state of its kernel. */
     bool is_around_known;
@@ -212,6 +217,11 @@ void nwf_keeper_close_host(struct nwf_keeper *keeper);
 void nwf_keeper_look_around(struct nwf_keeper *keeper);
 void nwf_keeper_ask_routers(struct nwf_keeper *keeper);
 void nwf_keeper_forget_around(struct nwf_keeper *keeper);
+
+/* The host's own addresses and routes on the bridge's device; see keeper_wire.c. */
+void nwf_keeper_look_at_wire(struct nwf_keeper *keeper);
+void nwf_keeper_forget_wire(struct nwf_keeper *keeper);
+void nwf_wire_forget(const char *bridge);
 
 /* The note of settings that are about to be changed; false: it is not to be written.  *ret_note is
  * new, or NULL if there is to be none any more. */

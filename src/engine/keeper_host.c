@@ -499,6 +499,7 @@ nwf_keeper_lose_host(struct nwf_keeper *k)
         return;
     }
     (void) find_note(k, &note);
+    nwf_wire_forget(k->plan.name);
     if (nwf_host_remove_all(k->host, &err)) {
         warn_of(k, &err);
     }
@@ -514,6 +515,7 @@ nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
     const char *note = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS);
     int r;
 
+    nwf_wire_forget(bridge->name);
     if ((r = nwf_host_open(bridge->name, &host, err)) || (r = nwf_host_remove_all(host, err))) {
         return r;
     }

@@ -370,8 +370,14 @@ static void
 add_gateway(const struct nwf_plan *plan, const struct nwf_host *host,
             const struct nwf_address *gateway, struct nwf_host_items *ret)
 {
-    if (plan->routed.via == NWF_VIA_HOST || !nwf_address_is_link_local(gateway)) {
+    const char *device;
+
+    if (plan->routed.via == NWF_VIA_HOST) {
         nwf_host_items_add(ret, gateway_kind(host, gateway), plan->name, gateway);
+    } else if (!nwf_address_is_link_local(gateway)) {
+        if (!host || !nwf_host_has_address(host, gateway, &device)) {
+            nwf_host_items_add(ret, NWF_HOST_ADDRESS, plan->name, gateway);
+        }
     } else if (!plan->is_userspace) {
         nwf_host_items_add(ret, NWF_HOST_PROXY, plan->name, gateway);
     }

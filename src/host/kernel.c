@@ -39,6 +39,7 @@ take_device(struct nwf_host *host, const struct nwf_host_device *device, bool go
     if (gone ? !known : known && same_device(known, device)) {
         return;
     }
+    host->n_falls += !strcmp(device->name, host->bridge) && (gone || !device->up);
     if (concerns(host, device) || (known && concerns(host, known))) {
         host->needs_dump = true;
         host->seqno++;

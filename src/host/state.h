@@ -56,7 +56,7 @@ struct nwf_host {
     bool needs_dump;
     bool is_complete;
     bool has_news;
-    unsigned int seqno, around_seqno;
+    unsigned int seqno, around_seqno, n_falls;
     struct nwf_address routers[NWF_N_ROUTED]; /* As nwf_host_look_around() has found them. */
     size_t n_repairs;
     long long int look_at; /* When proxies, of which the kernel does not tell, are looked at. */

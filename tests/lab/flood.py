@@ -78,6 +78,9 @@ class Flooder:
     def ipv6(self, src=None):
         return f.eth(PEER, self.mac, f.ipv6(src or self.ip6, PEER_IP6, f.udp(1000, 53)))
 
+    def datagram(self, source, target, port):
+        return f.eth(PEER, self.mac, f.ipv4(source, target, f.udp(1000, port)))
+
     def solicitation(self, sll=None):
         return self.neighbour(135, PEER_IP6, f.link_address(1, sll or self.mac))
 
@@ -133,6 +136,16 @@ def flip(mac, bit):
 def flip6(address, bit):
     """The same of an IPv6 address."""
     return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address)) ^ 1 << bit))
+
+
+def near_ip(address):
+    """The IPv4 address, and those that differ from it in one bit."""
+    number = int(ipaddress.IPv4Address(address))
+    return [address] + [str(ipaddress.IPv4Address(number ^ 1 << bit)) for bit in range(32)]
+
+
+def near_port(port):
+    return [port] + [port ^ 1 << bit for bit in range(16)]
 
 
 def send(port, frames, meanwhile=lambda: None):

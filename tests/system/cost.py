@@ -8,12 +8,13 @@ cached flow of its own, whatever flows match: there, masks count.
 """
 
 import os
+import re
 import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from lab import flood  # noqa: E402
-from system.world import run  # noqa: E402
+from system.world import FILTERS, define, nwfilter, run  # noqa: E402
 
 FLOWS_MAX = MASKS_MAX = 64
 MIXED_MASKS_MAX = 192
@@ -25,6 +26,10 @@ def test(world):
     world.guest("access", 3, "clean-traffic", {"tag": 5}, IP="10.0.0.5")
     world.guest("lists", 4, "clean-traffic", IP="10.0.0.5,10.0.0.77,10.0.8.0/28")
     world.guest("strict", 5, "clean-traffic-strict", IP="10.0.0.5", IPV6="2001:db8::5")
+    define("ports", """<rule action='accept' direction='out'><ip dstipaddr='192.0.2.7'/></rule>
+        <rule action='accept' direction='out'><ip protocol='udp' dstportstart='53'/></rule>
+        <rule action='drop' direction='out'/>""")
+    world.guest("ports", 6, "ports", IP="10.0.0.5")
     # NORMAL's behaviour: frames to the bridge's own groups are told from others.
     world.ovs.vsctl("remove", "Bridge", "br0", "other_config", "forward-bpdu")
     world.manage()
@@ -34,6 +39,7 @@ def test(world):
             if name == "strict" or kind not in flood.IPV6_KINDS:
                 check_flood(world, name, kind)
     check_neighbours(world)
+    check_chosen(world)
 
 
 def check_flood(world, name, kind):
@@ -61,6 +67,25 @@ def check_neighbours(world):
         flows_max = len(frames) if name == "strict" else FLOWS_MAX
         world.check(f"near {what} addresses: {found.megaflows} flows, {found.masks} masks",
                     0 < found.megaflows <= flows_max and found.masks <= MASKS_MAX)
+
+
+def check_chosen(world):
+    """Addresses and ports that fail at every bit of each: "filter check" tells what that costs."""
+    for name, sources, filter_name in (("ports", ["10.0.0.5"], f"{FILTERS}/ports.xml"),
+                                       ("trunk", flood.near_ip("10.0.0.5"), "clean-traffic"),
+                                       ("strict", flood.near_ip("10.0.0.5"),
+                                        "clean-traffic-strict")):
+        guest = flood.Flooder(world.mac(name), "10.0.0.5")
+        frames = [guest.datagram(source, target, port) for source in sources
+                  for target in flood.near_ip("192.0.2.7" if name == "ports" else "0.0.0.0")
+                  for port in (flood.near_port(53) if name == "ports" else [67])]
+        guest.rng.shuffle(frames)
+        found = cached_of(world, name, frames)
+        said = re.search(r"about (\d+) masks", nwfilter("filter", "check", filter_name).out)
+        most = int(said[1]) if said else MIXED_MASKS_MAX
+        world.check(f"{name}: {len(frames)} chosen packets: {found.masks} masks of {most}",
+                    bool(said) == (name == "ports") and most / 2 < found.masks <= most
+                    if name == "ports" else found.masks <= MIXED_MASKS_MAX, said)
 
 
 def cached_of(world, name, frames):

@@ -36,11 +36,9 @@ def test(world):
     world.guest("open0", 1, "open")
     world.guest("open1", 2, "open")
     command("ip", "link", "set", "nic", "address", "02:aa:00:00:00:01")
-    world.ports["br0"] = SwitchHost("br0")
     world.ovs.vsctl("add-port", "br0", "int0", "--", "set", "Interface", "int0", "type=internal")
-    world.ports["int0"] = SwitchHost("int0")
-    world.rewire()
     world.manage("--guard=nic", f"--guard-mac={ALLOWED}")
+    rewire(world, "br0", "int0")
     test_sources(world)
     test_senders(world)
     test_vlans(world)
@@ -53,6 +51,14 @@ def test(world):
     test_shut(world)
     test_restarts(world)
     test_wiped(world)
+
+
+def rewire(world, *names):
+    """These are other devices now, or were down meanwhile: the userspace datapath takes the
+    bridge's down to give it another address."""
+    for name in names:
+        world.ports[name] = SwitchHost(name)
+    world.rewire()
 
 
 def own(world):
@@ -291,6 +297,7 @@ def test_again(world):
     command("ip", "link", "set", "nic", "address", "02:aa:00:00:00:02")
     world.ovs.vsctl("set", "Open_vSwitch", ".", "external_ids:lab=1")
     nwfilter("sync")
+    rewire(world, "br0")
     expect(world, "the NIC's address has changed", "open0", [("the new one", ip(own(world)))], [
         ("the old one", ip("02:aa:00:00:00:01"))])
 
@@ -355,10 +362,7 @@ def test_shut(world):
 
 def test_restarts(world):
     world.ovs.restart_switch()
-    command("ip", "link", "set", "br0", "arp", "off", "up")
-    world.ports["br0"] = SwitchHost("br0")
-    world.ports["int0"] = SwitchHost("int0")
-    world.rewire()
+    rewire(world, "br0", "int0")
     everything = [frame for part in some(world) for frame in part]
     expect(world, "ovs-vswitchd has restarted: nothing leaves", "open0", [], everything)
     nwfilter("sync")
@@ -386,10 +390,7 @@ def test_wiped(world):
         daemon.settle()
         expect(world, "    and back", "open0", *some(world))
     world.ovs.restart_switch(signal.SIGKILL)
-    command("ip", "link", "set", "br0", "arp", "off", "up")
-    world.ports["br0"] = SwitchHost("br0")
-    world.ports["int0"] = SwitchHost("int0")
-    world.rewire()
+    rewire(world, "br0", "int0")
     daemon.settle()
     expect(world, "ovs-vswitchd was killed", "open0", *some(world))
     daemon.stop()

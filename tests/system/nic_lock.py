@@ -3,6 +3,7 @@
 """The second lock: no foreign frame leaves a guarded NIC, not even while another tool has the
 bridge cleared, and what nftables' other users do is mended."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 from lab import flood, frames as f  # noqa: E402
 from lab.netns import LabError, run as command, wait_for  # noqa: E402
 from system import live  # noqa: E402
-from system.world import nwfilter, run  # noqa: E402
+from system.world import call, nwfilter, run  # noqa: E402
 
 TABLE = "ovs-nwfilter-br0"
 BOUGHT = "00:50:56:00:00:07"
@@ -181,6 +182,17 @@ def test_wipes(world):
                 traffic.foreign == 0 and traffic.good > 0, traffic)
 
 
+def test_counted(world):
+    """By the lock alone: the flows were not there."""
+    result = call("guard", "br0", "--format=json")
+    records = [record for record in json.loads(result.out)
+               if record["mac"] == world.mac("vnet0") and record["uplink"] == "nic"]
+    world.check("guard adds up both locks' counters: who sent it, and how much the second kept",
+                records and all(record["port"] == "vnet0" and record["packets"] >= record["locked"]
+                                and record["last_seen"] for record in records)
+                and sum(record["locked"] for record in records) > 100, result)
+
+
 def test_wiped_while_nobody_acts(world):
     with Frozen(world):
         world.ovs.vsctl(*WIPE)
@@ -189,6 +201,10 @@ def test_wiped_while_nobody_acts(world):
         world.check("cleared, and nobody acts: no foreign frame leaves",
                     traffic.foreign == 0 and traffic.good > 0, traffic)
         test_batches(world)
+    restored(world)
+    test_counted(world)
+    with Frozen(world):
+        world.ovs.vsctl(*WIPE)
         command("nft", "delete", "table", "netdev", TABLE)
         with Traffic(world) as traffic:
             traffic.wait(200)
