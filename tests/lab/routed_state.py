@@ -32,7 +32,8 @@ SINGLE = ("net/ipv4/ip_forward",)
 UNSTABLE = {"stable_secret"}
 # Numbers of devices, and what passes by itself.
 NUMBER = re.compile(r"^\d+: ")
-PASSING = re.compile(r" (expires|valid_lft|preferred_lft|age|qlen) \S+| (linkdown|dadfailed|tentative)")
+# Open vSwitch leaves a device promiscuous that was its port.
+PASSING = re.compile(r",PROMISC\b| (expires|valid_lft|preferred_lft|age|qlen) \S+| (linkdown|dadfailed|tentative)")
 BRIDGE = "name", "fail_mode", "external_ids", "other_config", "protocols", "controller"
 # What the tool says of a guest goes with the port, and is as good as its binding.
 OWN_NOTES = re.compile(r"nwfilter-(status|installed-ts|ct-zone|no-flood)")
