@@ -2,8 +2,9 @@
 """The demonstration behind scripts/demo --routed: guests of rented servers.
 
 A provider in namespaces watches its switch port.  First a plain bridge, as anybody would set it up:
-the provider complains.  Then the same guests, routed: what is tried, how it went, and how many
-frames the provider had to complain about until then.  The guests forge frames all the time.  The
+the provider complains.  Then the same behind the uplink guard, and the same guests, routed, in
+either way: what is tried, how it went, and how many frames the provider had to complain about until
+then.  The guests forge frames all the time.  The
 exit status is 1 if anything went otherwise than it should, or a single frame is on the list.
 """
 
@@ -20,7 +21,7 @@ from lab.netns import LabError, wait_for  # noqa: E402
 from lab.routed import BRIDGE  # noqa: E402
 from lab.routed_probe import Endpoint, hops, path_mtu, transfer, unanswered  # noqa: E402
 from lab.routed_spoof import NAMES  # noqa: E402
-from lab.routed_state import State  # noqa: E402
+from lab.routed_state import State, left_behind  # noqa: E402
 from system.routed_world import HETZNER, NOBODY, OVH, UNSEEN, World  # noqa: E402
 from system.world import FILTERS  # noqa: E402
 
@@ -38,7 +39,7 @@ class Demo(World):
 
     def heading(self, text):
         print(f"\n{text}\n")
-        print(LAYOUT.format("what was tried", "result", "abuse", ""))
+        print(LAYOUT.format("what was tried", "result", "abuse", "").rstrip())
 
     def row(self, what, result, good=True, abuse=0):
         """abuse: what the provider's list should have; None: anything but 0."""
@@ -50,6 +51,19 @@ class Demo(World):
     def say(self, *words):
         print("# ovs-nwfilter", *words)
         self.nwfilter(*words)
+
+    def set_up(self, via, *options):
+        """Where flows route, the NIC goes into the bridge, with the host's addresses, and stays there
+        only if somebody says that he still reaches the host."""
+        if via == "host":
+            return self.say("manage", BRIDGE, "--mode=routed", f"--uplink={p.NIC}", *options)
+        self.say("routed", "apply", BRIDGE, f"--uplink={p.NIC}", "--via=flows", "--confirm=30",
+                 *options)
+        silent = unanswered(self.between(self.host(), ends(self.provider.world, *p.WORLD)), 3)
+        self.say("routed", "confirm", BRIDGE)
+        self.heading("The host:")
+        self.row("the NIC is on the bridge, with the host's addresses",
+                 f"{len(silent)} pings of the host are lost", not silent)
 
     # --- rows
 
@@ -97,7 +111,26 @@ def bridged(lab):
         return demo.failures
 
 
-def routed(shape, plan, title, gateway4=None):
+def guarded(lab):
+    """The same, and nothing leaves but the NIC's own address: nobody is reached, nobody is locked."""
+    with Demo(p.Hetzner, HETZNER) as demo:
+        demo.configure()
+        print("\nThe same bridge, with the uplink guard:\n")
+        demo.say("manage", BRIDGE, f"--guard={p.NIC}")
+        demo.server.ovs.add_port(BRIDGE, p.NIC)
+        demo.plug_guests(demo.provider.gateway4, demo.provider.gateway6)
+        for name in GUESTS:
+            demo.bind(name)
+        demo.heading("The guests use their own MACs, as before:")
+        world = ends(demo.provider.world, *p.WORLD)
+        silent = unanswered(demo.between(demo.inside(), world), 1.0)
+        demo.row("guests ping the world", f"{len(silent)} pings without an answer", bool(silent))
+        print("\n# ovs-nwfilter guard", BRIDGE)
+        print(demo.nwfilter("guard", BRIDGE).out, end="")
+        return demo.failures
+
+
+def routed(shape, plan, title, gateway4=None, via="host"):
     with Demo(shape, plan) as demo:
         demo.configure()
         gateway4 = gateway4 or demo.provider.main4
@@ -106,8 +139,7 @@ def routed(shape, plan, title, gateway4=None):
         demo.server.start_daemon(FILTERS)
         before = State()
         print(f"\n{title}\n")
-        demo.say("manage", BRIDGE, "--mode=routed", f"--uplink={p.NIC}",
-                 f"--gateway={gateway4},fe80::1")
+        demo.set_up(via, f"--gateway={gateway4},fe80::1")
         began = time.monotonic()
         for name in GUESTS:
             demo.say("bind", name, "clean-traffic-strict", f"IP={plan[name][0][0]}",
@@ -164,9 +196,9 @@ def leave(demo, before):
     demo.unwatch()
     demo.nwfilter("unmanage", BRIDGE)
     demo.server.daemon.settle()
-    left = State().differences(before, (r"interfaces: . vnet\d external_ids:nwfilter",
-                                        rf"links: . {BRIDGE}: ", rf"{BRIDGE} .*fe80::[0-9a-f]+:",
-                                        rf"IPv6 routes: .* fe80::.* dev {BRIDGE}"))
+    left = left_behind(before, (r"interfaces: . vnet\d external_ids:nwfilter",
+                                rf"links: . {BRIDGE}: ", rf"{BRIDGE} .*fe80::[0-9a-f]+:",
+                                rf"IPv6 routes: .* fe80::.* dev {BRIDGE}"))
     demo.row("ovs-nwfilter unmanage", f"{len(left)} things left behind", not left)
     for line in left:
         print("   ", line)
@@ -174,10 +206,12 @@ def leave(demo, before):
 
 
 def show(lab):
-    failures = bridged(lab)
+    failures = bridged(lab) + guarded(lab)
     failures += routed(p.Hetzner, HETZNER, "Hetzner's network, routed by the host:")
     failures += routed(p.Ovh, OVH, "OVH's network (IPv6 on the link), routed by the host:",
                        "192.168.0.1")
+    failures += routed(p.Hetzner, HETZNER, "Hetzner's network, routed by flows, the NIC on the bridge:",
+                       via="flows")
     print(f"\n{failures} not as they should be" if failures else
           "\nAll as it should be: nothing that the provider could complain about.")
     return 1 if failures else 0

@@ -3,7 +3,7 @@
 
     before = State()
     ...
-    State().differences(before)     # lines
+    left_behind(before)     # lines
 
 Whoever calls is in the host's namespaces.
 """
@@ -11,6 +11,7 @@ Whoever calls is in the host's namespaces.
 import json
 import os
 import re
+import time
 
 from .netns import run, run_status
 
@@ -31,7 +32,8 @@ SINGLE = ("net/ipv4/ip_forward",)
 UNSTABLE = {"stable_secret"}
 # Numbers of devices, and what passes by itself.
 NUMBER = re.compile(r"^\d+: ")
-PASSING = re.compile(r" (expires|valid_lft|preferred_lft|age|qlen) \S+| (linkdown|dadfailed|tentative)")
+# Open vSwitch leaves a device promiscuous that was its port.
+PASSING = re.compile(r",PROMISC\b| (expires|valid_lft|preferred_lft|age|qlen) \S+| (linkdown|dadfailed|tentative)")
 BRIDGE = "name", "fail_mode", "external_ids", "other_config", "protocols", "controller"
 # What the tool says of a guest goes with the port, and is as good as its binding.
 OWN_NOTES = re.compile(r"nwfilter-(status|installed-ts|ct-zone|no-flood)")
@@ -57,6 +59,16 @@ class State:
             found += [f"{name}: - {line}" for line in old if line not in lines]
             found += [f"{name}: + {line}" for line in lines if line not in old]
         return [line for line in found if not any(re.search(p, line) for p in ignore)]
+
+
+def left_behind(before, ignore=(), patience=5.0):
+    """The differences, once the kernel has had time to bring up what went down."""
+    end = time.monotonic() + patience
+    while True:
+        left = State().differences(before, ignore)
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.1)
 
 
 def _lines(command):

@@ -20,7 +20,7 @@ from lab.netns import LabError, run, wait_for  # noqa: E402
 from lab.routed import BRIDGE, device_mac, shield  # noqa: E402
 from lab.routed_probe import Endpoint  # noqa: E402
 from lab.routed_spoof import MISLEADING, NAMES  # noqa: E402
-from lab.routed_state import State  # noqa: E402
+from lab.routed_state import State, left_behind  # noqa: E402
 from system.routed_world import HETZNER, World  # noqa: E402
 from system.world import FILTERS, call  # noqa: E402
 
@@ -206,8 +206,7 @@ def leave(world, before):
     server.daemon.settle()
     run("ip", "link", "set", BRIDGE, "down")
     world.configure()
-    left = State().differences(before, (rf"links: . {BRIDGE}: .*link/ether", r"links: . eth0@.*PROMISC",
-                                        r"links: . eth0@if\d+: <BROADCAST,MULTICAST,UP,LOWER_UP>"))
+    left = left_behind(before, (rf"links: . {BRIDGE}: .*link/ether",))
     world.check("unmanage leaves nothing behind", not left, "\n    ".join(["", *left]))
     world.clean("at the end")
     world.check("the daemon ends with status 0", server.daemon.stop() == 0)

@@ -11,7 +11,7 @@ from lab import provider as p
 from lab.netns import LabError, run
 from lab.routed import BRIDGE
 from lab.routed_probe import Endpoint, unanswered
-from lab.routed_state import State
+from lab.routed_state import State, left_behind
 from system.routed_world import World
 from system.world import FILTERS
 
@@ -95,7 +95,7 @@ class Scenes(World):
         self.unwatch()
         self.nwfilter("unmanage", BRIDGE)
         self.server.daemon.settle()
-        left = State().differences(before, ignore)
+        left = left_behind(before, ignore)
         self.check(f"{self.name}: unmanage leaves nothing behind", not left,
                    "\n    ".join(["", *left]))
         self.clean("    unmanaged", guests=False)
