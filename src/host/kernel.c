@@ -47,7 +47,7 @@ take_device(struct nwf_host *host, const struct nwf_host_device *device, bool go
     }
     if (!strcmp(device->name, host->bridge) && (gone || !device->up)) {
         host->n_falls++;
-        host->rises_at = time_msec() + RISE_MS;
+        host->rises_at = known && known->up ? time_msec() + RISE_MS : host->rises_at;
     }
     if (concerns(host, device) || (known && concerns(host, known))) {
         host->needs_dump = true;
