@@ -36,6 +36,15 @@ same_device(const struct nwf_host_device *a, const struct nwf_host_device *b)
            && !memcmp(&a->mac, &b->mac, sizeof a->mac);
 }
 
+/* A new device is nobody's to set up but ours. */
+static void
+note_bridge(struct nwf_host *host, const struct nwf_host_device *device,
+            const struct nwf_host_device *known, bool gone)
+{
+    host->n_falls += gone || !device->up;
+    host->rises_at = !gone && !device->up && known && known->up ? time_msec() + RISE_MS : 0;
+}
+
 /* The kernel removes routes of a device that goes down without a word. */
 static void
 take_device(struct nwf_host *host, const struct nwf_host_device *device, bool gone)
@@ -45,9 +54,8 @@ take_device(struct nwf_host *host, const struct nwf_host_device *device, bool go
     if (gone ? !known : known && same_device(known, device)) {
         return;
     }
-    if (!strcmp(device->name, host->bridge) && (gone || !device->up)) {
-        host->n_falls++;
-        host->rises_at = known && known->up ? time_msec() + RISE_MS : host->rises_at;
+    if (!strcmp(device->name, host->bridge)) {
+        note_bridge(host, device, known, gone);
     }
     if (concerns(host, device) || (known && concerns(host, known))) {
         host->needs_dump = true;
