@@ -15,7 +15,7 @@
 size_t nwf_announce_frame(const struct nwf_mac *mac, const struct nwf_address *address,
                           uint8_t frame[NWF_ANNOUNCE_MAX]);
 
-/* "Where is the target?", an IPv6 address, asked from 'source', which is at 'mac'. */
+/* "Where is the target?", asked from 'source', which is at 'mac'. */
 size_t nwf_solicit_frame(const struct nwf_mac *mac, const struct nwf_address *source,
                          const struct nwf_address *target, uint8_t frame[NWF_ANNOUNCE_MAX]);
 

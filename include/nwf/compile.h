@@ -8,7 +8,7 @@
 #include "nwf/mac.h"
 #include "nwf/program.h"
 #include "nwf/role.h"
-#include "nwf/routed.h"
+#include "nwf/routing.h"
 #include "nwf/vlan.h"
 
 /* Highest port number that a bridge gives to a port (OFPP_MAX of OpenFlow 1.0). */
@@ -54,9 +54,11 @@ struct nwf_port {
     bool is_sighted;               /* Guest: it was heard, so that its own address is here. */
     uint16_t limits[NWF_N_LIMITS]; /* Guest: packets a second; 0: none. */
     bool is_isolated;              /* Guest: it gets nothing from others that are. */
-    bool has_floats;  /* Guest: its filter may let other addresses pass than its own; set by
-                       * nwf_compile_guest(). */
-    bool has_own_mac; /* Trusted: 'host_mac' is the host's own. */
+    bool has_floats; /* Guest: its filter may let other addresses pass than its own; set by
+                      * nwf_compile_guest(). */
+    bool is_uplink; /* Trusted: the way to the provider's network, on a bridge whose flows route. */
+    struct nwf_addresses addresses; /* Guest: IP addresses and subnets that are routed to it. */
+    bool has_own_mac;               /* Trusted: 'host_mac' is the host's own. */
     struct nwf_mac host_mac;
     /* Trusted, on a bridge with guards, if it is guarded or its Port is a bond: the number by which
      * NWF_TABLE_GUARD knows its Port, and the NICs of that, the active one first.  Else 0. */
@@ -79,8 +81,9 @@ struct nwf_bridge {
     bool no_meters;              /* The datapath has none. */
     enum nwf_unknown unknown;    /* Who gets frames for addresses that nobody knows. */
     struct nwf_vlan_set flooded; /* VLANs where every frame is for all ports. */
-    uint16_t mac_aging;          /* Seconds that a learned address is kept. */
-    bool has_guards;             /* Some NIC may be guarded: never 'use_normal'. */
+    const struct nwf_routing *routing;       /* The caller's; NULL: flows do not route. */
+    uint16_t mac_aging;                      /* Seconds that a learned address is kept. */
+    bool has_guards;                         /* Some NIC may be guarded: never 'use_normal'. */
     const struct nwf_guard_macs *guard_macs; /* What may leave it beside its own; NULL: nothing. */
     bool is_host_routed;                     /* The host's kernel routes between guests, */
     const struct nwf_addresses *isolated;    /* of which these are isolated; NULL: none. */
@@ -123,6 +126,9 @@ void nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *p
  * have more stages than one packet's translation can visit.  Guests have room in the order
  * of their numbers, so that none loses it to one that comes later. */
 void nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
+
+/* Adds the flows that route which are no guest's, if flows route. */
+void nwf_compile_routing(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* Adds what is the bridge's, whatever ports it has: the pipeline's flows out of 'text'
  * (flows/pipeline.flows), those that its settings ask for, and what guests need that are as large

@@ -31,6 +31,21 @@ enum nwf_table {
     NWF_TABLE_LEAVE = 207,
     NWF_TABLE_BEHIND = 210, /* An operator's own: behind filters, before FORWARD; */
     NWF_TABLE_UPLINK = 211, /* and of what a guarded uplink is about to get. */
+    /* Of bridges whose flows route, see src/compile/route.c. */
+    NWF_TABLE_ROUTE_ARP = 212,
+    NWF_TABLE_ROUTE_ND = 213,
+    NWF_TABLE_ROUTE_ANSWER = 214,
+    NWF_TABLE_ROUTE_SOURCE = 215,
+    NWF_TABLE_ROUTE_TTL = 216,
+    NWF_TABLE_ROUTE = 217,
+    NWF_TABLE_ROUTE_LEAVE = 218,
+    NWF_TABLE_ROUTE_DELIVER = 219,
+    NWF_TABLE_ROUTE_ARRIVE = 220,
+    NWF_TABLE_ROUTE_ASKED = 221,
+    NWF_TABLE_ROUTE_HOST = 222,
+    NWF_TABLE_ROUTE_HEARD = 223,
+    NWF_TABLE_ROUTE_STATION = 224,
+    NWF_TABLE_ROUTE_WIRE = 225,
     /* A table for each word of 32 bits.  Two fields that frames may have at once have none in
      * common, since what is looked at of one would be looked at of both. */
     NWF_TABLE_COMPARE_NA_TLL = 228,
@@ -85,6 +100,12 @@ enum nwf_register {
     NWF_REG_COMPARED = 14,     /* A bit for each comparison that a filter needs (src/compile/
                                 * guard.c). */
     NWF_REG_EQUAL = 15,        /* 1 as long as the words of a comparison are equal. */
+
+    /* Behind the filter of who sends, where flows route. */
+    NWF_REG_SWAP = 12,    /* One of two addresses that change places. */
+    NWF_REG_INWARD = 13,  /* 1: for the host's kernel unless it is for a guest. */
+    NWF_REG_STATION = 14, /* 1: the destination was heard on the uplink. */
+    NWF_REG_ROUTED = 15,  /* 1: the host's frame has been here; or the packet is too big. */
 };
 
 #define NWF_OWNED 0x10000u
@@ -99,6 +120,14 @@ enum nwf_stray {
     NWF_STRAY_DOUBT,   /* It may be in any state. */
     NWF_STRAY_ERROR,   /* An invalid error of ICMP that may be related. */
 };
+
+/* In NWF_TABLE_FORWARD of bridges whose flows route: frames from outside of the bridge, questions
+ * that guests ask, packets for other places, and other frames for the host. */
+#define NWF_PRIORITY_ROUTE_OUTSIDE 600
+#define NWF_PRIORITY_ROUTE_ASKED 520
+#define NWF_PRIORITY_ROUTE_PACKET 450
+#define NWF_PRIORITY_ROUTE_HOST 440
+#define NWF_PRIORITY_ROUTE_STATION 150
 
 /* Why a frame does not leave a NIC that is guarded. */
 enum nwf_offence {
@@ -131,9 +160,10 @@ enum nwf_offence {
 #define NWF_PRIORITY_KNOWN 100
 #define NWF_PRIORITY_NOWHERE 1
 
-/* In NWF_TABLE_LEARN, the most special first: VLANs where nothing is learned, a VLAN of a
- * port's own, all others.  And in NWF_TABLE_LEARNED: a guest's own address that is where the
- * guest is, and what is learned of all others. */
+/* In NWF_TABLE_LEARN, the most special first: the uplink's where flows route, VLANs where nothing
+ * is learned, a VLAN of a port's own, all others.  And in NWF_TABLE_LEARNED: a guest's own address
+ * that is where the guest is, and what is learned of all others. */
+#define NWF_PRIORITY_LEARN_ROUTED 400
 #define NWF_PRIORITY_LEARN_FLOODED 300
 #define NWF_PRIORITY_LEARN_OWN_VLAN 200
 #define NWF_PRIORITY_LEARN_OTHER_VLANS 100
@@ -178,6 +208,7 @@ enum nwf_cookie_kind {
     NWF_COOKIE_PENDING = 9,     /* Matches nothing; while it is there, cached flows may be old. */
     NWF_COOKIE_PINNED = 10,     /* A guest was heard: made by the switch, and kept by us. */
     NWF_COOKIE_GUARD = 11,      /* Of the uplink guard. */
+    NWF_COOKIE_ROUTE = 12,      /* Of routing: a guest's, or with port 0 the uplink's. */
     NWF_COOKIE_LEARNED = 0x81,  /* Made by the switch itself (learn action), */
     NWF_COOKIE_OFFENDER = 0x82, /* and so: who has sent what the uplink guard has kept back. */
 };

@@ -24,6 +24,7 @@
 #define NWF_OWNER_SHARED 0x10000  /* What connects the ports: ways in, deliveries, floods. */
 #define NWF_OWNER_FIXED 0x10001   /* The pipeline. */
 #define NWF_OWNER_PENDING 0x10002 /* The mark that cached flows may be old. */
+#define NWF_OWNER_UPLINK 0x10004  /* What flows that route know of the host and its gateways. */
 #define NWF_OWNER_FOREIGN 0x10003 /* Somebody else: none of our flows. */
 
 /* Whose the flow with this cookie is. */
@@ -115,21 +116,23 @@ struct nwf_plan {
     bool mcast_snooping, spanning_tree;
     struct nwf_addresses isolated;   /* Of isolated guests, where the host routes. */
     struct nwf_routed_config routed; /* What its tags say of guests' way to the network. */
+    struct nwf_routing routing;      /* If flows route, what they know. */
+    const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
+    struct nwf_error unguarded;      /* Why a guard does not hold. */
+    bool is_userspace;               /* The bridge is on the userspace datapath. */
     const struct nwf_host *host;     /* What the host is like; the caller's; NULL: not known. */
     struct nwf_error host_error;     /* Why it is not as routed guests need it. */
     char *host_note;                 /* What settings of its kernel were before us; or NULL. */
     char *host_advice;               /* What its operator is to look at; NULL: nothing. */
     bool has_lost_ports;             /* Some are there no more since this was last false. */
-    const char *normal_why;          /* What of the bridge's needs NORMAL; NULL: nothing. */
-    struct nwf_error unguarded;      /* Why a guard does not hold. */
     char *status;                    /* What the database says of the bridge; NULL: nothing. */
     char *datapath;                  /* The one that the bridge is on, as ovs-dpctl(8) names it. */
     char *no_limits;                 /* Why zones have no limits; NULL: they have. */
     char *no_meters; /* Why guests have no limits; NULL: they have those that they are to have. */
     char *settings;  /* All that is the bridge's own, as it was read. */
 
-    bool all_dirty, claims_dirty, shared_dirty, fixed_dirty;
-    NWF_VEC(nwf_owner) gone;    /* Owners that are no port's any more. */
+    bool all_dirty, claims_dirty, shared_dirty, fixed_dirty, uplink_dirty;
+    NWF_VEC(nwf_owner) gone; /* Owners that are no port's any more. */
     struct nwf_guest_size most; /* Tables that guests need. */
     struct nwf_holders holders;
     uint8_t *zones;     /* By number: how many ports of the host use it; the caller's. */
@@ -167,6 +170,16 @@ struct nwf_sources {
  * have changed. */
 void nwf_plan_update(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
                      const struct nwf_sources *sources, bool all);
+
+/* Whether flows route to the provider's network. */
+static inline bool
+nwf_plan_routes(const struct nwf_plan *plan)
+{
+    return plan->routed.is_routed && plan->routed.via == NWF_VIA_FLOWS && !plan->routed.error.text;
+}
+
+/* What is known now, if flows route on this bridge; *routing is taken. */
+void nwf_plan_set_routing(struct nwf_plan *plan, struct nwf_routing *routing);
 
 /* Everything is to be computed. */
 void nwf_plan_dirty_all(struct nwf_plan *plan);

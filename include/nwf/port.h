@@ -28,6 +28,7 @@ struct nwf_port_config {
     struct nwf_mac own_mac;
     bool is_mirror_output; /* Trusted, and without flows. */
     bool is_patch;         /* Leads to another bridge of the switch. */
+    bool is_uplink;        /* Trusted: flows route to the provider's network by it. */
     bool needs_normal;     /* Trusted: only the NORMAL action forwards to it. */
     /* On a bridge with guards, of ports that are trusted: */
     char *port_name; /* that of its Port, if it has a leader; */

@@ -11,12 +11,13 @@ import bench_ofctl
 import bench_others
 import bench_packets
 import bench_ports
+import bench_routed
 import bench_rules
 from lab.lab import main
 
 PARTS = {"ports": bench_ports, "daemon": bench_daemon, "rules": bench_rules,
          "packets": bench_packets, "learning": bench_learning, "flood": bench_flood,
-         "ofctl": bench_ofctl, "others": bench_others}
+         "routed": bench_routed, "ofctl": bench_ofctl, "others": bench_others}
 SIZES = {"ports": "1000,10000", "daemon": "10,500,1000,5000", "others": "10,500"}  # of --ports
 
 
@@ -46,6 +47,6 @@ if __name__ == "__main__":
     packages = bench_others.missing() if part == "others" else []
     if packages:
         sys.exit(f"scripts/bench others needs these packages: {' '.join(packages)}")
-    # Only packets need ports that are real.
+    # Only packets need ports that are real; servers that are routed bring their own.
     real = part in ("packets", "learning", "flood")
-    main(bench, ovs=real, libvirt=part == "others", dummy=not real)
+    main(bench, ovs=real, libvirt=part == "others", dummy=not real and part != "routed")

@@ -152,9 +152,10 @@ add_setting(const char *path, const char *now, const char *then, void *rows)
 static void
 add_host(struct nwf_rows *rows, struct nwf_plan *plan, struct nwf_host *host)
 {
+    const struct nwf_host_places places = nwf_plan_places(plan);
     struct nwf_host_items items = {.data = NULL};
 
-    nwf_host_settings_each(host, plan->name, plan->routed.uplink, add_setting, rows);
+    nwf_host_settings_each(host, &places, add_setting, rows);
     nwf_plan_list_bridge_items(plan, host, &items);
     add_items(rows, &items, plan->name);
     nwf_vec_clear(&items);

@@ -12,9 +12,9 @@
 #include "nwf/value.h"
 #include "openvswitch/dynamic-string.h"
 
-static struct nwf_words ofports, tags, trunks, trusted, guards;
+static struct nwf_words ofports, tags, trunks, trusted, guards, own_addresses;
 static bool audit, forward_bpdu;
-static const char *own_mac, *unknown, *guard_macs;
+static const char *own_mac, *unknown, *guard_macs, *uplink, *gateway_mac;
 
 static const struct nwf_option options[] = {
     {"ofport", "IFACE=N", nwf_option_word, &ofports, "a port's OpenFlow number"},
@@ -32,6 +32,11 @@ static const struct nwf_option options[] = {
     {"guard-mac", "MAC[@VLAN][/IP][,...]", nwf_option_text, &guard_macs,
      "as the bridge's " NWF_BRIDGE_GUARD_MAC},
     {"own-mac", "MAC", nwf_option_text, &own_mac, "the address of the bridge's own port"},
+    {"uplink", "PORT", nwf_option_text, &uplink,
+     "flows route to the provider's network by this port, which is guarded"},
+    {"gateway-mac", "MAC", nwf_option_text, &gateway_mac, "the address of the gateway there"},
+    {"own-address", "ADDRESS[,ADDRESS...]", nwf_option_words, &own_addresses,
+     "IP addresses of the host"},
     {.name = NULL},
 };
 
@@ -198,6 +203,70 @@ add_port(struct nwf_plan *plan, const char *name, uint16_t ofport, enum nwf_port
     nwf_plan_add_port(plan, &config);
 }
 
+/* ---- Routing. ---- */
+
+static int
+read_gateway(struct nwf_routing *routing, struct nwf_error *err)
+{
+    struct nwf_gateway gateway = {.has_mac = gateway_mac != NULL};
+    int r = gateway_mac ? nwf_mac_parse(gateway_mac, &gateway.mac, err) : 0;
+
+    if (r) {
+        nwf_error_wrap(err, "--gateway-mac");
+        return r;
+    }
+    for (int family = 0; family < NWF_N_ROUTED; family++) {
+        routing->gateways[family] = gateway;
+    }
+    return 0;
+}
+
+static int
+read_own_addresses(struct nwf_routing *routing, struct nwf_error *err)
+{
+    nwf_vec_foreach (text, &own_addresses) {
+        struct nwf_inward inward = {.is_own = true};
+        int r = nwf_address_parse(*text, false, &inward.address, err);
+        if (r) {
+            nwf_error_wrap(err, "--own-address");
+            return r;
+        }
+        nwf_vec_push(&routing->inwards, inward);
+    }
+    return 0;
+}
+
+/* As on the userspace datapath.  The host is its own by the bridge's port. */
+static int
+describe_routing(struct nwf_plan *plan, struct nwf_error *err)
+{
+    static const struct nwf_address router = {AF_INET6, {0xfe, 0x80, [15] = 1}, 128};
+    struct nwf_routing *routing = &plan->routing;
+    int r;
+
+    if (!uplink) {
+        return 0;
+    }
+    struct nwf_plan_port *port = nwf_plan_find_port(plan, uplink);
+    if (!port || port->config.guarding != NWF_GUARDED || !own_mac) {
+        return nwf_error_set(err, -EINVAL,
+                             port && own_mac ? "--uplink=%s: needs --guard"
+                             : port          ? "--uplink=%s: needs --own-mac"
+                                             : "--uplink=%s: there is no such port",
+                             uplink);
+    }
+    port->config.is_uplink = true;
+    plan->bridge.routing = routing;
+    routing->has_mac = routing->answers_nd = true;
+    nwf_vec_push(&routing->gateway_addresses, router);
+    if ((r = nwf_mac_parse(own_mac, &routing->mac, err)) || (r = read_gateway(routing, err))) {
+        return r;
+    }
+    return read_own_addresses(routing, err);
+}
+
+/* ---- All of it. ---- */
+
 /* The bridge's own port. */
 static int
 add_local(struct nwf_plan *plan, struct nwf_error *err)
@@ -242,6 +311,9 @@ fill_plan(struct nwf_cli *cli, struct nwf_plan *plan, struct nwf_error *err)
         if ((r = describe(&(*port)->config, err))) {
             return r;
         }
+    }
+    if ((r = describe_routing(plan, err))) {
+        return r;
     }
     nwf_plan_sort(plan);
     for (size_t i = 1; i < plan->ports.n; i++) {

@@ -34,6 +34,7 @@ nwf_bridge_finish(struct nwf_bridge *bridge)
     nwf_vec_foreach (port, &bridge->ports) {
         nwf_vec_clear(&port->bond);
         nwf_vec_clear(&port->macs);
+        nwf_vec_clear(&port->addresses);
         nwf_vec_clear(&port->nics);
         nwf_vlan_clear(&port->vlan);
     }

@@ -179,9 +179,20 @@ struct flood {
     size_t n_datapath; /* Bytes of datapath actions. */
 };
 
+/* Whether the flood takes frames that are in no VLAN: where flows route, these do not pass between
+ * the uplink and the bridge's other ports (route.c). */
+static bool
+is_kept_off(const struct flood *f, const struct nwf_port *port)
+{
+    return port->is_uplink && (f->vid == 0 || f->vid == PRIORITY_TAGGED);
+}
+
 static bool
 receives(const struct flood *f, const struct nwf_port *port)
 {
+    if (is_kept_off(f, port)) {
+        return false;
+    }
     return f->vid == ANY_VLAN ? nwf_vlan_has_all(&port->vlan)
                               : nwf_vlan_has(&port->vlan, f->vid == PRIORITY_TAGGED ? 0 : f->vid);
 }

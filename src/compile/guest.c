@@ -21,6 +21,7 @@
 #include "nwf/pipeline.h"
 #include "nwf/stages.h"
 #include "nwf/text.h"
+#include "route.h"
 #include "rule_query.h"
 #include "sighting.h"
 #include "tag.h"
@@ -406,6 +407,7 @@ nwf_compile_guest(const struct nwf_bridge *bridge, struct nwf_port *port,
     add_admissions(port, NWF_COOKIE_CLASSIFY, nwf_first_table(bridge, port), &own);
     nwf_add_limits(bridge, port, &own);
     nwf_add_known(port, NWF_COOKIE_CLASSIFY, &own);
+    nwf_compile_guest_routes(bridge, port, &own);
     if (port->is_isolated) {
         add_isolation(bridge, port, &own);
     }

@@ -50,15 +50,21 @@
 
 /* ---- To a port. ---- */
 
+/* What the guard writes into registers is gone behind it. */
+char *
+nwf_trusted_output_text(const struct nwf_port *port)
+{
+    return port->leader ? nwf_asprintf("clone(set_field:0x%x->reg%d,resubmit(,%d))",
+                                       port->leader, NWF_REG_KNOWN, NWF_TABLE_UPLINK)
+                        : nwf_asprintf("output:%u", port->ofport);
+}
+
 void
 nwf_put_trusted_output(const struct nwf_port *port, struct ofpbuf *actions)
 {
-    if (!port->leader) {
-        nwf_put_output(actions, port->ofport);
-    } else { /* What the guard writes into registers is gone behind it. */
-        nwf_put_text(actions, "clone(set_field:0x%x->reg%d,resubmit(,%d))", port->leader,
-                     NWF_REG_KNOWN, NWF_TABLE_UPLINK);
-    }
+    char *text CLEANUP_FREE = nwf_trusted_output_text(port);
+
+    nwf_put_text(actions, "%s", text);
 }
 
 bool

@@ -17,6 +17,9 @@
  * as it is to leave. */
 void nwf_put_trusted_output(const struct nwf_port *port, struct ofpbuf *actions);
 
+/* The same in ovs-ofctl's syntax: a new string. */
+char *nwf_trusted_output_text(const struct nwf_port *port);
+
 /* Whether the port gets a copy of frames for many: of a bond's members one does for all. */
 bool nwf_is_flooded(const struct nwf_port *port);
 

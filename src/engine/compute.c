@@ -171,6 +171,8 @@ set_facts(struct nwf_plan_port *port)
     facts->is_isolated = port->config.binding.isolated;
     facts->has_floats = false;
     memcpy(facts->limits, port->config.binding.limits, sizeof facts->limits);
+    facts->is_uplink = port->config.is_uplink;
+    nwf_plan_set_route_facts(port);
     facts->has_own_mac = port->config.has_own_mac;
     facts->host_mac = port->config.own_mac;
     nwf_vec_clear(&facts->bond);
@@ -308,7 +310,7 @@ same_facts(const struct nwf_port *a, const struct nwf_port *b)
 {
     return a->ofport == b->ofport && a->role == b->role && a->own_mac == b->own_mac
            && a->is_isolated == b->is_isolated && a->has_floats == b->has_floats
-           && a->has_own_mac == b->has_own_mac
+           && a->has_own_mac == b->has_own_mac && a->is_uplink == b->is_uplink
            && !memcmp(&a->host_mac, &b->host_mac, sizeof a->host_mac)
            && nwf_vlan_equals(&a->vlan, &b->vlan) && !memcmp(&a->flood, &b->flood, sizeof a->flood)
            && nwf_macs_equal(&a->macs, &b->macs) && a->leader == b->leader
@@ -379,6 +381,7 @@ learn_facts(struct nwf_plan_port *port)
     nwf_vec_clear(&known->nics);
     nwf_vlan_clear(&known->vlan);
     *known = port->facts;
+    memset(&known->addresses, 0, sizeof known->addresses);
     known->vlan = nwf_vlan_copy(&port->facts.vlan);
     memset(&known->macs, 0, sizeof known->macs);
     memset(&known->bond, 0, sizeof known->bond);
@@ -409,6 +412,22 @@ compute_shared(struct computation *c)
     }
     nwf_compile_bridge(&plan->bridge, &new_part(c, NWF_OWNER_SHARED)->flows);
     note_unreached(plan);
+    nwf_vec_clear(&plan->bridge.ports);
+}
+
+/* ---- Routing. ---- */
+
+static void
+compute_uplink(struct computation *c)
+{
+    struct nwf_plan *plan = c->plan;
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if ((*port)->config.ofport && (*port)->facts.is_uplink) {
+            nwf_vec_push(&plan->bridge.ports, (*port)->facts);
+        }
+    }
+    nwf_compile_routing(&plan->bridge, &new_part(c, NWF_OWNER_UPLINK)->flows);
     nwf_vec_clear(&plan->bridge.ports);
 }
 
@@ -502,6 +521,11 @@ nwf_plan_compute(struct nwf_plan *plan, const struct nwf_sources *sources, struc
     if (all || plan->shared_dirty || shares_change(plan)) {
         compute_shared(&c);
         plan->shared_dirty = false;
+        plan->uplink_dirty = true;
+    }
+    if (plan->uplink_dirty) {
+        compute_uplink(&c);
+        plan->uplink_dirty = false;
     }
     if ((needs_other_tables(plan) || all || plan->fixed_dirty) && (r = compute_fixed(&c, err))) {
         plan->all_dirty = true;
@@ -537,6 +561,7 @@ nwf_plan_check_binding(const struct nwf_binding *binding, struct nwf_store *stor
     nwf_plan_read_addresses(&port);
     int r = compile_guest(&c, &port, &flows, err);
     nwf_vec_clear(&port.facts.macs);
+    nwf_vec_clear(&port.facts.addresses);
     nwf_error_clear(&port.mac_error);
     nwf_error_clear(&port.outdated);
     return r;

@@ -20,32 +20,45 @@
 /* Whose a setting is. */
 enum device { NOBODY, UPLINK, BRIDGE };
 
+/* Who routes there. */
+#define HOST 1u
+#define FLOWS 2u
+#define USERSPACE_FLOWS 4u
+
 struct setting {
     const char *before, *behind; /* Of the device's name. */
     enum device device;
     const char *value;
+    unsigned int where;
 };
 
 /* "all" counts for redirects as well as the device; other devices have their own.  IPv6's redirects
  * cannot be switched off, and take from what errors may be sent to a guest, as too large packets
- * and traceroute need them: the limit for all of them together stays. */
+ * and traceroute need them: the limit for all of them together stays.
+ *
+ * What the userspace datapath takes in by a NIC the kernel takes in as well, and with the host's
+ * address on it: it would forward and answer everything once more. */
 static const struct setting settings[] = {
-    {"net/ipv4/conf/", "/forwarding", UPLINK, "1"},
-    {"net/ipv4/conf/", "/forwarding", BRIDGE, "1"},
-    {"net/ipv4/conf/all/send_redirects", "", NOBODY, "0"},
-    {"net/ipv4/conf/", "/send_redirects", BRIDGE, "0"},
-    {"net/ipv4/conf/", "/accept_redirects", BRIDGE, "0"},
-    {"net/ipv6/conf/", "/accept_redirects", BRIDGE, "0"},
-    {"net/ipv6/conf/", "/accept_ra", BRIDGE, "0"},
-    {"net/ipv6/icmp/ratelimit", "", NOBODY, "0"},
-    {"net/ipv6/conf/all/forwarding", "", NOBODY, "1"},
-    {"net/ipv6/conf/", "/forwarding", UPLINK, "1"},
-    {"net/ipv6/conf/", "/forwarding", BRIDGE, "1"},
-    {"net/ipv6/conf/", "/proxy_ndp", UPLINK, "1"},
-    {"net/ipv6/conf/", "/proxy_ndp", BRIDGE, "1"},
-    {"net/ipv4/neigh/", "/proxy_delay", UPLINK, "0"},
-    {"net/ipv6/neigh/", "/proxy_delay", UPLINK, "0"},
-    {"net/ipv6/neigh/", "/proxy_delay", BRIDGE, "0"},
+    {"net/ipv4/conf/", "/forwarding", UPLINK, "1", HOST},
+    {"net/ipv4/conf/", "/forwarding", BRIDGE, "1", HOST | FLOWS},
+    {"net/ipv4/conf/all/send_redirects", "", NOBODY, "0", HOST | FLOWS},
+    {"net/ipv4/conf/", "/send_redirects", BRIDGE, "0", HOST | FLOWS},
+    {"net/ipv4/conf/", "/accept_redirects", BRIDGE, "0", HOST | FLOWS},
+    {"net/ipv6/conf/", "/accept_redirects", BRIDGE, "0", HOST | FLOWS},
+    {"net/ipv6/conf/", "/accept_ra", BRIDGE, "0", HOST},
+    {"net/ipv6/icmp/ratelimit", "", NOBODY, "0", HOST | FLOWS},
+    {"net/ipv6/conf/all/forwarding", "", NOBODY, "1", HOST | FLOWS},
+    {"net/ipv6/conf/", "/forwarding", UPLINK, "1", HOST},
+    {"net/ipv6/conf/", "/forwarding", BRIDGE, "1", HOST | FLOWS},
+    {"net/ipv6/conf/", "/proxy_ndp", UPLINK, "1", HOST},
+    {"net/ipv6/conf/", "/proxy_ndp", BRIDGE, "1", HOST | FLOWS},
+    {"net/ipv4/neigh/", "/proxy_delay", UPLINK, "0", HOST},
+    {"net/ipv6/neigh/", "/proxy_delay", UPLINK, "0", HOST},
+    {"net/ipv6/neigh/", "/proxy_delay", BRIDGE, "0", HOST | FLOWS},
+    {"net/ipv4/conf/", "/forwarding", UPLINK, "0", USERSPACE_FLOWS},
+    {"net/ipv4/conf/", "/arp_ignore", UPLINK, "8", USERSPACE_FLOWS},
+    {"net/ipv4/conf/", "/rp_filter", UPLINK, "1", USERSPACE_FLOWS},
+    {"net/ipv6/conf/", "/disable_ipv6", UPLINK, "1", USERSPACE_FLOWS},
 };
 
 #define N_SETTINGS (sizeof settings / sizeof settings[0])
@@ -102,32 +115,43 @@ add_advertisements(struct nwf_host *host, const struct nwf_host_device *device, 
 }
 
 static const char *
-name_of(enum device device, const char *bridge, const char *uplink)
+name_of(enum device device, const struct nwf_host_places *places)
 {
     switch (device) {
     case NOBODY:
         break;
     case UPLINK:
-        return uplink;
+        return places->uplink;
     case BRIDGE:
-        return bridge;
+        return places->bridge;
     }
     return "";
 }
 
-static void
-list_wanted(struct nwf_host *host, const char *bridge, const char *uplink, struct wanted_list *list)
+static unsigned int
+where_of(const struct nwf_host_places *places)
 {
+    if (!places->by_flows) {
+        return HOST;
+    }
+    return places->is_userspace ? FLOWS | USERSPACE_FLOWS : FLOWS;
+}
+
+static void
+list_wanted(struct nwf_host *host, const struct nwf_host_places *places, struct wanted_list *list)
+{
+    const char *wire = places->by_flows ? places->bridge : places->uplink;
+    unsigned int where = where_of(places);
     const struct nwf_host_defaults *routes = nwf_host_default_routes(host);
 
-    add_advertisements(host, nwf_host_device(host, uplink), true, list);
+    add_advertisements(host, nwf_host_device(host, wire), true, list);
     nwf_vec_foreach (route, routes) {
         add_advertisements(host, nwf_host_device_by_index(host, route->index), false, list);
     }
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &settings[i];
-        const char *name = name_of(s->device, bridge, uplink);
-        if (s->device == NOBODY || nwf_host_device(host, name)) {
+        const char *name = name_of(s->device, places);
+        if (s->where & where && (s->device == NOBODY || nwf_host_device(host, name))) {
             nwf_vec_push(list, (struct wanted){nwf_asprintf("%s%s%s", s->before, name, s->behind),
                                                s->value});
         }
@@ -136,17 +160,26 @@ list_wanted(struct nwf_host *host, const char *bridge, const char *uplink, struc
 
 /* ---- Notes. ---- */
 
-static bool
-has_path(const char *note, const char *path)
+/* The value that the note has of the setting: a new string, or NULL. */
+static char *
+find_value(const char *note, const char *path)
 {
     size_t n = strlen(path);
 
     for (const char *at = note; at && *at; at += strcspn(at, " "), at += *at == ' ') {
         if (!strncmp(at, path, n) && at[n] == '=') {
-            return true;
+            return nwf_strndup(at + n + 1, strcspn(at + n + 1, " "));
         }
     }
-    return false;
+    return NULL;
+}
+
+static bool
+has_path(const char *note, const char *path)
+{
+    char *value CLEANUP_FREE = find_value(note, path);
+
+    return value != NULL;
 }
 
 /* A kernel without IPv6 has none of its settings. */
@@ -157,7 +190,7 @@ differs(const struct wanted *wanted, char **ret_now)
 }
 
 char *
-nwf_host_settings_note(struct nwf_host *host, const char *bridge, const char *uplink,
+nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places *places,
                        const char *before)
 {
     struct wanted_list list CLEANUP(wanted_clear) = {.data = NULL};
@@ -165,7 +198,7 @@ nwf_host_settings_note(struct nwf_host *host, const char *bridge, const char *up
     bool any = false;
 
     ds_put_cstr(&note, before ? before : "");
-    list_wanted(host, bridge, uplink, &list);
+    list_wanted(host, places, &list);
     nwf_vec_foreach (wanted, &list) {
         char *now CLEANUP_FREE = NULL;
         if (!has_path(ds_cstr(&note), wanted->path) && differs(wanted, &now)) {
@@ -179,14 +212,14 @@ nwf_host_settings_note(struct nwf_host *host, const char *bridge, const char *up
 }
 
 void
-nwf_host_settings_each(struct nwf_host *host, const char *bridge, const char *uplink,
+nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *places,
                        void (*each)(const char *path, const char *now, const char *wanted,
                                     void *aux),
                        void *aux)
 {
     struct wanted_list list CLEANUP(wanted_clear) = {.data = NULL};
 
-    list_wanted(host, bridge, uplink, &list);
+    list_wanted(host, places, &list);
     nwf_vec_foreach (wanted, &list) {
         char *now CLEANUP_FREE = NULL;
         if (differs(wanted, &now)) {
@@ -197,15 +230,37 @@ nwf_host_settings_each(struct nwf_host *host, const char *bridge, const char *up
 
 /* ---- Doing it. ---- */
 
+/* A NIC that has left the bridge is the host's own again. */
+static void
+give_back_uplink(const struct nwf_host_places *places, const char *note)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        char *path CLEANUP_FREE = NULL, *before CLEANUP_FREE = NULL;
+
+        if (s->where & where_of(places) || !(s->where & USERSPACE_FLOWS)) {
+            continue;
+        }
+        path = nwf_asprintf("%s%s%s", s->before, places->uplink, s->behind);
+        before = find_value(note, path);
+        if (before && nwf_sysctl_equals(path, s->value)) {
+            (void) nwf_sysctl_write(path, before, NULL);
+        }
+    }
+}
+
 int
-nwf_host_settings_apply(struct nwf_host *host, const char *bridge, const char *uplink,
+nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places *places,
                         const char *note, bool *ret_missing, struct nwf_error *err)
 {
     struct wanted_list list CLEANUP(wanted_clear) = {.data = NULL};
     int r;
 
     *ret_missing = false;
-    list_wanted(host, bridge, uplink, &list);
+    if (places->by_flows && places->uplink) {
+        give_back_uplink(places, note);
+    }
+    list_wanted(host, places, &list);
     nwf_vec_foreach (wanted, &list) {
         char *now CLEANUP_FREE = NULL;
         if (!differs(wanted, &now)) {

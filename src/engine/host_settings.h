@@ -6,18 +6,25 @@
 
 #include "nwf/host.h"
 
+/* Whose settings. */
+struct nwf_host_places {
+    const char *bridge, *uplink;
+    bool by_flows;     /* Flows route. */
+    bool is_userspace; /* If so: the uplink is on the bridge, on the userspace datapath. */
+};
+
 /* A note is what NWF_BRIDGE_SETTINGS has.  Appends to the note 'before', which may be NULL, what is
  * about to be changed and not in it: a new string.  NULL: there is nothing to add. */
-char *nwf_host_settings_note(struct nwf_host *host, const char *bridge, const char *uplink,
+char *nwf_host_settings_note(struct nwf_host *host, const struct nwf_host_places *places,
                              const char *before);
 
 /* Makes those settings what they are to be that 'note' has, or that are so already.  *ret_missing:
  * there are others, and nothing was done about them. */
-int nwf_host_settings_apply(struct nwf_host *host, const char *bridge, const char *uplink,
+int nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places *places,
                             const char *note, bool *ret_missing, struct nwf_error *err);
 
 /* Calls each() for those that are not what they are to be. */
-void nwf_host_settings_each(struct nwf_host *host, const char *bridge, const char *uplink,
+void nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *places,
                             void (*each)(const char *path, const char *now, const char *wanted,
                                          void *aux),
                             void *aux);

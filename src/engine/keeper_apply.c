@@ -269,6 +269,7 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
         return r;
     }
     nwf_keeper_look_at_host(k);
+    nwf_keeper_look_around(k);
     if (!nwf_plan_is_dirty(&k->plan) && !k->foreign_changed && !k->is_fresh) {
         k->changes.n = 0;
         nwf_keeper_do_host_work(k);

@@ -56,6 +56,7 @@ void
 nwf_keeper_close_host(struct nwf_keeper *k)
 {
     k->plan.host = NULL;
+    nwf_keeper_forget_around(k);
     if (k->host) {
         nwf_host_close(TAKE_PTR(k->host));
     }
@@ -73,7 +74,7 @@ open_host(struct nwf_keeper *k)
     k->host_look_at = time_msec() + LOOK_MS;
     int r = nwf_host_open(k->plan.name, &k->host, &err);
     if (!r) {
-        nwf_host_set_uplink(k->host, k->plan.routed.uplink);
+        nwf_host_set_uplink(k->host, nwf_plan_wire(&k->plan));
         r = nwf_host_run(k->host, &err);
     }
     if (r) {
@@ -109,7 +110,7 @@ nwf_keeper_look_at_host(struct nwf_keeper *k)
         open_host(k);
         return;
     }
-    nwf_host_set_uplink(k->host, k->plan.routed.uplink);
+    nwf_host_set_uplink(k->host, nwf_plan_wire(&k->plan));
     if (nwf_host_run(k->host, &err)) {
         set_host_error(k, &err);
         nwf_keeper_close_host(k);
@@ -296,6 +297,7 @@ nwf_keeper_lose_host(struct nwf_keeper *k)
         return;
     }
     (void) nwf_keeper_find_note(k, &note);
+    nwf_wire_forget(k->plan.name);
     if (nwf_host_remove_all(k->host, &err)) {
         nwf_keeper_warn_of(k, &err);
     }
@@ -311,6 +313,7 @@ nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, const char *uplink, st
     const char *note = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS);
     int r;
 
+    nwf_wire_forget(bridge->name);
     if ((r = nwf_host_open(bridge->name, &host, err))) {
         return r;
     }
@@ -345,6 +348,10 @@ judge_bridge(struct nwf_keeper *k, struct nwf_error *err)
     if (!nwf_host_device(k->host, uplink)) {
         nwf_error_clear(err);
         nwf_error_set(err, -ENODEV, "the uplink %s: there is no such device now", uplink);
+    } else if (k->plan.routed.via == NWF_VIA_FLOWS && !nwf_plan_find_uplink(&k->plan)) {
+        nwf_error_clear(err);
+        nwf_error_set(err, -ENODEV, "the uplink %s is not on the bridge: nothing is routed",
+                      uplink);
     } else if (error->text) {
         nwf_error_clear(err);
         nwf_error_set(err, error->code, "%s", error->text);
@@ -386,7 +393,7 @@ nwf_keeper_host(struct nwf_keeper *k, struct nwf_error *err)
         give_back(k);
         return 0;
     }
-    nwf_host_set_uplink(k->host, k->plan.routed.uplink);
+    nwf_host_set_uplink(k->host, nwf_plan_wire(&k->plan));
     return do_work(k) ? 0 : -EAGAIN;
 }
 
@@ -412,7 +419,8 @@ nwf_keeper_do_host_work(struct nwf_keeper *k)
     }
     bool is_due = is_time(k);
     if (is_due) {
-        nwf_host_look_for_gateways(k->host, k->plan.routed.uplink);
+        nwf_host_look_for_gateways(k->host, nwf_plan_wire(&k->plan));
+        nwf_keeper_ask_routers(k);
         k->host_is_stale |= k->bridge_has_ipv6 != nwf_plan_bridge_has_ipv6(&k->plan);
     }
     if (is_due || nwf_keeper_has_host_work(k)) {

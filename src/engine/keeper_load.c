@@ -37,6 +37,7 @@ is_of_new_port(const struct nwf_keeper *k, const struct nwf_change *change)
     case NWF_COOKIE_DELIVER:
     case NWF_COOKIE_QUARANTINE:
     case NWF_COOKIE_PINNED:
+    case NWF_COOKIE_ROUTE:
         return change->kind == NWF_CHANGE_ADD && port && !nwf_image_count(&k->image, port);
     case NWF_COOKIE_FIXED:
     case NWF_COOKIE_TRUSTED:

@@ -182,7 +182,8 @@ is_learned(const struct nwf_flow *flow)
 {
     return (flow->cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC
            && nwf_owner_of(flow->cookie) == NWF_OWNER_FOREIGN
-           && (flow->table == NWF_TABLE_LEARNED || flow->table == NWF_TABLE_OFFENDERS);
+           && (flow->table == NWF_TABLE_LEARNED || flow->table == NWF_TABLE_OFFENDERS
+               || flow->table == NWF_TABLE_ROUTE_HEARD);
 }
 
 static void

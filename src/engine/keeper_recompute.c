@@ -20,6 +20,7 @@ compute_from_scratch(const struct nwf_keeper *k, struct nwf_plan *plan, struct n
         if (!strcmp(bridge->name, k->plan.name)) {
             nwf_plan_update(plan, bridge, k->sources, true);
             plan->zone_base = k->plan.zone_base;
+            nwf_routing_copy(&k->plan.routing, &plan->routing);
             nwf_vec_foreach (holder, &k->plan.holders) {
                 nwf_vec_push(&plan->holders, *holder);
             }

@@ -77,6 +77,7 @@ make_last_note(const struct nwf_keeper *k, bool was_asked, const char *before)
 bool
 nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
 {
+    const struct nwf_host_places places = nwf_plan_places(&k->plan);
     char *before CLEANUP_FREE = NULL;
     bool was_asked = k->needs_note;
 
@@ -88,9 +89,7 @@ nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
     if (!nwf_plan_is_host_routed(&k->plan)) {
         return make_last_note(k, was_asked, before);
     }
-    *ret_note = k->host
-                    ? nwf_host_settings_note(k->host, k->plan.name, k->plan.routed.uplink, before)
-                    : NULL;
+    *ret_note = k->host ? nwf_host_settings_note(k->host, &places, before) : NULL;
     if (*ret_note) {
         record_note(k, *ret_note);
     }
@@ -100,13 +99,13 @@ nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
 void
 nwf_keeper_apply_settings(struct nwf_keeper *k, struct nwf_error *err)
 {
+    const struct nwf_host_places places = nwf_plan_places(&k->plan);
     char *note CLEANUP_FREE = NULL;
     bool missing;
 
     if (!nwf_keeper_find_note(k, &note)) {
         return;
     }
-    (void) nwf_host_settings_apply(k->host, k->plan.name, k->plan.routed.uplink, note, &missing,
-                                   err);
+    (void) nwf_host_settings_apply(k->host, &places, note, &missing, err);
     k->needs_note |= missing && !k->options->once;
 }

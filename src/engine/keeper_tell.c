@@ -56,7 +56,8 @@ announce(const struct nwf_host_device *device, const struct nwf_addresses *addre
 static void
 announce_gateways(const struct nwf_keeper *k, const struct nwf_host_device *device)
 {
-    const struct nwf_address *own = nwf_host_main_address(k->host, k->plan.routed.uplink, AF_INET6);
+    const struct nwf_address *own =
+        nwf_host_main_address(k->host, nwf_plan_wire(&k->plan), AF_INET6);
     struct nwf_addresses gateways = {.data = NULL};
 
     nwf_plan_list_gateways(&k->plan, k->host, &gateways);
@@ -106,7 +107,7 @@ announce_guests(const struct nwf_keeper *k, const struct nwf_host_device *device
 static void
 look_at_uplink_mac(struct nwf_keeper *k)
 {
-    const struct nwf_host_device *device = nwf_host_device(k->host, k->plan.routed.uplink);
+    const struct nwf_host_device *device = nwf_host_device(k->host, nwf_plan_wire(&k->plan));
     const struct nwf_mac none = {.octets = {0}};
 
     if (!device || !device->up || !device->has_mac || same_mac(&device->mac, &k->uplink_mac)) {
@@ -137,7 +138,7 @@ nwf_keeper_look_for_obstacles(struct nwf_keeper *k)
         return;
     }
     k->advise_at = time_msec() + ADVISE_MS;
-    advice = nwf_firewall_obstacle(k->host, k->plan.name, k->plan.routed.uplink);
+    advice = nwf_firewall_obstacle(k->host, k->plan.name, nwf_plan_wire(&k->plan));
     if (advice ? k->plan.host_advice && !strcmp(advice, k->plan.host_advice)
                : !k->plan.host_advice) {
         return;

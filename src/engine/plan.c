@@ -23,6 +23,8 @@ nwf_owner_of(uint64_t cookie)
     case NWF_COOKIE_FROM_VM:
     case NWF_COOKIE_TO_VM:
         return nwf_cookie_port(cookie);
+    case NWF_COOKIE_ROUTE:
+        return nwf_cookie_port(cookie) ? nwf_cookie_port(cookie) : NWF_OWNER_UPLINK;
     case NWF_COOKIE_QUARANTINE: /* That of ports which nobody has looked at is shared. */
         return nwf_cookie_port(cookie) ? nwf_cookie_port(cookie) : NWF_OWNER_SHARED;
     case NWF_COOKIE_PENDING:
@@ -81,6 +83,7 @@ facts_clear(struct nwf_port *facts)
     nwf_vec_clear(&facts->bond);
     nwf_vec_clear(&facts->nics);
     nwf_vec_clear(&facts->macs);
+    nwf_vec_clear(&facts->addresses);
     nwf_vlan_clear(&facts->vlan);
 }
 
@@ -261,17 +264,33 @@ nwf_plan_finish(struct nwf_plan *plan)
     nwf_vec_clear(&plan->gone);
     nwf_vec_clear(&plan->holders);
     nwf_routed_config_clear(&plan->routed);
+    nwf_routing_clear(&plan->routing);
+    nwf_error_clear(&plan->unguarded);
     nwf_error_clear(&plan->host_error);
     free(plan->host_advice);
     nwf_vec_clear(&plan->isolated);
     free(plan->host_note);
-    nwf_error_clear(&plan->unguarded);
     free(plan->settings);
     free(plan->status);
     free(plan->datapath);
     free(plan->no_limits);
     free(plan->no_meters);
     free(plan->name);
+}
+
+/* Guests' own flows know of it only whether the datapath can answer in the host's place. */
+void
+nwf_plan_set_routing(struct nwf_plan *plan, struct nwf_routing *routing)
+{
+    if (nwf_routing_equals(&plan->routing, routing)) {
+        nwf_routing_clear(routing);
+        return;
+    }
+    plan->uplink_dirty = true;
+    plan->all_dirty |= plan->routing.answers_nd != routing->answers_nd;
+    nwf_routing_clear(&plan->routing);
+    plan->routing = *routing;
+    memset(routing, 0, sizeof *routing);
 }
 
 void
@@ -289,6 +308,8 @@ nwf_plan_dirty_owner(struct nwf_plan *plan, nwf_owner owner)
         plan->shared_dirty = true;
     } else if (owner == NWF_OWNER_FIXED) {
         plan->fixed_dirty = true;
+    } else if (owner == NWF_OWNER_UPLINK) {
+        plan->uplink_dirty = true;
     } else if (owner <= UINT16_MAX) {
         nwf_vec_foreach (port, &plan->ports) {
             if ((*port)->config.ofport == owner) {
@@ -305,7 +326,7 @@ bool
 nwf_plan_is_dirty(const struct nwf_plan *plan)
 {
     if (plan->all_dirty || plan->claims_dirty || plan->shared_dirty || plan->fixed_dirty
-        || plan->gone.n) {
+        || plan->uplink_dirty || plan->gone.n) {
         return true;
     }
     nwf_vec_foreach (port, &plan->ports) {

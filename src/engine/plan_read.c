@@ -157,6 +157,14 @@ read_trusted(const struct nwf_ovs_port *from, struct nwf_port_config *config)
     list_bond(from, config);
 }
 
+/* Whether flows route to the provider's network by the port. */
+static bool
+is_uplink(const struct nwf_routed_config *routed, const struct nwf_ovs_port *port)
+{
+    return routed->is_routed && routed->via == NWF_VIA_FLOWS && routed->uplink
+           && (!strcmp(routed->uplink, port->name) || !strcmp(routed->uplink, port->port_name));
+}
+
 static void
 read_config(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
             const struct nwf_ovs_port *from, const struct nwf_sources *sources,
@@ -180,6 +188,7 @@ read_config(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     ret->vlan = nwf_vlan_copy(&from->vlan);
     ret->is_mirror_output = from->is_mirror_output;
     ret->is_patch = from->is_patch;
+    ret->is_uplink = trusted && is_uplink(&plan->routed, from);
     if (trusted) {
         read_trusted(from, ret);
     } else if (r) {
@@ -225,11 +234,13 @@ read_settings(struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge)
     plan->spanning_tree = bridge->spanning_tree;
     nwf_routed_config_clear(&plan->routed);
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &plan->routed, NULL);
-    (void) set_text(&plan->host_note,
-                    nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS));
+    plan->is_userspace = bridge->userspace;
+    plan->bridge.routing = nwf_plan_routes(plan) ? &plan->routing : NULL;
     plan->bridge.has_guards = nwf_routed_has_guards(&plan->routed);
     plan->bridge.guard_macs = &plan->routed.guard_macs;
     plan->normal_why = bridge->normal_why;
+    (void) set_text(&plan->host_note,
+                    nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS));
     (void) set_text(&plan->datapath, datapath);
 }
 

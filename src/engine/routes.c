@@ -25,7 +25,35 @@ static const struct nwf_address router = {
 bool
 nwf_plan_is_host_routed(const struct nwf_plan *plan)
 {
-    return plan->routed.is_routed && plan->routed.via == NWF_VIA_HOST;
+    return plan->routed.is_routed;
+}
+
+const char *
+nwf_plan_wire(const struct nwf_plan *plan)
+{
+    return plan->routed.via == NWF_VIA_FLOWS ? plan->name : plan->routed.uplink;
+}
+
+const struct nwf_plan_port *
+nwf_plan_find_uplink(const struct nwf_plan *plan)
+{
+    nwf_vec_foreach (port, &plan->ports) {
+        if ((*port)->config.is_uplink && (*port)->config.ofport) {
+            return *port;
+        }
+    }
+    return NULL;
+}
+
+struct nwf_host_places
+nwf_plan_places(const struct nwf_plan *plan)
+{
+    return (struct nwf_host_places){
+        .bridge = plan->name,
+        .uplink = plan->routed.uplink,
+        .by_flows = plan->routed.via == NWF_VIA_FLOWS,
+        .is_userspace = plan->is_userspace && nwf_plan_find_uplink(plan),
+    };
 }
 
 /* ---- A guest's addresses. ---- */
@@ -77,6 +105,17 @@ is_local(const struct nwf_address *address)
     }
     return b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || !address->prefix_len
            || (!memcmp(b, (const uint8_t[15]){0}, 15) && b[15] <= 1);
+}
+
+void
+nwf_plan_set_route_facts(struct nwf_plan_port *port)
+{
+    nwf_vec_clear(&port->facts.addresses);
+    nwf_vec_foreach (address, &port->addresses) {
+        if (!is_local(address)) {
+            nwf_vec_push(&port->facts.addresses, *address);
+        }
+    }
 }
 
 /* ---- Whose they are. ---- */
@@ -263,8 +302,9 @@ nwf_plan_collect_isolated(struct nwf_plan *plan)
 static const struct nwf_address *
 main_address(const struct nwf_plan *plan, const struct nwf_host *host, int family)
 {
-    return host && plan->routed.uplink ? nwf_host_main_address(host, plan->routed.uplink, family)
-                                       : NULL;
+    const char *wire = nwf_plan_wire(plan);
+
+    return host && wire ? nwf_host_main_address(host, wire, family) : NULL;
 }
 
 void
@@ -293,6 +333,7 @@ nwf_plan_list_routes(const struct nwf_plan *plan, const struct nwf_plan_port *po
                      struct nwf_host_items *ret, const char **ret_cause)
 {
     const struct nwf_macs *macs = &port->facts.macs;
+    bool answers = plan->routed.via == NWF_VIA_HOST || !plan->is_userspace;
 
     *ret_cause = NULL;
     if (port->role != NWF_GUEST || !port->addresses.n) {
@@ -305,7 +346,7 @@ nwf_plan_list_routes(const struct nwf_plan *plan, const struct nwf_plan_port *po
     }
     nwf_vec_foreach (address, &port->addresses) {
         if (!*ret_cause && !is_local(address)) {
-            nwf_host_items_add_guest(ret, plan->name, plan->routed.uplink, address,
+            nwf_host_items_add_guest(ret, plan->name, answers ? nwf_plan_wire(plan) : NULL, address,
                                      &macs->data[port->facts.own_mac]);
         }
     }
@@ -321,6 +362,26 @@ gateway_kind(const struct nwf_host *host, const struct nwf_address *gateway)
     return gateway->family == AF_INET6 && nwf_host_has_address(host, gateway, &device)
                ? NWF_HOST_PROXY
                : NWF_HOST_ADDRESS;
+}
+
+/* Where flows route, a router's link-local address is answered for without being the host's: the
+ * provider's own may be the same, and is reached by the same device.  The kernel does so if flows
+ * cannot. */
+static void
+add_gateway(const struct nwf_plan *plan, const struct nwf_host *host,
+            const struct nwf_address *gateway, struct nwf_host_items *ret)
+{
+    const char *device;
+
+    if (plan->routed.via == NWF_VIA_HOST) {
+        nwf_host_items_add(ret, gateway_kind(host, gateway), plan->name, gateway);
+    } else if (!nwf_address_is_link_local(gateway)) {
+        if (!host || !nwf_host_has_address(host, gateway, &device)) {
+            nwf_host_items_add(ret, NWF_HOST_ADDRESS, plan->name, gateway);
+        }
+    } else if (!plan->is_userspace) {
+        nwf_host_items_add(ret, NWF_HOST_PROXY, plan->name, gateway);
+    }
 }
 
 bool
@@ -343,10 +404,10 @@ nwf_plan_list_bridge_items(const struct nwf_plan *plan, const struct nwf_host *h
     nwf_host_items_add(ret, NWF_HOST_UP, plan->name, NULL);
     nwf_vec_foreach (gateway, &gateways) {
         if (has_ipv6 || !nwf_address_equals(gateway, &router)) {
-            nwf_host_items_add(ret, gateway_kind(host, gateway), plan->name, gateway);
+            add_gateway(plan, host, gateway, ret);
         }
     }
-    if (own && has_ipv6) {
+    if (own && has_ipv6 && plan->routed.via == NWF_VIA_HOST) {
         nwf_host_items_add(ret, NWF_HOST_PROXY, plan->name, own);
     }
     nwf_vec_clear(&gateways);

@@ -5,14 +5,27 @@
 #ifndef NWF_ENGINE_ROUTES_H
 #define NWF_ENGINE_ROUTES_H
 
+#include "host_settings.h"
 #include "nwf/host.h"
 #include "plan.h"
 
-/* Whether the host's kernel routes to the bridge's guests. */
+/* Whether the host's kernel has a part in what is routed to the bridge's guests. */
 bool nwf_plan_is_host_routed(const struct nwf_plan *plan);
+
+/* The device by which the host itself reaches the provider's network. */
+const char *nwf_plan_wire(const struct nwf_plan *plan);
+
+/* Whose settings count. */
+struct nwf_host_places nwf_plan_places(const struct nwf_plan *plan);
+
+/* The port of the bridge that is the uplink of flows that route; NULL: there is none. */
+const struct nwf_plan_port *nwf_plan_find_uplink(const struct nwf_plan *plan);
 
 /* The addresses out of the port's binding. */
 void nwf_plan_read_routes(struct nwf_plan_port *port);
+
+/* Those of them that can be routed, into its facts. */
+void nwf_plan_set_route_facts(struct nwf_plan_port *port);
 
 bool nwf_addresses_equal(const struct nwf_addresses *a, const struct nwf_addresses *b);
 

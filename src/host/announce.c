@@ -40,7 +40,8 @@ put_ethernet(uint8_t *at, const uint8_t to[6], const struct nwf_mac *from, uint1
 }
 
 static size_t
-arp_frame(const struct nwf_mac *mac, const struct nwf_address *address, uint8_t *frame)
+arp_frame(const struct nwf_mac *mac, const struct nwf_address *address,
+          const struct nwf_address *target, uint8_t *frame)
 {
     static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     static const uint8_t request[8] = {0, 1, 8, 0, 6, 4, 0, 1};
@@ -51,7 +52,7 @@ arp_frame(const struct nwf_mac *mac, const struct nwf_address *address, uint8_t 
     at = put(at, mac, sizeof *mac);
     at = put(at, address->bytes, 4);
     at = put(at, &nobody, sizeof nobody);
-    (void) put(at, address->bytes, 4);
+    (void) put(at, target->bytes, 4);
     return ETHERNET_SIZE + ARP_SIZE;
 }
 
@@ -112,7 +113,7 @@ size_t
 nwf_announce_frame(const struct nwf_mac *mac, const struct nwf_address *address,
                    uint8_t frame[NWF_ANNOUNCE_MAX])
 {
-    return address->family == AF_INET ? arp_frame(mac, address, frame)
+    return address->family == AF_INET ? arp_frame(mac, address, address, frame)
                                       : advert_frame(mac, address, frame);
 }
 
@@ -124,6 +125,9 @@ nwf_solicit_frame(const struct nwf_mac *mac, const struct nwf_address *source,
     const uint8_t group[16] = {0xff, 2, [11] = 1, 0xff, t[13], t[14], t[15]};
     struct discovery d = {.option = {ND_OPT_SOURCE_LINKADDR}};
 
+    if (target->family == AF_INET) {
+        return arp_frame(mac, source, target, frame);
+    }
     d.message.nd_na_type = ND_NEIGHBOR_SOLICIT;
     memcpy(&d.message.nd_na_target, t, sizeof d.message.nd_na_target);
     return discovery_frame(mac, source->bytes, group, &d, frame);

@@ -272,6 +272,10 @@ nwf_host_run(struct nwf_host *host, struct nwf_error *err)
         return nwf_error_set(err, r, "rtnetlink: notifications: %s", strerror(-r));
     }
     host->needs_dump |= r == -ENOBUFS;
+    if (host->rises_at && time_msec() >= host->rises_at) {
+        host->rises_at = 0;
+        host->needs_dump = true;
+    }
     if (host->needs_dump) {
         if ((r = nwf_host_dump(host, err))) {
             return r;
@@ -288,6 +292,9 @@ nwf_host_wait(const struct nwf_host *host)
 {
     poll_fd_wait(nwf_netlink_fd(&host->monitor), POLLIN);
     poll_timer_wait_until(MIN(host->look_at, host->retry_at));
+    if (host->rises_at) {
+        poll_timer_wait_until(host->rises_at);
+    }
     if (nwf_host_is_dirty(host)) {
         poll_immediate_wake();
     }

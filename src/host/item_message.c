@@ -349,6 +349,8 @@ nwf_device_read(const struct nlmsghdr *message, struct nwf_host_device *ret, boo
     if (mac) {
         memcpy(&ret->mac, mac, sizeof ret->mac);
     }
+    const uint32_t *mtu = nwf_netlink_data(attributes[IFLA_MTU], sizeof *mtu);
+    ret->mtu = mtu ? *mtu : 0;
     ret->master = master ? *master : 0;
     *ret_gone = message->nlmsg_type == RTM_DELLINK;
     return true;

@@ -13,6 +13,12 @@
 
 #include "state.h"
 
+#include "lib/timeval.h"
+
+/* Open vSwitch takes the bridge's device down to give it another Ethernet address.  Who sets it up
+ * in between makes the kernel keep a link-local address of the old one. */
+#define RISE_MS 300
+
 /* ---- Devices. ---- */
 
 static bool
@@ -26,7 +32,17 @@ static bool
 same_device(const struct nwf_host_device *a, const struct nwf_host_device *b)
 {
     return !strcmp(a->name, b->name) && a->up == b->up && a->has_mac == b->has_mac
-           && a->master == b->master && !memcmp(&a->mac, &b->mac, sizeof a->mac);
+           && a->master == b->master && a->mtu == b->mtu
+           && !memcmp(&a->mac, &b->mac, sizeof a->mac);
+}
+
+/* A new device is nobody's to set up but ours. */
+static void
+note_bridge(struct nwf_host *host, const struct nwf_host_device *device,
+            const struct nwf_host_device *known, bool gone)
+{
+    host->n_falls += gone || !device->up;
+    host->rises_at = !gone && !device->up && known && known->up ? time_msec() + RISE_MS : 0;
 }
 
 /* The kernel removes routes of a device that goes down without a word. */
@@ -37,6 +53,9 @@ take_device(struct nwf_host *host, const struct nwf_host_device *device, bool go
 
     if (gone ? !known : known && same_device(known, device)) {
         return;
+    }
+    if (!strcmp(device->name, host->bridge)) {
+        note_bridge(host, device, known, gone);
     }
     if (concerns(host, device) || (known && concerns(host, known))) {
         host->needs_dump = true;
@@ -187,6 +206,7 @@ nwf_host_take(const struct nlmsghdr *message, void *host_)
     struct nwf_host_news news;
     bool gone;
 
+    nwf_host_note_around(host, message);
     host->defaults_known &= !is_default_route(message);
     if (nwf_device_read(message, &device, &gone)) {
         take_device(host, &device, gone);

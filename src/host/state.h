@@ -6,6 +6,7 @@
 
 #include "item.h"
 #include "nwf/host.h"
+#include "nwf/routing.h"
 
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
@@ -56,7 +57,9 @@ struct nwf_host {
     bool needs_dump;
     bool is_complete;
     bool has_news;
-    unsigned int seqno;
+    unsigned int seqno, around_seqno, n_falls;
+    long long int rises_at; /* Until when the bridge's device may be down; 0: it is up. */
+    struct nwf_address routers[NWF_N_ROUTED]; /* As nwf_host_look_around() has found them. */
     size_t n_repairs;
     long long int retry_at; /* The first of the owners'; LLONG_MAX: none. */
     long long int look_at;  /* When proxies, of which the kernel does not tell, are looked at. */
@@ -90,6 +93,10 @@ void nwf_host_take_item(struct nwf_host *host, const struct nwf_host_news *news)
 
 /* Nobody wants it any more. */
 void nwf_entry_orphan(struct nwf_host *host, struct nwf_host_entry *entry);
+
+/* ---- Surroundings; see surroundings.c. ---- */
+
+void nwf_host_note_around(struct nwf_host *host, const struct nlmsghdr *message);
 
 /* ---- Devices; see device.c. ---- */
 

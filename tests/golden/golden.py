@@ -58,6 +58,12 @@ BRIDGES = {
     "isolated-audit": ([TWO[0] | {"isolated": True}], UPLINK + ["--audit"]),
     "limits": ([TWO[0] | {"limits": {"broadcast": 100, "arp": 50}},
                 TWO[1] | {"limits": {"arp": 5}}], UPLINK + ["--tag=vnet1=5"]),
+    "routed": ([TWO[0] | {"parameters": {"IP": ["192.0.2.5", "10.0.0.5"],
+                                          "IPV6": ["2001:db8::5", "2001:db8:5::/64"]}}],
+               UPLINK + ["--guard=eth0=02:00:00:00:00:0a", "--uplink=eth0",
+                         "--own-mac=02:00:00:00:00:0a",
+                         "--gateway-mac=02:00:00:00:00:fe",
+                         "--own-address=192.0.2.1,2001:db8::1"]),
     "guarded": (TWO[:1], UPLINK + ["--own-mac=02:aa:00:00:00:01", "--guard=eth0=02:aa:00:00:00:01",
                                    "--guard-mac=00:50:56:00:00:07,00:50:56:00:00:08/192.0.2.8,"
                                    "00:50:56:00:00:08/2001:db8:8::/64,00:50:56:00:00:09@4000"]),

@@ -7,6 +7,10 @@ libvirt    libvirtd and Linux bridges: the reference implementation of network f
 vm         virtual machines, whose only program is guest.c
 hosts      several hosts, each with a network and daemons of its own
 host       the host itself as one more party on the wire
+provider   a provider of rented servers: its router, the world behind it, and its switch port, which
+           keeps a list of frames that it complains about (provider_node, provider_port)
+routed     such a server, its bridge and guests; who reaches whom (routed_probe, routed_monitor),
+           guests that forge (routed_spoof), what a host is set up like (routed_state)
 netfilter  the kernel's connections and rules, shown and forgotten
 wire       ports (veth pairs), and the exchange of frames between them
 frames     frames, byte by byte

@@ -15,6 +15,7 @@
 #include "item.h"
 #include "nwf/announce.h"
 #include "nwf/host.h"
+#include "nwf/surroundings.h"
 #include "nwf/sysctl.h"
 #include "nwf/text.h"
 
@@ -293,6 +294,10 @@ test_comes_again(void **state)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         ip("%s", commands[i]);
         settle(host);
+        if (strstr(commands[i], "down")) { /* Whoever took it down may set it up himself. */
+            usleep(400000);
+            settle(host);
+        }
         print_message("%s\n", commands[i]);
         expect_guest(true);
         expect_bridge(true);
@@ -564,6 +569,50 @@ test_frames(void **state)
     assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
 }
 
+/* Where the kernel's routes lead, and who its routers are. */
+static void
+test_surroundings(void **state)
+{
+    struct nwf_host *host CLEANUP(nwf_host_cleanup) = start();
+    struct nwf_surroundings around CLEANUP(nwf_surroundings_clear) = {.inwards.data = NULL};
+    struct nwf_error err = NWF_ERROR_INIT;
+    const struct nwf_mac router = {{0x02, 0, 0, 0, 0, 0xfe}};
+    bool has_own = false, has_net = false, has_guest = false;
+
+    (void) state;
+    ip("route add default via 203.0.113.1 dev up0");
+    ip("route add 198.51.100.0/24 via 203.0.113.2");
+    ip("neigh replace 203.0.113.1 lladdr 02:00:00:00:00:fe dev up0 nud reachable");
+    settle(host);
+    unsigned int before = nwf_host_around_seqno(host);
+    expect_ok(nwf_host_look_around(host, "up0", &around, &err), &err);
+    assert_true(around.routers[NWF_ROUTED_IP].is_known && around.routers[NWF_ROUTED_IP].at.has_mac);
+    assert_memory_equal(&around.routers[NWF_ROUTED_IP].at.mac, &router, sizeof router);
+    assert_false(around.routers[NWF_ROUTED_IPV6].is_known);
+    nwf_vec_foreach (inward, &around.inwards) {
+        char *text CLEANUP_FREE = nwf_address_format(&inward->address);
+        has_own |= !strcmp(text, "203.0.113.10") && inward->is_own;
+        has_net |= !strcmp(text, "198.51.100.0/24") && !inward->is_own;
+        has_guest |= !strcmp(text, "192.0.2.5");
+    }
+    expect(has_own && has_net && !has_guest, "own: %d, net: %d, guest: %d", has_own, has_net,
+           has_guest);
+
+    ip("neigh replace 203.0.113.1 lladdr 02:00:00:00:00:fd dev up0 nud reachable");
+    settle(host);
+    expect(nwf_host_around_seqno(host) != before, "another router is not noticed");
+    nwf_surroundings_clear(&around);
+    expect_ok(nwf_host_look_around(host, "up0", &around, &err), &err);
+    assert_int_equal(around.routers[NWF_ROUTED_IP].at.mac.octets[5], 0xfd);
+    ip("neigh delete 203.0.113.1 dev up0");
+    settle(host);
+    nwf_surroundings_clear(&around);
+    expect_ok(nwf_host_look_around(host, "br0", &around, &err), &err);
+    expect(!around.routers[NWF_ROUTED_IP].is_known, "a router by another device");
+    ip("route delete default");
+    ip("route delete 198.51.100.0/24");
+}
+
 int
 main(void)
 {
@@ -580,6 +629,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_surroundings, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

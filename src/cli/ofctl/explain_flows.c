@@ -232,6 +232,8 @@ port_text(uint8_t table, uint64_t cookie)
         return "its own address was seen there";
     case NWF_COOKIE_LEARNED:
         return "an address that was seen there";
+    case NWF_COOKIE_ROUTE:
+        return nwf_cookie_port(cookie) ? "where it is routed" : "routing by flows";
     case NWF_COOKIE_GUARD:
         return "the uplink guard";
     case NWF_COOKIE_OFFENDER:
