@@ -4,7 +4,8 @@
     class World: provider, server, guests; reach(), expect_clean(), ...
 
 The matrix of endpoints: every address of every guest, the host, the router, two places in the world
-(one behind a smaller MTU) and a neighbour in the provider's subnet, in both directions.
+(one behind a smaller MTU) and a neighbour in the provider's subnet, in both directions.  SEED=N has
+the guests forge in another order.
 """
 
 import os
@@ -87,7 +88,8 @@ class World:
         provider = self.provider
         around = Surroundings(p.NIC_MAC, device_mac(BRIDGE), p.ROUTER_MAC, provider.gateway4, provider.gateway6,
                               provider.main4, provider.main6, *p.WORLD)
-        self.spoofer = Spoofer(list(self.guests.values()), around, **more)
+        seed = int(os.environ.get("SEED", "1"))
+        self.spoofer = Spoofer(list(self.guests.values()), around, seed=seed, **more)
 
     def spoof_anew(self, **more):
         """What the forgeries did until now is of no interest."""
