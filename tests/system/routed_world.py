@@ -13,6 +13,7 @@ import time
 
 from lab import provider as p
 from lab.netns import LabError, run
+from lab.provider_node import forget_neighbours
 from lab.provider_port import show as show_frames
 from lab.routed import BRIDGE, Guest, Server, device_mac, stop_all
 from lab.routed_monitor import Monitor
@@ -92,8 +93,10 @@ class World:
         self.spoofer = Spoofer(list(self.guests.values()), around, seed=seed, **more)
 
     def spoof_anew(self, **more):
-        """What the forgeries did until now is of no interest."""
+        """What the forgeries did until now is of no interest, nor what guests believe for it."""
         self.spoofer.stop()
+        for guest in self.guests.values():
+            forget_neighbours(guest.node, guest.interface)
         self.spoof(**more)
 
     def unwatch(self):
