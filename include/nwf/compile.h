@@ -131,8 +131,8 @@ void nwf_compile_bridge(struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 void nwf_compile_routing(const struct nwf_bridge *bridge, struct nwf_flow_set *flows);
 
 /* Adds what is the bridge's, whatever ports it has: the pipeline's flows out of 'text'
- * (flows/pipeline.flows), those that its settings ask for, and what guests need that are as large as
- * 'most': a drop at the end of each table of stages in use, and comparisons. */
+ * (flows/pipeline.flows), those that its settings ask for, and what guests need that are as large
+ * as 'most': a drop at the end of each table of stages in use, and comparisons. */
 int nwf_compile_fixed(const struct nwf_bridge *bridge, const char *name, const char *text,
                       const struct nwf_guest_size *most, struct nwf_flow_set *flows,
                       struct nwf_error *err);

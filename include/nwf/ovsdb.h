@@ -202,7 +202,10 @@ void nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 void nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
 /* Sets them for a bridge of which it is noted what they were. */
 void nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge);
-/* Gives the bridge this address, and notes the one that it had; NULL: it gets that back. */
+/* Gives the bridge this address. */
+void nwf_txn_set_hwaddr(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
+                        const char *hwaddr);
+/* The same, and notes the one that it had; NULL: it gets that back. */
 void nwf_txn_pin_address(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
                          const char *hwaddr);
 /* Puts a port onto the bridge, with one Interface of that name and those tags; 'vlan' is its

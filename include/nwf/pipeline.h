@@ -11,6 +11,7 @@
 enum nwf_table {
     NWF_TABLE_CLASSIFY = 0,
     NWF_TABLE_LIMITS = 1,   /* First of NWF_N_TABLE_LIMITS. */
+    NWF_TABLE_BEFORE = 3,   /* An operator's own: before guests' filters. */
     NWF_TABLE_FROM_VM = 10, /* First of NWF_MAX_STAGES. */
     NWF_TABLE_SENDER = 99,
     NWF_TABLE_FORWARD = 100,
@@ -28,6 +29,8 @@ enum nwf_table {
     NWF_TABLE_GUARD_SENDER = 205,
     NWF_TABLE_OFFENDERS = 206,
     NWF_TABLE_LEAVE = 207,
+    NWF_TABLE_BEHIND = 210, /* An operator's own: behind filters, before FORWARD; */
+    NWF_TABLE_UPLINK = 211, /* and of what a guarded uplink is about to get. */
     /* Of bridges whose flows route, see src/compile/route.c. */
     NWF_TABLE_ROUTE_ARP = 212,
     NWF_TABLE_ROUTE_ND = 213,
@@ -63,6 +66,14 @@ enum nwf_table {
 
 /* Limits of what a guest sends, whatever its filter says of it: a table each. */
 #define NWF_N_TABLE_LIMITS 2
+
+/* Whether an operator's own flows have their place there, above the one of ours that goes on:
+ * flows/pipeline.flows says what they may do. */
+static inline bool
+nwf_is_table_of_operator(uint8_t table)
+{
+    return table == NWF_TABLE_BEFORE || table == NWF_TABLE_BEHIND || table == NWF_TABLE_UPLINK;
+}
 
 /* Tables of one direction's stages. */
 #define NWF_MAX_STAGES 89

@@ -7,6 +7,7 @@ import sys
 import bench_daemon
 import bench_flood
 import bench_learning
+import bench_ofctl
 import bench_others
 import bench_packets
 import bench_ports
@@ -16,8 +17,7 @@ from lab.lab import main
 
 PARTS = {"ports": bench_ports, "daemon": bench_daemon, "rules": bench_rules,
          "packets": bench_packets, "learning": bench_learning, "flood": bench_flood,
-         "routed": bench_routed,
-         "others": bench_others}
+         "routed": bench_routed, "ofctl": bench_ofctl, "others": bench_others}
 SIZES = {"ports": "1000,10000", "daemon": "10,500,1000,5000", "others": "10,500"}  # of --ports
 
 

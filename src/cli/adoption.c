@@ -12,6 +12,7 @@
 #include "nwf/nic_lock.h"
 #include "nwf/sysctl.h"
 #include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 
 #include "lib/timeval.h"
@@ -26,15 +27,25 @@ void
 nwf_adoption_clear(struct nwf_adoption *adoption)
 {
     free(adoption->nic);
-    free(adoption->has_ipv6);
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        free(adoption->before[i]);
+    }
     nwf_moved_clear(&adoption->moved);
     memset(adoption, 0, sizeof *adoption);
 }
 
-static char *
-ipv6_setting(const char *nic)
+/* The kernel goes on to hear what arrives at the NIC where Open vSwitch's userspace datapath reads
+ * it.  With these it takes nothing of that for its own: no IPv6, and of IPv4 only what comes from
+ * where it would send by the NIC, which is nowhere. */
+const struct nwf_nic_setting nwf_nic_settings[NWF_N_NIC_SETTINGS] = {
+    {"disable_ipv6", "ipv6", "1"},
+    {"rp_filter", "ipv4", "1"},
+};
+
+char *
+nwf_nic_setting_path(const struct nwf_nic_setting *setting, const char *nic)
 {
-    return nwf_asprintf("net/ipv6/conf/%s/disable_ipv6", nic);
+    return nwf_asprintf("net/%s/conf/%s/%s", setting->family, nic, setting->name);
 }
 
 static bool
@@ -59,7 +70,6 @@ int
 nwf_adoption_plan(const struct nwf_ovs_bridge *bridge, const char *nic, struct nwf_adoption *ret,
                   struct nwf_error *err)
 {
-    char *path CLEANUP_FREE = ipv6_setting(nic);
     int r;
 
     memset(ret, 0, sizeof *ret);
@@ -72,7 +82,10 @@ nwf_adoption_plan(const struct nwf_ovs_bridge *bridge, const char *nic, struct n
     ret->nic = nwf_strdup(nic);
     ret->joins = !has_port(bridge, nic);
     ret->lifts = !nwf_device_is_up(bridge->name);
-    (void) nwf_sysctl_read(path, &ret->has_ipv6, NULL);
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        char *path CLEANUP_FREE = nwf_nic_setting_path(&nwf_nic_settings[i], nic);
+        (void) nwf_sysctl_read(path, &ret->before[i], NULL);
+    }
     return 0;
 }
 
@@ -82,10 +95,34 @@ char *
 nwf_adoption_format(const struct nwf_adoption *a)
 {
     char *moved CLEANUP_FREE = nwf_moved_format(&a->moved);
+    struct ds s = DS_EMPTY_INITIALIZER;
 
-    return nwf_asprintf("nic %s%s%s%s%s; %s", a->nic, a->joins ? " joins" : "",
-                        a->lifts ? " lifts" : "", a->has_ipv6 ? " disable_ipv6 " : "",
-                        a->has_ipv6 ? a->has_ipv6 : "", moved);
+    ds_put_format(&s, "nic %s%s%s", a->nic, a->joins ? " joins" : "", a->lifts ? " lifts" : "");
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        if (a->before[i]) {
+            ds_put_format(&s, " %s %s", nwf_nic_settings[i].name, a->before[i]);
+        }
+    }
+    ds_put_format(&s, "; %s", moved);
+    return ds_steal_cstr(&s);
+}
+
+/* A setting's name has its value behind it. */
+static bool
+parse_setting(const char *name, const char *value, struct nwf_adoption *ret)
+{
+    int64_t n;
+
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        if (!strcmp(name, nwf_nic_settings[i].name) && !ret->before[i]) {
+            if (!value || !nwf_parse_int(value, 0, 9, &n)) {
+                return false;
+            }
+            ret->before[i] = nwf_strdup(value);
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool
@@ -102,12 +139,7 @@ parse_head(char *text, struct nwf_adoption *ret)
             ret->joins = true;
         } else if (!strcmp(word, "lifts")) {
             ret->lifts = true;
-        } else if (!strcmp(word, "disable_ipv6") && !ret->has_ipv6) {
-            if (!(word = strtok_r(NULL, " ", &rest)) || (strcmp(word, "0") && strcmp(word, "1"))) {
-                return false;
-            }
-            ret->has_ipv6 = nwf_strdup(word);
-        } else {
+        } else if (!parse_setting(word, strtok_r(NULL, " ", &rest), ret)) {
             return false;
         }
     }
@@ -177,13 +209,21 @@ await_mac(const char *bridge, const char *nic, struct nwf_error *err)
     }
 }
 
-/* On the NIC the kernel would use IPv6 addresses of its own, beside the bridge's device. */
+/* Sets them as they shall be, or back; the first error counts. */
 static int
-set_ipv6(const struct nwf_adoption *a, const char *value, struct nwf_error *err)
+set_all(const struct nwf_adoption *a, bool back, struct nwf_error *err)
 {
-    char *path CLEANUP_FREE = ipv6_setting(a->nic);
+    int first = 0;
 
-    return a->has_ipv6 && !nwf_sysctl_equals(path, value) ? nwf_sysctl_write(path, value, err) : 0;
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        char *path CLEANUP_FREE = nwf_nic_setting_path(&nwf_nic_settings[i], a->nic);
+        const char *value = back ? a->before[i] : nwf_nic_settings[i].value;
+        if (a->before[i] && !nwf_sysctl_equals(path, value)) {
+            int r = nwf_sysctl_write(path, value, first ? NULL : err);
+            first = first ? first : r;
+        }
+    }
+    return first;
 }
 
 int
@@ -192,7 +232,7 @@ nwf_adoption_move(const char *bridge, const struct nwf_adoption *a, struct nwf_e
     int r;
 
     if ((r = await_mac(bridge, a->nic, err)) || (r = nwf_device_set_up(bridge, true, err))
-        || (r = nwf_moved_take(a->nic, &a->moved, err)) || (r = set_ipv6(a, "1", err))) {
+        || (r = nwf_moved_take(a->nic, &a->moved, err)) || (r = set_all(a, false, err))) {
         return r;
     }
     return nwf_moved_put(bridge, &a->moved, err);
@@ -244,7 +284,7 @@ nwf_adoption_undo(struct nwf_ovsdb *db, const char *bridge, const struct nwf_ado
 
     r = nwf_moved_take(bridge, &a->moved, &cause);
     note_error(r == -ENODEV ? 0 : r, &cause, &first, err);
-    note_error(set_ipv6(a, a->has_ipv6 ? a->has_ipv6 : "", &cause), &cause, &first, err);
+    note_error(set_all(a, true, &cause), &cause, &first, err);
     note_error(nwf_moved_put(a->nic, &a->moved, &cause), &cause, &first, err);
     note_error(leave(db, bridge, a, &cause), &cause, &first, err);
     if (a->lifts) {

@@ -11,11 +11,23 @@
 #include "nwf/moved.h"
 #include "nwf/ovsdb.h"
 
+/* Settings of the kernel for the NIC, for as long as it is on the bridge. */
+struct nwf_nic_setting {
+    const char *name;           /* In the note. */
+    const char *family, *value; /* Its place below /proc/sys/net, and what it becomes. */
+};
+
+#define NWF_N_NIC_SETTINGS 2
+extern const struct nwf_nic_setting nwf_nic_settings[NWF_N_NIC_SETTINGS];
+
+/* The setting as sysctl(8) knows it: a new string. */
+char *nwf_nic_setting_path(const struct nwf_nic_setting *setting, const char *nic);
+
 struct nwf_adoption {
     char *nic;
-    bool joins;     /* It is not on the bridge before. */
-    bool lifts;     /* The bridge's device is down before. */
-    char *has_ipv6; /* The NIC's disable_ipv6 before; NULL: the kernel has no such setting. */
+    bool joins;                       /* It is not on the bridge before. */
+    bool lifts;                       /* The bridge's device is down before. */
+    char *before[NWF_N_NIC_SETTINGS]; /* NULL: the kernel has no such setting. */
     struct nwf_moved moved;
 };
 

@@ -15,6 +15,8 @@
 
 enum { NWF_EXIT_OK = 0, NWF_EXIT_ERROR = 1, NWF_EXIT_DIFFERENT = 2, NWF_EXIT_LATE = 3 };
 
+struct nwf_common_option;
+
 struct nwf_cli {
     /* Common options. */
     char *db;
@@ -24,6 +26,11 @@ struct nwf_cli {
     bool json;
 
     bool help, version;
+
+    /* What command lines are parsed by: verbs, ended by NULL, and the options of all of them. */
+    const struct nwf_verb *const *tables;
+    const struct nwf_common_option *common;
+    size_t n_common;
 
     /* Operands behind the verb. */
     int argc;
@@ -65,6 +72,9 @@ const struct nwf_ovs_bridge *nwf_cli_find_bridge(const struct nwf_ovs_bridges *b
 const struct nwf_ovs_bridge *nwf_cli_read_bridge(struct nwf_ovsdb *db, const char *name,
                                                  struct nwf_ovs_bridges *bridges,
                                                  struct nwf_error *err);
+
+/* Names of the filters in reach, sorted, which the list owns. */
+void nwf_cli_list_filters(const struct nwf_cli *cli, struct nwf_words *ret);
 
 /* ---- Output. ---- */
 

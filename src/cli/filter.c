@@ -72,6 +72,17 @@ add_row(struct nwf_cli *cli, struct nwf_rows *rows, const char *name)
     nwf_error_clear(&err);
 }
 
+void
+nwf_cli_list_filters(const struct nwf_cli *cli, struct nwf_words *ret)
+{
+    nwf_vec_foreach (dir, &cli->path) {
+        add_names(*dir, ret);
+    }
+    if (ret->n) {
+        qsort(ret->data, ret->n, sizeof ret->data[0], compare_names);
+    }
+}
+
 static int
 list(struct nwf_cli *cli, struct nwf_error *err)
 {
@@ -80,18 +91,12 @@ list(struct nwf_cli *cli, struct nwf_error *err)
     struct nwf_rows rows;
 
     (void) err;
-    nwf_vec_foreach (dir, &cli->path) {
-        add_names(*dir, &names);
-    }
-    if (names.n) {
-        qsort(names.data, names.n, sizeof names.data[0], compare_names);
-    }
+    nwf_cli_list_filters(cli, &names);
     nwf_rows_init(&rows, headings, 3);
     nwf_vec_foreach (name, &names) {
         add_row(cli, &rows, *name);
-        free((char *) *name);
     }
-    nwf_vec_clear(&names);
+    nwf_words_clear(&names);
     nwf_rows_print(&rows, cli->json);
     return NWF_EXIT_OK;
 }

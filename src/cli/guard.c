@@ -53,9 +53,10 @@ mac_text(const struct nwf_mac *mac)
 static const char *
 reason_of(const struct nwf_offender *offender)
 {
-    return !offender->is_learned                       ? NULL
-           : offender->n_locked == offender->n_packets ? "second lock"
-                                                       : nwf_offence_to_string(offender->offence);
+    return !offender->is_learned ? NULL
+           : offender->n_locked && offender->n_locked == offender->n_packets
+               ? "second lock"
+               : nwf_offence_to_string(offender->offence);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "nwf/policy_files.h"
 #include "nwf/conn.h"
 #include "nwf/text.h"
+#include "ofctl/ofctl.h"
 #include "options.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/vlog.h"
@@ -28,9 +29,19 @@
 #define TIMEOUT_DEFAULT_MS 10000
 
 static const struct nwf_verb *const tables[] = {
-    nwf_manage_verbs, nwf_bind_verbs,    nwf_bindings_verbs, nwf_sync_verbs,
-    nwf_diff_verbs,   nwf_compile_verbs, nwf_filter_verbs,   nwf_explain_verbs,
-    nwf_guard_verbs,  nwf_hook_verbs,    nwf_routed_verbs,   NULL,
+    nwf_manage_verbs,
+    nwf_bind_verbs,
+    nwf_bindings_verbs,
+    nwf_sync_verbs,
+    nwf_diff_verbs,
+    nwf_compile_verbs,
+    nwf_filter_verbs,
+    nwf_explain_verbs,
+    nwf_guard_verbs,
+    nwf_hook_verbs,
+    nwf_routed_verbs,
+    nwf_complete_verbs,
+    NULL,
 };
 
 static const struct nwf_common_option common[] = {
@@ -71,6 +82,9 @@ print_help(void)
             printf("  %s %s\n        %s\n", verb->name, verb->operands, verb->help);
         }
     }
+    printf("\ncommands on switches and flow tables, as in ovs-ofctl(8); \"ovs-nwfilter help\" has "
+           "more:\n");
+    ofctl_print_command_names();
     printf("\noptions:\n");
     for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
         const struct nwf_common_option *o = &common[i];
@@ -286,6 +300,43 @@ keep_heap(void)
     (void) mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
+static bool
+is_own_verb(const char *word)
+{
+    size_t n = strlen(word);
+
+    for (const struct nwf_verb *const *table = tables; *table; table++) {
+        for (const struct nwf_verb *verb = *table; verb->name; verb++) {
+            if (!strncmp(verb->name, word, n) && (!verb->name[n] || verb->name[n] == ' ')) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether the line is ovs-ofctl's: by the name that the program is called by, or by the
+ * command.  A name that both have is ours. */
+static bool
+is_ofctl(int argc, char **argv)
+{
+    const char *command;
+
+    return !strcmp(program_name, "ovs-ofctl")
+           || ((command = ofctl_find_command(argc, argv)) && !is_own_verb(command));
+}
+
+static int
+run_ofctl(int argc, char **argv)
+{
+    int r = ofctl_main(argc, argv);
+
+    if (fflush(stdout) || ferror(stdout)) { /* The library's words, which looks at it too early. */
+        ovs_fatal(0, "write to stdout failed");
+    }
+    return r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -293,11 +344,17 @@ main(int argc, char **argv)
     struct nwf_cli cli = {
         .timeout_ms = TIMEOUT_DEFAULT_MS,
         .versions = NWF_OPENFLOW_VERSIONS,
+        .tables = tables,
+        .common = common,
+        .n_common = ARRAY_SIZE(common),
     };
 
-    keep_heap();
     occupy_standard_descriptors();
     set_program_name(argv[0]);
+    if (is_ofctl(argc, argv)) {
+        return run_ofctl(argc, argv);
+    }
+    keep_heap();
     /* Errors are ours to report, in one line; the library's log is for -v. */
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     fatal_ignore_sigpipe();

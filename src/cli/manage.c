@@ -9,10 +9,12 @@
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
+#include "manage_foreign.h"
 #include "nwf/foreign.h"
 #include "nwf/record_file.h"
 #include "nwf/conn.h"
 #include "nwf/text.h"
+#include "nwf/uplink_mac.h"
 #include "nwf/vswitchd.h"
 #include "snippet.h"
 #include "sync.h"
@@ -53,9 +55,20 @@ static int
 print_snippet(const char *bridge, struct nwf_error *err)
 {
     struct nwf_record tags CLEANUP(nwf_record_clear) = {.data = NULL};
+    struct nwf_routed_config config CLEANUP(nwf_routed_config_clear);
+    struct nwf_snippet snippet = {.bridge = bridge};
+    char *hwaddr CLEANUP_FREE = NULL;
+    struct nwf_mac mac;
 
     nwf_manage_list_tags(&tags);
-    return nwf_cli_print_snippet(nwf_manage_snippet, bridge, tags.data, tags.n, err);
+    (void) nwf_routed_config_read(tags.data, tags.n, &config, NULL); /* It has been checked. */
+    snippet.tags = tags.data;
+    snippet.n_tags = tags.n;
+    snippet.uplink = nwf_uplink_name(&config);
+    if (snippet.uplink && nwf_kernel_mac(snippet.uplink, &mac)) {
+        snippet.hwaddr = hwaddr = nwf_mac_format(&mac);
+    }
+    return nwf_cli_print_snippet(nwf_manage_snippet, &snippet, err);
 }
 
 /* Of what was changed for a bridge that is managed already, besides fail_mode and in-band control.
@@ -91,17 +104,18 @@ record_claim(const struct nwf_ovs_bridge *bridge, const struct nwf_record *tags,
 }
 
 static void
-complain_of_names(const struct nwf_ovs_bridge *bridge)
+complain_of_names(const struct nwf_ovs_bridge *bridge, const char *option,
+                  const struct nwf_words *names)
 {
-    nwf_vec_foreach (name, nwf_manage_trusted()) {
+    nwf_vec_foreach (name, names) {
         bool found = false;
 
         nwf_vec_foreach (port, &bridge->ports) {
-            found |= !strcmp(*name, port->name);
+            found |= !strcmp(*name, port->name) || !strcmp(*name, port->port_name);
         }
         if (!found) {
             char *cause CLEANUP_FREE =
-                nwf_asprintf("--trusted=%s: it has no port of that name now", *name);
+                nwf_asprintf("--%s=%s: it has no port of that name now", option, *name);
             nwf_cli_complain_of(bridge->name, cause);
         }
     }
@@ -139,7 +153,7 @@ close_and_tag(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
  * what some tool of the host has left of it: that is in the record that it has. */
 static int
 claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges,
-      struct nwf_error *err)
+      struct nwf_flow_set *ret_before, struct nwf_error *err)
 {
     struct nwf_record tags CLEANUP(nwf_record_clear) = {.data = NULL};
     const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, cli->argv[0], bridges, err);
@@ -147,6 +161,7 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
 
     nwf_manage_list_tags(&tags);
     if (r || (r = nwf_manage_check_nics(cli, bridges, bridge, &tags, err))
+        || (r = nwf_manage_note_foreign(cli, bridge->name, ret_before, err))
         || (r = nwf_record_restore(db, bridge, err))) {
         return r;
     }
@@ -154,7 +169,8 @@ claim(struct nwf_cli *cli, struct nwf_ovsdb *db, struct nwf_ovs_bridges *bridges
         return -ENOENT;
     }
     bool is_ours = bridge->config.managed != NWF_UNMANAGED || nwf_record_exists(bridge->name);
-    complain_of_names(bridge);
+    complain_of_names(bridge, "trusted", nwf_manage_trusted());
+    complain_of_names(bridge, "guard", nwf_manage_guards());
     if ((r = record_claim(bridge, &tags, err))) {
         return r;
     }
@@ -170,8 +186,10 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_flow_set before CLEANUP(nwf_flow_set_finish);
     int r = nwf_manage_check(cli, err);
 
+    nwf_flow_set_init(&before);
     if (nwf_manage_prints_only) {
         if (r) {
             return r;
@@ -179,13 +197,16 @@ manage(struct nwf_cli *cli, struct nwf_error *err)
         return print_snippet(cli->argv[0], err);
     }
     if (r || (r = nwf_ovsdb_open(cli->db, NULL, cli->timeout_ms, &db, err))
-        || (r = claim(cli, db, &bridges, err))) {
+        || (r = claim(cli, db, &bridges, &before, err))) {
         return r;
     }
     /* Ports that wait for a filter are no failure of this verb; they have been named. */
     r = cli->has_daemon ? nwf_cli_hand_over(cli, cli->argv[0], NULL, nwf_cli_patience_s(cli), err)
                         : nwf_cli_sync_name(cli, db, &(const struct nwf_cli_sync){.dry_run = false},
                                             cli->argv[0], err);
+    if (r >= 0) {
+        nwf_manage_tell_foreign(cli, cli->argv[0], &before);
+    }
     return r < 0 || r == NWF_EXIT_LATE ? r : NWF_EXIT_OK;
 }
 

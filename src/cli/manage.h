@@ -27,6 +27,7 @@ void nwf_manage_list_tags(struct nwf_record *ret);
 void nwf_manage_list_options(struct nwf_words *ret);
 
 const struct nwf_words *nwf_manage_trusted(void);
+const struct nwf_words *nwf_manage_guards(void);
 
 /* The bridge is a routed one, which the verbs of "routed" need not be told. */
 void nwf_manage_set_routed(void);

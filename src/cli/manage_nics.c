@@ -100,10 +100,6 @@ check_uplink(const struct look *look)
     const char *nic = look->config.uplink, *name = look->bridge->name;
     bool is_on_bridge = has_port(look->bridge, nic), flows = look->config.via == NWF_VIA_FLOWS;
 
-    if (!strcmp(nic, name)) {
-        return nwf_error_set(look->err, -EINVAL, "%s: %s is the bridge itself", NWF_BRIDGE_UPLINK,
-                             nic);
-    }
     if (is_on_bridge && !flows) {
         return nwf_error_set(look->err, -EBUSY,
                              "%s: %s is a port of %s; with --via=host the uplink stays outside of "
@@ -124,7 +120,9 @@ check_uplink(const struct look *look)
 static int
 check_nic(const struct look *look, const char *tag, const char *nic)
 {
-    int r = check_bridges(look, tag, nic);
+    int r = strcmp(nic, look->bridge->name)
+                ? check_bridges(look, tag, nic)
+                : nwf_error_set(look->err, -EINVAL, "%s: %s is the bridge itself", tag, nic);
 
     if (r) {
         return r;

@@ -96,6 +96,12 @@ nwf_manage_trusted(void)
     return &trusted;
 }
 
+const struct nwf_words *
+nwf_manage_guards(void)
+{
+    return &guards;
+}
+
 /* Names as one comma-separated string; NULL for none. */
 static char *
 join(const struct nwf_words *words)

@@ -17,7 +17,7 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
-typedef void print_fn(const char *bridge, const struct nwf_tag *tags, size_t n_tags);
+typedef void print_fn(const struct nwf_snippet *snippet);
 
 /* A string as JSON, YAML and ovs-vsctl(8) write it alike; the caller frees it. */
 static char *
@@ -31,7 +31,7 @@ quote(const char *text)
 }
 
 static void
-print_ifupdown(const char *bridge, const struct nwf_tag *tags, size_t n_tags)
+print_ifupdown(const struct nwf_snippet *snippet)
 {
     printf("# /etc/network/interfaces: one more line for the stanza of %s.  Its settings take\n"
            "# effect in the transaction that makes the bridge, or resets it.\n"
@@ -39,35 +39,47 @@ print_ifupdown(const char *bridge, const struct nwf_tag *tags, size_t n_tags)
            "    ovs_type OVSBridge\n"
            "    ovs_extra set Bridge ${IFACE} fail_mode=secure "
            "other_config:disable-in-band=true",
-           bridge, bridge);
-    for (size_t i = 0; i < n_tags; i++) {
-        char *value CLEANUP_FREE = quote(tags[i].value);
-        printf(" external_ids:%s=%s", tags[i].key, value);
+           snippet->bridge, snippet->bridge);
+    if (snippet->hwaddr) {
+        printf(" other_config:hwaddr=%s", snippet->hwaddr);
+    }
+    for (size_t i = 0; i < snippet->n_tags; i++) {
+        char *value CLEANUP_FREE = quote(snippet->tags[i].value);
+        printf(" external_ids:%s=%s", snippet->tags[i].key, value);
     }
     putchar('\n');
 }
 
 static void
-print_netplan(const char *bridge, const struct nwf_tag *tags, size_t n_tags)
+print_netplan(const struct nwf_snippet *snippet)
 {
-    char *name CLEANUP_FREE = quote(bridge);
+    char *name CLEANUP_FREE = quote(snippet->bridge);
 
     printf("# /etc/netplan/*.yaml.  netplan runs a command for each setting: a bridge that it\n"
            "# makes anew forwards until fail-mode is set, so give it no interfaces here that must\n"
-           "# not be reached before, and run \"ovs-nwfilter sync\" after \"netplan apply\".\n"
-           "network:\n"
+           "# not be reached before, and run \"ovs-nwfilter sync\" after \"netplan apply\".\n");
+    if (snippet->uplink) {
+        printf(
+            "# So %s is none of its interfaces here: what leaves by it before \"manage\" is not\n"
+            "# looked at.  Add it when the bridge is managed: ovs-vsctl add-port %s %s\n",
+            snippet->uplink, snippet->bridge, snippet->uplink);
+    }
+    printf("network:\n"
            "  version: 2\n"
            "  bridges:\n"
            "    %s:\n"
            "      openvswitch:\n"
            "        fail-mode: secure\n"
            "        other-config:\n"
-           "          disable-in-band: \"true\"\n"
-           "        external-ids:\n",
+           "          disable-in-band: \"true\"\n",
            name);
-    for (size_t i = 0; i < n_tags; i++) {
-        char *value CLEANUP_FREE = quote(tags[i].value);
-        printf("          %s: %s\n", tags[i].key, value);
+    if (snippet->hwaddr) {
+        printf("          hwaddr: \"%s\"\n", snippet->hwaddr);
+    }
+    puts("        external-ids:");
+    for (size_t i = 0; i < snippet->n_tags; i++) {
+        char *value CLEANUP_FREE = quote(snippet->tags[i].value);
+        printf("          %s: %s\n", snippet->tags[i].key, value);
     }
 }
 
@@ -109,21 +121,20 @@ is_plain(const char *text)
 }
 
 int
-nwf_cli_print_snippet(const char *tool, const char *bridge, const struct nwf_tag *tags,
-                      size_t n_tags, struct nwf_error *err)
+nwf_cli_print_snippet(const char *tool, const struct nwf_snippet *snippet, struct nwf_error *err)
 {
-    for (size_t i = 0; i < n_tags; i++) {
-        if (!is_plain(tags[i].value)) {
+    for (size_t i = 0; i < snippet->n_tags; i++) {
+        if (!is_plain(snippet->tags[i].value)) {
             return nwf_error_set(err, -EINVAL,
                                  "--snippet: %s=\"%.80s\" has blanks or characters that are not "
                                  "ASCII",
-                                 tags[i].key, tags[i].value);
+                                 snippet->tags[i].key, snippet->tags[i].value);
         }
     }
-    if (!is_plain(bridge) || !*bridge) {
+    if (!is_plain(snippet->bridge) || !*snippet->bridge) {
         return nwf_error_set(err, -EINVAL, "--snippet: \"%.80s\" is no name for a bridge there",
-                             bridge);
+                             snippet->bridge);
     }
-    find(tool)(bridge, tags, n_tags);
+    find(tool)(snippet);
     return 0;
 }

@@ -7,11 +7,19 @@
 
 #include "nwf/binding.h"
 
+struct nwf_snippet {
+    const char *bridge;
+    const struct nwf_tag *tags;
+    size_t n_tags;
+    const char *uplink; /* The NIC whose address the bridge has; NULL: there is none. */
+    const char *hwaddr; /* That address; NULL: it is not known. */
+};
+
 /* Whether there is a snippet for the tool of this name. */
 bool nwf_cli_has_snippet(const char *tool);
 
-/* Prints it, for a bridge with these tags. */
-int nwf_cli_print_snippet(const char *tool, const char *bridge, const struct nwf_tag *tags,
-                          size_t n_tags, struct nwf_error *err);
+/* Prints it. */
+int nwf_cli_print_snippet(const char *tool, const struct nwf_snippet *snippet,
+                          struct nwf_error *err);
 
 #endif

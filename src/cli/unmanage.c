@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "handover.h"
 #include "manage.h"
+#include "nwf/keepsake.h"
 #include "nwf/nic_lock.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
@@ -80,12 +81,28 @@ return_to_trees(struct removals *removals, const struct nwf_ovs_bridge *bridge)
     }
 }
 
+/* What stands on the bridge's device may go when that gets its own address again. */
+static void
+put_back(const struct nwf_ovs_bridge *bridge, struct nwf_keepsake *keepsake)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (nwf_keepsake_put_back(keepsake, &err)) {
+        nwf_cli_complain_of(bridge->name, nwf_error_text(&err));
+    }
+    nwf_error_clear(&err);
+}
+
 /* What flows relied on goes when they have gone: conntrack zones, settings, fail_mode. */
 static int
 give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
 {
+    struct nwf_keepsake *keepsake CLEANUP(nwf_keepsake_cleanup) = NULL;
     struct removals removals = {.data = NULL};
 
+    if (bridge->own_hwaddr && !nwf_keepsake_open(bridge->name, &keepsake, NULL)) {
+        (void) nwf_keepsake_take(keepsake, NULL);
+    }
     remove_port_tags(&removals, bridge, NWF_TAG_ZONE);
     remove_port_tags(&removals, bridge, NWF_TAG_NO_FLOOD);
     return_to_trees(&removals, bridge);
@@ -98,7 +115,11 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     nwf_txn_change(txn, removals.data, removals.n);
     nwf_txn_wait_for_vswitchd(txn);
     nwf_vec_clear(&removals);
-    return nwf_ovsdb_commit(db, txn, err);
+    int r = nwf_ovsdb_commit(db, txn, err);
+    if (!r && keepsake) {
+        put_back(bridge, keepsake);
+    }
+    return r;
 }
 
 /* Limits of connections that our ports had go with the ports' zones.  Where there are no limits,
@@ -160,6 +181,8 @@ release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *
         .timeout_ms = cli->timeout_ms,
         .versions = cli->versions,
     };
+    const char *tag = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_UPLINK);
+    char *uplink CLEANUP_FREE = tag ? nwf_strdup(tag) : NULL;
     int r = disclaim(db, bridge, err);
 
     if (r) {
@@ -172,7 +195,8 @@ release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
         return r;
     }
-    if (!(r = nwf_sync_remove_host(bridge, err)) && !(r = nwf_sync_remove(bridge, &options, err))) {
+    if (!(r = nwf_sync_remove_host(bridge, uplink, err))
+        && !(r = nwf_sync_remove(bridge, &options, err))) {
         r = give_back(db, bridge, err);
     }
     free_limits(cli, db);

@@ -57,6 +57,7 @@ struct nwf_verb {
 
 extern const struct nwf_verb nwf_manage_verbs[], nwf_bind_verbs[], nwf_bindings_verbs[],
     nwf_sync_verbs[], nwf_diff_verbs[], nwf_compile_verbs[], nwf_filter_verbs[],
-    nwf_explain_verbs[], nwf_guard_verbs[], nwf_hook_verbs[], nwf_routed_verbs[];
+    nwf_explain_verbs[], nwf_guard_verbs[], nwf_hook_verbs[], nwf_routed_verbs[],
+    nwf_complete_verbs[];
 
 #endif

@@ -105,7 +105,7 @@ add_bond_member(const struct nwf_port *port, const struct nwf_admission *admissi
     match_set_in_port(&match, OFP_PORT_C(port->ofport));
     match_set_reg_masked(&match, 5, port->ofport, 0xffff);
     nwf_put_resubmit(&taken, NWF_TABLE_LEARN);
-    nwf_put_resubmit(&taken, NWF_TABLE_FORWARD);
+    nwf_put_resubmit(&taken, NWF_TABLE_BEHIND);
     add_trusted_flow(port, NWF_TABLE_BOND, 100, &match, &taken, flows);
 }
 
@@ -126,7 +126,7 @@ add_trusted_in(const struct nwf_bridge *bridge, const struct nwf_port *port,
             nwf_add_routed_arrivals(bridge, port, &admission->match, &actions,
                                     arrival_priority(admission), flows);
         }
-        nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+        nwf_put_goto(&actions, NWF_TABLE_BEHIND);
         add_trusted_flow(port, NWF_TABLE_CLASSIFY, arrival_priority(admission), &admission->match,
                          &actions, flows);
         if (port->bond.n) {
@@ -254,7 +254,7 @@ add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     }
     match_init_catchall(&match);
     nwf_put_save_tag(&actions);
-    nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+    nwf_put_goto(&actions, NWF_TABLE_BEHIND);
     nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 10,
                      nwf_cookie(NWF_COOKIE_QUARANTINE, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
                      actions.size);

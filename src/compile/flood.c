@@ -10,8 +10,8 @@
  * drop the kind are visited with what is left: their counters tell who was spared what.  So are
  * isolated guests where the frame is another's, by lists that only such frames take.
  *
- * Nesting is no matter (64 levels): all resubmits but that of a bond, and that for a
- * guest which was not heard, lead to later tables.
+ * Nesting is no matter (64 levels): all resubmits but that of a bond, that behind the operator's
+ * own flows, and that for a guest which was not heard, lead to later tables.
  *
  * Trusted ports are listed one by one, never reached by OFPP_FLOOD or NORMAL: a port
  * that appears before anybody looked at it is in no list.  Where NORMAL is needed
@@ -32,7 +32,7 @@
 
 /* Tables that visits of one flooded packet may go through: of 4,096 (ofproto/
  * ofproto-dpif-xlate.c, MAX_RESUBMITS) those that the sender's filter needs, and some for
- * the pipeline and the parts of the list. */
+ * the pipeline, with an operator's own tables, and the parts of the list. */
 #define TABLES_MAX (4096 - NWF_MAX_STAGES - 107)
 
 /* Bytes of datapath actions that a packet's translation may have so that it still visits

@@ -238,7 +238,7 @@ add_tagged_admission(const struct nwf_port *port, struct nwf_flow_set *flows)
 
     nwf_match_tagged(&match);
     match_port(&match, NWF_OUT, port->ofport);
-    nwf_put_goto(&actions, NWF_TABLE_FROM_VM);
+    nwf_put_goto(&actions, NWF_TABLE_BEFORE);
     nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 110,
                      nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE), &match,
                      actions.data, actions.size);
@@ -427,7 +427,7 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     struct match match;
 
     if (bridge->audit) {
-        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_FORWARD, flows);
+        add_admissions(port, NWF_COOKIE_QUARANTINE, NWF_TABLE_BEHIND, flows);
         nwf_add_unadmitted(port, NWF_COOKIE_QUARANTINE, flows);
         nwf_add_known(port, NWF_COOKIE_QUARANTINE, flows);
         nwf_put_output_receiver(&actions);

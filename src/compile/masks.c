@@ -20,27 +20,27 @@
 #define ROWS_MAX 2000
 
 enum field { NW_SRC, NW_DST, TP_SRC, TP_DST, N_FIELDS };
-static const uint64_t n_bits[N_FIELDS] = {
-    [NW_SRC] = 32, [NW_DST] = 32, [TP_SRC] = 16, [TP_DST] = 16};
 
-static bool
-asks_for(const struct nwf_row *row, enum field field)
+/* The bits of the field that the row asks for, from the first on. */
+static uint32_t
+bits_of(const struct nwf_row *row, enum field field)
 {
     const struct flow *masks = &row->match.wc.masks;
+    bool is_ip = row->match.flow.dl_type == htons(ETH_TYPE_IP);
 
     switch (field) {
     case NW_SRC:
-        return masks->nw_src && row->match.flow.dl_type == htons(ETH_TYPE_IP);
+        return is_ip ? ntohl(masks->nw_src) : 0;
     case NW_DST:
-        return masks->nw_dst && row->match.flow.dl_type == htons(ETH_TYPE_IP);
+        return is_ip ? ntohl(masks->nw_dst) : 0;
     case TP_SRC:
-        return masks->tp_src;
+        return (uint32_t) ntohs(masks->tp_src) << 16;
     case TP_DST:
-        return masks->tp_dst;
+        return (uint32_t) ntohs(masks->tp_dst) << 16;
     case N_FIELDS:
         break;
     }
-    return false;
+    return 0;
 }
 
 static bool
@@ -61,34 +61,42 @@ is_of_protocol(const struct nwf_row *row, const struct nwf_row *like)
            && !((row->match.flow.nw_proto ^ like->match.flow.nw_proto) & protos);
 }
 
-/* Whether packets of the type and protocol that 'like' asks for, and of no other that rows ask for,
- * have to be compared with the field.  Addresses are compared together with the protocol. */
-static bool
-is_compared(const struct nwf_row *row, enum field field, const struct nwf_row *like)
+/* How many bits of the field packets of the type and protocol that 'like' asks for, and of no other
+ * that rows ask for, are compared with.  Addresses are compared together with the protocol. */
+static unsigned int
+compared_bits(const struct nwf_row *row, enum field field, const struct nwf_row *like)
 {
     bool is_port = field == TP_SRC || field == TP_DST;
+    uint32_t bits = bits_of(row, field);
 
-    return asks_for(row, field) && is_of_type(row, like) && (!is_port || is_of_protocol(row, like));
+    return bits && is_of_type(row, like) && (!is_port || is_of_protocol(row, like))
+               ? 32 - (unsigned int) __builtin_ctz(bits)
+               : 0;
 }
 
-/* Of such packets. */
+/* Of such packets.  Bits that an earlier row has them looked at add nothing, and all fields
+ * together make no more than each of their bits with each of the others'. */
 static uint64_t
 count_like(const struct nwf_stage *stage, const struct nwf_row *like)
 {
-    bool seen[N_FIELDS] = {false};
-    uint64_t n = 1;
+    unsigned int seen[N_FIELDS] = {0};
+    uint64_t n = 1, most = 1;
 
     nwf_vec_foreach (row, &stage->rows) {
         uint64_t ways = 1;
         for (int field = 0; field < N_FIELDS; field++) {
-            if (!seen[field] && is_compared(row, (enum field) field, like)) {
-                seen[field] = true;
-                ways += n_bits[field];
+            unsigned int bits = compared_bits(row, (enum field) field, like);
+            if (bits > seen[field]) {
+                ways += bits - seen[field];
+                seen[field] = bits;
             }
         }
-        n *= ways;
+        n = n * ways < MASKS_MAX ? n * ways : MASKS_MAX;
     }
-    return n;
+    for (int field = 0; field < N_FIELDS; field++) {
+        most *= 1 + seen[field];
+    }
+    return n < most ? n : most;
 }
 
 /* Rows that ask for the same fields add nothing, so that the first of each kind tells. */

@@ -45,7 +45,7 @@ nwf_put_new_limit(const struct nwf_bridge *bridge, const struct nwf_port *port,
 uint8_t
 nwf_first_table(const struct nwf_bridge *bridge, const struct nwf_port *port)
 {
-    return has_limits(bridge, port) ? NWF_TABLE_LIMITS : NWF_TABLE_FROM_VM;
+    return has_limits(bridge, port) ? NWF_TABLE_LIMITS : NWF_TABLE_BEFORE;
 }
 
 static void
@@ -59,7 +59,7 @@ add_limit(const struct nwf_port *port, enum nwf_limit limit, bool metered, struc
     if (metered) {
         ofpact_put_METER(&actions)->meter_id = nwf_meter_id(limit, port->ofport);
     }
-    nwf_put_goto(&actions, is_last ? NWF_TABLE_FROM_VM : (uint8_t) (table + 1));
+    nwf_put_goto(&actions, is_last ? NWF_TABLE_BEFORE : (uint8_t) (table + 1));
     match_set_in_port(match, OFP_PORT_C(port->ofport));
     nwf_flow_set_add(flows, table, metered ? PRIORITY_METERED : 1,
                      nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport,

@@ -86,8 +86,10 @@ match_zero(const struct nwf_rule_instance *instance, enum nwf_depth layer, struc
     }
     match_set_nw_proto(match, 0);
     if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(instance) == 0x0800) {
-        match_set_nw_src(match, htonl(0));
-        match_set_nw_dst(match, htonl(0));
+        /* Of a network that nobody is in (RFC 6890); all bits of the addresses would be looked at
+         * in other packets too, and make masks. */
+        match_set_nw_src_masked(match, htonl(0), htonl(0xff000000));
+        match_set_nw_dst_masked(match, htonl(0), htonl(0xff000000));
     } else if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(instance) == 0x86dd) {
         /* One that ends inside of an extension header has its addresses. */
         match_set_ipv6_src(match, &in6addr_any);

@@ -72,7 +72,7 @@ add_sender(const struct nwf_port *port, const struct nwf_mac *mac, const char *l
         match_set_dl_src(&match, address);
     }
     nwf_put_text(&actions, "%s", learn);
-    nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+    nwf_put_goto(&actions, NWF_TABLE_BEHIND);
     nwf_flow_set_add(flows, NWF_TABLE_SENDER, mac ? NWF_PRIORITY_SENDER_OWN : NWF_PRIORITY_SENDER,
                      nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE), &match,
                      actions.data, actions.size);
@@ -155,7 +155,7 @@ nwf_compile_host_addresses(const struct nwf_bridge *bridge, struct nwf_flow_set 
             memcpy(&address, port->host_mac.octets, sizeof address);
             match_init_catchall(&match);
             match_set_dl_src(&match, address);
-            nwf_put_goto(&actions, NWF_TABLE_FORWARD);
+            nwf_put_goto(&actions, NWF_TABLE_BEHIND);
             nwf_flow_set_add(flows, NWF_TABLE_SENDER, NWF_PRIORITY_SENDER_HOST,
                              nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE),
                              &match, actions.data, actions.size);

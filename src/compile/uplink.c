@@ -55,7 +55,7 @@ char *
 nwf_trusted_output_text(const struct nwf_port *port)
 {
     return port->leader ? nwf_asprintf("clone(set_field:0x%x->reg%d,resubmit(,%d))",
-                                       port->leader, NWF_REG_KNOWN, NWF_TABLE_GUARD)
+                                       port->leader, NWF_REG_KNOWN, NWF_TABLE_UPLINK)
                         : nwf_asprintf("output:%u", port->ofport);
 }
 
@@ -318,6 +318,8 @@ add_offences(struct nwf_flow_set *flows)
     }
 }
 
+/* The only flow by which frames leave the port.  What an operator wants to do with those that may
+ * leave belongs before its output. */
 static void
 add_leave(const struct nwf_port *port, struct nwf_flow_set *flows)
 {
@@ -410,8 +412,20 @@ add_receiver(struct nwf_flow_set *flows)
 
     match_init_catchall(&match);
     match_set_reg_masked(&match, NWF_REG_RECEIVER, NWF_RECEIVER_GUARDED, ~NWF_RECEIVER_ACCESS);
-    nwf_put_resubmit(&actions, NWF_TABLE_GUARD);
+    nwf_put_resubmit(&actions, NWF_TABLE_UPLINK);
     nwf_add_guard_flow(NWF_TABLE_RECEIVERS, 100, 0, &match, &actions, flows);
+}
+
+/* Behind the operator's own flows. */
+static void
+add_entrance(struct nwf_flow_set *flows)
+{
+    NWF_ACTIONS(actions);
+    struct match match;
+
+    match_init_catchall(&match);
+    nwf_put_resubmit(&actions, NWF_TABLE_GUARD);
+    nwf_add_guard_flow(NWF_TABLE_UPLINK, 0, 0, &match, &actions, flows);
 }
 
 void
@@ -425,6 +439,7 @@ nwf_compile_guards(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
             nwf_add_guard_flow(table, 0, 0, &all, NULL, flows);
         }
     }
+    add_entrance(flows);
     add_receiver(flows);
     add_offences(flows);
     nwf_add_common_checks(bridge, flows);

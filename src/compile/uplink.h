@@ -11,7 +11,7 @@
 #include "openvswitch/ofpbuf.h"
 
 /* Tables that a frame goes through at most on its way out of a port with a leader. */
-#define NWF_GUARD_TABLES 20
+#define NWF_GUARD_TABLES 21
 
 /* Appends the only way by which frames leave a trusted port without NORMAL; the frame has its tag
  * as it is to leave. */

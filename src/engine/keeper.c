@@ -116,6 +116,7 @@ nwf_keeper_free(struct nwf_keeper *k)
     nwf_vec_clear(&k->meters);
     nwf_keeper_close_host(k);
     nwf_keeper_forget_wire(k);
+    nwf_keeper_forget_device(k);
     free(k->recorded);
     nwf_nic_locks_clear(&k->locks); /* It stays in force. */
     free(k->no_lock);
@@ -251,6 +252,7 @@ void
 nwf_keeper_run(struct nwf_keeper *k)
 {
     nwf_keeper_run_lock(k);
+    nwf_keeper_look_at_device(k);
     while (!k->is_done) {
         struct nwf_error err = NWF_ERROR_INIT;
         int r;
@@ -276,6 +278,7 @@ nwf_keeper_wait(struct nwf_keeper *k)
         return;
     }
     nwf_keeper_wait_for_lock(k);
+    nwf_keeper_wait_for_device(k);
     if (k->state == NWF_K_BACKOFF) {
         poll_timer_wait_until(k->retry_at);
         return;

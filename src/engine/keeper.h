@@ -6,6 +6,7 @@
 
 #include "nwf/conn.h"
 #include "nwf/keeper.h"
+#include "nwf/keepsake.h"
 #include "nwf/moved.h"
 #include "nwf/nic_lock.h"
 #include "nwf/surroundings.h"
@@ -73,9 +74,15 @@ struct nwf_keeper {
     bool has_meters, has_excess, is_pruning;
     bool any_static; /* An address of it has been removed. */
 
+    struct nwf_keepsake *keepsake; /* NULL: there is no uplink whose address it has. */
+    bool has_pinned;               /* It is about to get that: */
+    bool has_pin;
+    struct nwf_mac pin;
+
     struct nwf_host *host;   /* NULL: its kernel has no part in it. */
     unsigned int host_seqno; /* Of what the bridge's items were made from. */
     bool host_is_stale;      /* They are to be made anew. */
+    bool bridge_has_ipv6;    /* They were made for a device that has it. */
     bool host_is_told;       /* All owners have said what they want. */
     bool needs_note;         /* Settings of the kernel are to be noted, or not any more. */
     bool host_news;          /* Something is to be said of the bridge. */
@@ -86,6 +93,7 @@ struct nwf_keeper {
     struct nwf_moved wire;     /* What the host has on the bridge's device, */
     char *wire_text;           /* as it stands in a file. */
     unsigned int wire_n_falls; /* How often the device had been down by then. */
+    int wire_index;            /* The device's number then. */
     bool wire_is_known;
     struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */
     unsigned int around_seqno;            /* by this state of its kernel. */
@@ -193,8 +201,13 @@ void nwf_keeper_list_rest(const struct nwf_keeper *keeper, struct nwf_changes *r
 
 /* Whether the bridge has the address of its uplink, as far as that is known, or its own if it has
  * none; and what makes it so, in k->txn. */
-bool nwf_keeper_is_pinned(const struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+bool nwf_keeper_is_pinned(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
 void nwf_keeper_pin(struct nwf_keeper *keeper, const struct nwf_ovs_bridge *bridge);
+/* Behind that; and what stands on the bridge's device is put back whenever it has to be. */
+void nwf_keeper_end_pin(struct nwf_keeper *keeper);
+void nwf_keeper_look_at_device(struct nwf_keeper *keeper);
+void nwf_keeper_wait_for_device(const struct nwf_keeper *keeper);
+void nwf_keeper_forget_device(struct nwf_keeper *keeper);
 
 /* Says whose frame the uplink guard has kept back, if the flow is one that says so. */
 void nwf_keeper_tell_offender(const struct nwf_keeper *keeper, const struct nwf_flow *flow);
@@ -222,6 +235,20 @@ void nwf_keeper_forget_around(struct nwf_keeper *keeper);
 void nwf_keeper_look_at_wire(struct nwf_keeper *keeper);
 void nwf_keeper_forget_wire(struct nwf_keeper *keeper);
 void nwf_wire_forget(const char *bridge);
+
+/* What is wrong is logged, at times, and cleared. */
+void nwf_keeper_warn_of(const struct nwf_keeper *keeper, struct nwf_error *err);
+
+/* Says where addresses are that are elsewhere now; and what the operator is to look at. */
+void nwf_keeper_announce_addresses(struct nwf_keeper *keeper);
+void nwf_keeper_look_for_obstacles(struct nwf_keeper *keeper);
+
+/* The note of settings in the database, else the one on record; NULL: there is none.  False: the
+ * bridge has lost its tags, and gets them again soon. */
+bool nwf_keeper_find_note(const struct nwf_keeper *keeper, char **ret_note);
+
+/* Makes settings what they are to be, as far as they are noted. */
+void nwf_keeper_apply_settings(struct nwf_keeper *keeper, struct nwf_error *err);
 
 /* The note of settings that are about to be changed; false: it is not to be written.  *ret_note is
  * new, or NULL if there is to be none any more. */

@@ -11,9 +11,6 @@
 
 #include "host_settings.h"
 #include "keeper.h"
-#include "nwf/announce.h"
-#include "nwf/firewall.h"
-#include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -23,12 +20,8 @@
 
 VLOG_DEFINE_THIS_MODULE(nwf_keeper_host);
 
-/* How often settings and routers are looked at, and when an announcement is repeated: somebody may
- * just have missed it. */
+/* How often settings and routers are looked at. */
 #define LOOK_MS 1000
-
-/* How often the host's firewall is looked at, which may be large. */
-#define ADVISE_MS 30000
 
 /* Guests whose items are made before anybody else has a turn. */
 #define OWNERS_AT_ONCE 256
@@ -212,6 +205,7 @@ tell_bridge(struct nwf_keeper *k)
     struct nwf_host_items items = {.data = NULL};
 
     if (nwf_plan_is_host_routed(&k->plan)) {
+        k->bridge_has_ipv6 = nwf_plan_bridge_has_ipv6(&k->plan);
         nwf_plan_list_bridge_items(&k->plan, k->host, &items);
     }
     nwf_host_want(k->host, BRIDGE_OWNER, &items);
@@ -251,15 +245,6 @@ withdraw_port(struct nwf_keeper *k, const struct nwf_plan_port *port, struct nwf
     return r;
 }
 
-static void
-warn_of(const struct nwf_keeper *k, struct nwf_error *err)
-{
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
-
-    VLOG_WARN_RL(&rl, "bridge %s: %s", k->plan.name, nwf_error_text(err));
-    nwf_error_clear(err);
-}
-
 /* A route that the kernel keeps leads to a guest that is shut: that is no reason to leave another
  * one open. */
 int
@@ -271,116 +256,18 @@ nwf_keeper_withdraw(struct nwf_keeper *k, struct nwf_error *err)
     if (k->plan.has_lost_ports) {
         drop_lost_owners(k);
         if (nwf_host_remove_unwanted(k->host, err)) {
-            warn_of(k, err);
+            nwf_keeper_warn_of(k, err);
         }
     }
     nwf_vec_foreach (port, &k->plan.ports) {
         if ((*port)->reroute && withdraw_port(k, *port, err)) {
-            warn_of(k, err);
+            nwf_keeper_warn_of(k, err);
         }
     }
     return 0;
 }
 
-/* ---- Settings. ---- */
-
-/* The note in the database, else the one on record; NULL: there is none.  False: the bridge has
- * lost its tags, and gets them again soon. */
-static bool
-find_note(const struct nwf_keeper *k, char **ret)
-{
-    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
-    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
-    const char *note = NULL;
-    bool found = false;
-
-    nwf_ovsdb_bare_bridges(k->db, &bridges);
-    nwf_vec_foreach (bridge, &bridges) {
-        if (!strcmp(bridge->name, k->plan.name) && bridge->config.managed != NWF_UNMANAGED) {
-            note = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS);
-            found = true;
-        }
-    }
-    if (!note && !nwf_record_load(k->plan.name, &record, NULL)) {
-        note = nwf_tag_find(record.data, record.n, NWF_BRIDGE_SETTINGS);
-    }
-    *ret = note ? nwf_strdup(note) : NULL;
-    return found;
-}
-
-/* On record before anything is changed, whatever becomes of the database. */
-static void
-record_note(const struct nwf_keeper *k, const char *note)
-{
-    struct nwf_record before CLEANUP(nwf_record_clear) = {.data = NULL};
-    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
-    NWF_VEC(struct nwf_tag) tags = {.data = NULL};
-    struct nwf_error err = NWF_ERROR_INIT;
-
-    if (nwf_record_load(k->plan.name, &before, NULL)) {
-        return; /* It is made with the next look at the database. */
-    }
-    nwf_vec_foreach (tag, &before) {
-        if (strcmp(tag->key, NWF_BRIDGE_SETTINGS)) {
-            nwf_vec_push(&tags, *tag);
-        }
-    }
-    if (note) {
-        nwf_vec_push(&tags, (struct nwf_tag){NWF_BRIDGE_SETTINGS, note});
-    }
-    nwf_record_from_tags(tags.data, tags.n, &record);
-    if (nwf_record_store(k->plan.name, &record, &err)) {
-        warn_of(k, &err);
-    }
-    nwf_vec_clear(&tags);
-}
-
-/* Settings that have been restored are noted no more. */
-static bool
-make_last_note(const struct nwf_keeper *k, bool was_asked, const char *before)
-{
-    if (!was_asked || !before) {
-        return false;
-    }
-    record_note(k, NULL);
-    return true;
-}
-
-bool
-nwf_keeper_make_note(struct nwf_keeper *k, char **ret_note)
-{
-    const struct nwf_host_places places = nwf_plan_places(&k->plan);
-    char *before CLEANUP_FREE = NULL;
-    bool was_asked = k->needs_note;
-
-    *ret_note = NULL;
-    k->needs_note = false;
-    if (k->options->dry_run || (!k->host && !was_asked) || !find_note(k, &before)) {
-        return false;
-    }
-    if (!nwf_plan_is_host_routed(&k->plan)) {
-        return make_last_note(k, was_asked, before);
-    }
-    *ret_note = k->host ? nwf_host_settings_note(k->host, &places, before) : NULL;
-    if (*ret_note) {
-        record_note(k, *ret_note);
-    }
-    return *ret_note != NULL;
-}
-
-static void
-apply_settings(struct nwf_keeper *k, struct nwf_error *err)
-{
-    const struct nwf_host_places places = nwf_plan_places(&k->plan);
-    char *note CLEANUP_FREE = NULL;
-    bool missing;
-
-    if (!find_note(k, &note)) {
-        return;
-    }
-    (void) nwf_host_settings_apply(k->host, &places, note, &missing, err);
-    k->needs_note |= missing && !k->options->once;
-}
+/* ---- The end. ---- */
 
 /* Guests are not routed any more. */
 static void
@@ -389,104 +276,15 @@ give_back(struct nwf_keeper *k)
     struct nwf_error err = NWF_ERROR_INIT;
 
     if (nwf_host_remove_all(k->host, &err)) {
-        warn_of(k, &err);
+        nwf_keeper_warn_of(k, &err);
     }
     if (k->plan.host_note && nwf_host_settings_restore(k->plan.host_note, &err)) {
-        warn_of(k, &err);
+        nwf_keeper_warn_of(k, &err);
     }
     k->needs_note = k->plan.host_note != NULL;
     set_host_error(k, &err);
     nwf_keeper_close_host(k);
 }
-
-/* ---- Announcements. ---- */
-
-static bool
-same_mac(const struct nwf_mac *a, const struct nwf_mac *b)
-{
-    return !memcmp(a, b, sizeof *a);
-}
-
-static void
-announce(const struct nwf_host_device *device, const struct nwf_addresses *addresses)
-{
-    uint8_t frame[NWF_ANNOUNCE_MAX];
-
-    nwf_vec_foreach (address, addresses) {
-        if (address->prefix_len == (address->family == AF_INET ? 32 : 128)) {
-            size_t size = nwf_announce_frame(&device->mac, address, frame);
-            (void) nwf_frame_send(device, frame, size, NULL);
-        }
-    }
-}
-
-static void
-announce_gateways(const struct nwf_keeper *k, const struct nwf_host_device *device)
-{
-    const struct nwf_address *own =
-        nwf_host_main_address(k->host, nwf_plan_wire(&k->plan), AF_INET6);
-    struct nwf_addresses gateways = {.data = NULL};
-
-    nwf_plan_list_gateways(&k->plan, k->host, &gateways);
-    if (own) {
-        nwf_vec_push(&gateways, *own);
-    }
-    announce(device, &gateways);
-    nwf_vec_clear(&gateways);
-}
-
-/* Guests that have asked for the gateway while the bridge had another address would keep that for
- * long. */
-static void
-look_at_bridge_mac(struct nwf_keeper *k)
-{
-    const struct nwf_host_device *device = nwf_host_device(k->host, k->plan.name);
-    bool again = k->announce_at && time_msec() >= k->announce_at;
-
-    if (!device || !device->up || !device->has_mac) {
-        return;
-    }
-    bool is_new = !same_mac(&device->mac, &k->bridge_mac);
-    if (is_new || again) {
-        announce_gateways(k, device);
-        k->bridge_mac = device->mac;
-        k->announce_at = is_new ? time_msec() + LOOK_MS : 0;
-    }
-}
-
-/* The host's own addresses, too: guests' are routed to them. */
-static void
-announce_guests(const struct nwf_keeper *k, const struct nwf_host_device *device)
-{
-    struct nwf_addresses own = {.data = NULL};
-
-    nwf_host_list_addresses(k->host, device, &own);
-    announce(device, &own);
-    nwf_vec_clear(&own);
-    nwf_vec_foreach (port, &k->plan.ports) {
-        if ((*port)->has_routes) {
-            announce(device, &(*port)->addresses);
-        }
-    }
-}
-
-/* A bond may have another one from one moment to the next. */
-static void
-look_at_uplink_mac(struct nwf_keeper *k)
-{
-    const struct nwf_host_device *device = nwf_host_device(k->host, nwf_plan_wire(&k->plan));
-    const struct nwf_mac none = {.octets = {0}};
-
-    if (!device || !device->up || !device->has_mac || same_mac(&device->mac, &k->uplink_mac)) {
-        return;
-    }
-    if (!same_mac(&none, &k->uplink_mac)) {
-        announce_guests(k, device);
-    }
-    k->uplink_mac = device->mac;
-}
-
-/* ---- The end. ---- */
 
 /* The bridge has gone: so has its device, and all that was on it. */
 void
@@ -498,52 +296,32 @@ nwf_keeper_lose_host(struct nwf_keeper *k)
     if (!k->host) {
         return;
     }
-    (void) find_note(k, &note);
+    (void) nwf_keeper_find_note(k, &note);
     nwf_wire_forget(k->plan.name);
     if (nwf_host_remove_all(k->host, &err)) {
-        warn_of(k, &err);
+        nwf_keeper_warn_of(k, &err);
     }
     if (note && nwf_host_settings_restore(note, &err)) {
-        warn_of(k, &err);
+        nwf_keeper_warn_of(k, &err);
     }
 }
 
 int
-nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, const char *uplink, struct nwf_error *err)
 {
     struct nwf_host *host CLEANUP(nwf_host_cleanup) = NULL;
     const char *note = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS);
     int r;
 
     nwf_wire_forget(bridge->name);
-    if ((r = nwf_host_open(bridge->name, &host, err)) || (r = nwf_host_remove_all(host, err))) {
+    if ((r = nwf_host_open(bridge->name, &host, err))) {
+        return r;
+    }
+    nwf_host_set_uplink(host, uplink);
+    if ((r = nwf_host_run(host, err)) || (r = nwf_host_remove_all(host, err))) {
         return r;
     }
     return note ? nwf_host_settings_restore(note, err) : 0;
-}
-
-/* ---- Advice. ---- */
-
-/* What is the operator's to mend. */
-static void
-look_for_obstacles(struct nwf_keeper *k)
-{
-    char *advice CLEANUP_FREE = NULL;
-
-    if (time_msec() < k->advise_at) {
-        return;
-    }
-    k->advise_at = time_msec() + ADVISE_MS;
-    advice = nwf_firewall_obstacle(k->host, k->plan.name, nwf_plan_wire(&k->plan));
-    if (same_text(advice, k->plan.host_advice)) {
-        return;
-    }
-    if (advice) {
-        VLOG_WARN("bridge %s: %s", k->plan.name, advice);
-    }
-    free(k->plan.host_advice);
-    k->plan.host_advice = TAKE_PTR(advice);
-    k->host_news = true;
 }
 
 /* ---- HOST. ---- */
@@ -590,16 +368,15 @@ do_work(struct nwf_keeper *k)
     tell_all(k);
     is_done = nwf_host_apply(k->host, OWNERS_AT_ONCE, &err);
     if (err.text) {
-        warn_of(k, &err);
+        nwf_keeper_warn_of(k, &err);
     }
     nwf_host_each_news(k->host, note_news, k);
     if (is_done) {
-        apply_settings(k, &err);
+        nwf_keeper_apply_settings(k, &err);
         judge_bridge(k, &err);
         set_host_error(k, &err);
-        look_at_bridge_mac(k);
-        look_at_uplink_mac(k);
-        look_for_obstacles(k);
+        nwf_keeper_announce_addresses(k);
+        nwf_keeper_look_for_obstacles(k);
     }
     return is_done;
 }
@@ -644,6 +421,7 @@ nwf_keeper_do_host_work(struct nwf_keeper *k)
     if (is_due) {
         nwf_host_look_for_gateways(k->host, nwf_plan_wire(&k->plan));
         nwf_keeper_ask_routers(k);
+        k->host_is_stale |= k->bridge_has_ipv6 != nwf_plan_bridge_has_ipv6(&k->plan);
     }
     if (is_due || nwf_keeper_has_host_work(k)) {
         (void) do_work(k);

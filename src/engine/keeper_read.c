@@ -20,6 +20,68 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_read);
 /* How often the flows are read where the switch does not tell what others do to them. */
 #define REREAD_MS 60000
 
+/* ---- What the database says. ---- */
+
+static int
+update_from(struct nwf_keeper *k, const struct nwf_ovs_bridge *bridge, struct nwf_error *err)
+{
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
+    int r;
+
+    nwf_plan_update(&k->plan, bridge, k->sources, k->needs_update_all);
+    if (k->options->dry_run) {
+        return 0;
+    }
+    if (k->recorded && !strcmp(k->recorded, bridge->settings)) {
+        return 0;
+    }
+    /* What an operator has changed by hand is on record from now on. */
+    free(k->recorded);
+    k->recorded = nwf_strdup(bridge->settings);
+    nwf_record_from_tags(bridge->tags.data, bridge->tags.n, &record);
+    r = nwf_record_store(bridge->name, &record, err);
+    if (r && !k->options->once) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+        VLOG_WARN_RL(&rl, "%s", nwf_error_text(err));
+        nwf_error_clear(err);
+        r = 0;
+    }
+    return r;
+}
+
+/* Rows that are not managed are those of a bridge that some tool of the host has cleared: until
+ * they are restored, what was there before holds. */
+int
+nwf_keeper_read_rows(struct nwf_keeper *k, struct nwf_error *err)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    const struct nwf_ovs_bridge *found = NULL;
+    int r;
+
+    nwf_ovsdb_bare_bridges(k->db, &bridges);
+    nwf_vec_foreach (bridge, &bridges) {
+        found = !strcmp(bridge->name, k->plan.name) ? bridge : found;
+    }
+    if (!found) {
+        return nwf_error_set(err, -ENOENT, "%.80s: no such bridge", k->plan.name);
+    }
+    k->is_secured = nwf_ovs_bridge_is_secured(found);
+    if (found->config.managed != NWF_UNMANAGED) {
+        if ((r = update_from(k, found, err))) {
+            return r;
+        }
+        k->needs_update_all = false;
+        k->is_secured &= k->options->dry_run || nwf_keeper_is_pinned(k, found);
+    } else if (k->options->once) {
+        return nwf_error_set(err, -EIDRM, "%s: not managed any more", k->plan.name);
+    } else {
+        k->is_secured = true; /* As far as we may say now. */
+    }
+    k->needs_update = false;
+    k->seqno = nwf_ovsdb_seqno(k->db);
+    return 0;
+}
+
 /* ---- SECURE. ---- */
 
 static const struct nwf_ovs_bridge *
@@ -43,6 +105,9 @@ nwf_keeper_secure(struct nwf_keeper *k, struct nwf_error *err)
     if (k->txn) {
         if ((r = nwf_keeper_run_txn(k, err)) && r != -EAGAIN) {
             nwf_error_wrap(err, "setting fail_mode");
+        }
+        if (r != -EAGAIN) {
+            nwf_keeper_end_pin(k);
         }
         return r;
     }

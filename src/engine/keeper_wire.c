@@ -10,7 +10,8 @@
 #include <config.h>
 
 #include <errno.h>
-#include <stdio.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,6 +75,36 @@ has_routes(const char *bridge)
     return has_any;
 }
 
+static bool
+has_address(const struct nwf_moved *moved, const struct nwf_moved_address *address)
+{
+    nwf_vec_foreach (other, &moved->addresses) {
+        if (other->family == address->family
+            && !memcmp(other->local, address->local, sizeof address->local)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* IPv4 addresses stay on a device that goes down.  If they are gone, it was somebody who has
+ * taken them away, with all that relies on them. */
+static bool
+was_emptied(const struct nwf_keeper *k, const struct nwf_host_device *device)
+{
+    struct nwf_moved now;
+    bool missing = false;
+
+    if (k->wire_index != device->index || nwf_moved_read(k->plan.name, &now, NULL)) {
+        return false;
+    }
+    nwf_vec_foreach (address, &k->wire.addresses) {
+        missing |= address->family == AF_INET && !has_address(&now, address);
+    }
+    nwf_moved_clear(&now);
+    return missing;
+}
+
 /* False: nothing is known, or the device has not been down since. */
 static bool
 load(struct nwf_keeper *k, const struct nwf_host_device *device)
@@ -87,6 +118,7 @@ load(struct nwf_keeper *k, const struct nwf_host_device *device)
         || nwf_moved_parse(strchr(text, '\n') + 1, &k->wire, NULL)) {
         return false;
     }
+    k->wire_index = atoi(text);
     return strncmp(text, head, strlen(head)) || (k->wire.routes.n && !has_routes(k->plan.name));
 }
 
@@ -126,6 +158,7 @@ take_note(struct nwf_keeper *k, const struct nwf_host_device *device)
     }
     nwf_moved_clear(&k->wire);
     k->wire = now;
+    k->wire_index = device->index;
     store(k, device);
 }
 
@@ -144,7 +177,9 @@ nwf_keeper_look_at_wire(struct nwf_keeper *k)
         k->wire_n_falls = load(k, device) ? n_falls - 1 : n_falls;
     }
     if (k->wire_n_falls != n_falls) {
-        put_back(k);
+        if (!was_emptied(k, device)) {
+            put_back(k);
+        }
         k->wire_n_falls = n_falls;
     }
     take_note(k, device);

@@ -4,8 +4,8 @@
  * src/compile/uplink.c.
  *
  * The first frames of an offender are counted by the flow that learns, until Open vSwitch has
- * looked at its cached flows again; so is what comes of addresses that find no room.  Where a port
- * has one offender, all of that is his. */
+ * looked at its cached flows again; so is what comes of addresses that find no room.  One of these
+ * frames is each offender's, by which he was learned of; where a port has but one, all are his. */
 #include <config.h>
 
 #include "nwf/offenders.h"
@@ -110,7 +110,7 @@ add_rest(const struct nwf_plan *plan, const struct nwf_flow_count *count,
     uint16_t ofport = nwf_cookie_port(count->flow->cookie);
     char *name CLEANUP_FREE = port_name(plan, ofport);
     struct nwf_offender *only = NULL;
-    size_t n = 0;
+    uint64_t n = 0;
 
     if (nwf_cookie_kind(count->flow->cookie) != NWF_COOKIE_GUARD || !count->n_packets
         || !count->flow->form->ofpacts_len) {
@@ -122,12 +122,15 @@ add_rest(const struct nwf_plan *plan, const struct nwf_flow_count *count,
             n++;
         }
     }
+    if (count->n_packets <= n) {
+        return;
+    }
     if (n == 1) {
-        only->n_packets += count->n_packets;
+        only->n_packets += count->n_packets - 1;
         only->idle = count->idle >= 0 && count->idle < only->idle ? count->idle : only->idle;
     } else {
         nwf_vec_push(offenders, (struct nwf_offender){.port = TAKE_PTR(name),
-                                                      .n_packets = count->n_packets,
+                                                      .n_packets = count->n_packets - n,
                                                       .idle = count->idle});
     }
 }
@@ -157,7 +160,7 @@ nwf_offenders_list(const struct nwf_plan *plan, const struct nwf_flow_counts *co
     nwf_vec_foreach (count, counts) {
         struct nwf_offender offender;
         if (nwf_offender_from_flow(plan, count->flow, &offender)) {
-            offender.n_packets = count->n_packets;
+            offender.n_packets = count->n_packets + 1;
             offender.idle = count->idle;
             nwf_vec_push(ret, offender);
         }

@@ -13,6 +13,7 @@
 #include "nwf/file.h"
 #include "nwf/filter_path.h"
 #include "nwf/text.h"
+#include "nwf/uplink_mac.h"
 
 char *
 nwf_record_path(const char *bridge)
@@ -222,7 +223,11 @@ restoration_begin(struct nwf_ovsdb *db, const struct restoration *restoration)
     if (txn) {
         nwf_txn_change(txn, restoration->changes.data, restoration->changes.n);
         nwf_vec_foreach (lost, &restoration->bridges) {
+            char *hwaddr CLEANUP_FREE = nwf_recorded_hwaddr(&lost->record);
             nwf_txn_shut(txn, lost->row);
+            if (hwaddr) { /* At once: the host may be cut off without it. */
+                nwf_txn_set_hwaddr(txn, lost->row, hwaddr);
+            }
         }
     }
     return txn;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "address_claims.h"
+#include "nwf/sysctl.h"
 #include "nwf/text.h"
 
 /* Towards guests a router is always at this address, whatever it is called elsewhere. */
@@ -383,19 +384,30 @@ add_gateway(const struct nwf_plan *plan, const struct nwf_host *host,
     }
 }
 
+bool
+nwf_plan_bridge_has_ipv6(const struct nwf_plan *plan)
+{
+    char *path CLEANUP_FREE = nwf_asprintf("net/ipv6/conf/%s/disable_ipv6", plan->name);
+
+    return nwf_sysctl_equals(path, "0");
+}
+
 void
 nwf_plan_list_bridge_items(const struct nwf_plan *plan, const struct nwf_host *host,
                            struct nwf_host_items *ret)
 {
     const struct nwf_address *own = main_address(plan, host, AF_INET6);
+    bool has_ipv6 = nwf_plan_bridge_has_ipv6(plan);
     struct nwf_addresses gateways = {.data = NULL};
 
     nwf_plan_list_gateways(plan, host, &gateways);
     nwf_host_items_add(ret, NWF_HOST_UP, plan->name, NULL);
     nwf_vec_foreach (gateway, &gateways) {
-        add_gateway(plan, host, gateway, ret);
+        if (has_ipv6 || !nwf_address_equals(gateway, &router)) {
+            add_gateway(plan, host, gateway, ret);
+        }
     }
-    if (own && plan->routed.via == NWF_VIA_HOST) {
+    if (own && has_ipv6 && plan->routed.via == NWF_VIA_HOST) {
         nwf_host_items_add(ret, NWF_HOST_PROXY, plan->name, own);
     }
     nwf_vec_clear(&gateways);

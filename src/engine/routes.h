@@ -45,6 +45,9 @@ void nwf_plan_list_gateways(const struct nwf_plan *plan, const struct nwf_host *
 void nwf_plan_list_routes(const struct nwf_plan *plan, const struct nwf_plan_port *port,
                           struct nwf_host_items *ret, const char **ret_cause);
 
+/* Whether the kernel speaks IPv6 on the bridge's device. */
+bool nwf_plan_bridge_has_ipv6(const struct nwf_plan *plan);
+
 /* Adds what is to be there for the bridge. */
 void nwf_plan_list_bridge_items(const struct nwf_plan *plan, const struct nwf_host *host,
                                 struct nwf_host_items *ret);

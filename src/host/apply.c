@@ -13,9 +13,12 @@
 #include "state.h"
 
 #include "lib/timeval.h"
+#include "lib/util.h"
 
-/* When an owner is tried again that has not got what it wants. */
-#define RETRY_MS 5000
+/* When an owner is tried again that has not got what it wants, which the kernel may have refused
+ * because of what just happens to a device: later each time. */
+#define RETRY_FIRST 50
+#define RETRY_MAX 5000
 
 /* ---- Unmaking. ---- */
 
@@ -327,7 +330,11 @@ apply_owner(struct nwf_host *host, struct nwf_host_owner *owner)
         roll_back(host, &made);
     }
     nwf_vec_clear(&made);
-    owner->retry_at = r ? time_msec() + RETRY_MS : 0;
+    owner->backoff_ms = !r                  ? 0
+                        : owner->backoff_ms ? MIN(2 * owner->backoff_ms, RETRY_MAX)
+                                            : RETRY_FIRST;
+    owner->retry_at = r ? time_msec() + owner->backoff_ms : 0;
+    host->retry_at = r ? MIN(host->retry_at, owner->retry_at) : host->retry_at;
     set_error(host, owner, &err);
 }
 

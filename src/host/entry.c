@@ -55,7 +55,7 @@ is_up(const struct nwf_host *host, const struct nwf_host_entry *entry)
 {
     const struct nwf_host_device *device = nwf_host_device(host, entry->item.device);
 
-    return device && device->up;
+    return device && (device->up || (host->rises_at && !strcmp(device->name, host->bridge)));
 }
 
 /* An address or a proxy of somebody else's does what ours would. */

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "nwf/text.h"
@@ -12,6 +13,7 @@
 
 #include "lib/hash.h"
 #include "lib/timeval.h"
+#include "lib/util.h"
 
 /* How often proxies are looked at: the kernel does not tell when one goes. */
 #define LOOK_MS 1000
@@ -29,6 +31,7 @@ init(struct nwf_host *host, const char *bridge)
     ovs_list_init(&host->pending);
     ovs_list_init(&host->orphans);
     host->needs_dump = true;
+    host->retry_at = LLONG_MAX;
 }
 
 /* The monitor comes first: no change is missed between a dump and its start. */
@@ -229,10 +232,16 @@ retry(struct nwf_host *host)
     struct nwf_host_owner *owner;
     long long int now = time_msec();
 
+    if (now < host->retry_at) {
+        return;
+    }
+    host->retry_at = LLONG_MAX;
     HMAP_FOR_EACH (owner, node, &host->owners) {
         if (owner->retry_at && now >= owner->retry_at) {
             owner->retry_at = 0;
             nwf_owner_touch(host, owner);
+        } else if (owner->retry_at) {
+            host->retry_at = MIN(host->retry_at, owner->retry_at);
         }
     }
 }
@@ -246,11 +255,11 @@ has_proxies(const struct nwf_host *host)
 static int
 look_again(struct nwf_host *host, struct nwf_error *err)
 {
+    retry(host);
     if (time_msec() < host->look_at) {
         return 0;
     }
     host->look_at = time_msec() + LOOK_MS;
-    retry(host);
     return has_proxies(host) ? nwf_host_dump_proxies(host, err) : 0;
 }
 
@@ -263,6 +272,10 @@ nwf_host_run(struct nwf_host *host, struct nwf_error *err)
         return nwf_error_set(err, r, "rtnetlink: notifications: %s", strerror(-r));
     }
     host->needs_dump |= r == -ENOBUFS;
+    if (host->rises_at && time_msec() >= host->rises_at) {
+        host->rises_at = 0;
+        host->needs_dump = true;
+    }
     if (host->needs_dump) {
         if ((r = nwf_host_dump(host, err))) {
             return r;
@@ -278,7 +291,10 @@ void
 nwf_host_wait(const struct nwf_host *host)
 {
     poll_fd_wait(nwf_netlink_fd(&host->monitor), POLLIN);
-    poll_timer_wait_until(host->look_at);
+    poll_timer_wait_until(MIN(host->look_at, host->retry_at));
+    if (host->rises_at) {
+        poll_timer_wait_until(host->rises_at);
+    }
     if (nwf_host_is_dirty(host)) {
         poll_immediate_wake();
     }

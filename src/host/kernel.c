@@ -13,6 +13,12 @@
 
 #include "state.h"
 
+#include "lib/timeval.h"
+
+/* Open vSwitch takes the bridge's device down to give it another Ethernet address.  Who sets it up
+ * in between makes the kernel keep a link-local address of the old one. */
+#define RISE_MS 300
+
 /* ---- Devices. ---- */
 
 static bool
@@ -39,7 +45,10 @@ take_device(struct nwf_host *host, const struct nwf_host_device *device, bool go
     if (gone ? !known : known && same_device(known, device)) {
         return;
     }
-    host->n_falls += !strcmp(device->name, host->bridge) && (gone || !device->up);
+    if (!strcmp(device->name, host->bridge) && (gone || !device->up)) {
+        host->n_falls++;
+        host->rises_at = time_msec() + RISE_MS;
+    }
     if (concerns(host, device) || (known && concerns(host, known))) {
         host->needs_dump = true;
         host->seqno++;

@@ -5,10 +5,8 @@
 
 #include "nwf/moved.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_addr.h>
-#include <linux/neighbour.h>
 #include <net/if.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,9 +22,6 @@
 #define FLAGS_KEPT                                                                                 \
     (IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE                  \
      | IFA_F_MCAUTOJOIN)
-
-/* "discard" of UDP: whoever hears of it does nothing about it. */
-#define DISCARD_PORT 9
 
 static size_t
 size_of(int family)
@@ -228,7 +223,7 @@ take_route(const struct nlmsghdr *message, void *reading_)
 static int
 dump(struct nwf_netlink *nl, struct reading *reading, uint16_t type, int family)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, type, 0);
     struct rtmsg *route;
     struct ifaddrmsg *address;
@@ -401,7 +396,7 @@ begin_run(struct run *run, const char *device, struct nwf_error *err)
 static void
 put_routes(struct run *run, const struct nwf_moved *moved, bool has_via)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
 
     nwf_vec_foreach (route, &moved->routes) {
         if (route->has_via == has_via) {
@@ -414,7 +409,7 @@ put_routes(struct run *run, const struct nwf_moved *moved, bool has_via)
 static void
 put_address(struct run *run, const struct nwf_moved_address *address)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
 
     ask(run, begin_address(buffer, RTM_NEWADDR, address, run->index),
         nwf_moved_address_format(address));
@@ -456,7 +451,7 @@ nwf_moved_put(const char *device, const struct nwf_moved *moved, struct nwf_erro
 int
 nwf_moved_take(const char *device, const struct nwf_moved *moved, struct nwf_error *err)
 {
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct run run;
     int r = begin_run(&run, device, err);
 
@@ -480,7 +475,7 @@ int
 nwf_device_set_up(const char *device, bool up, struct nwf_error *err)
 {
     struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_NEWLINK, 0);
     struct ifinfomsg *header = mnl_nlmsg_put_extra_header(request, sizeof *header);
     unsigned int index;
@@ -516,7 +511,7 @@ bool
 nwf_device_is_up(const char *device)
 {
     struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    char buffer[NWF_NETLINK_REQUEST];
+    char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETLINK, 0);
     struct ifinfomsg *header = mnl_nlmsg_put_extra_header(request, sizeof *header);
     struct flags flags = {.up = false};
@@ -524,97 +519,4 @@ nwf_device_is_up(const char *device)
     header->ifi_index = (int) if_nametoindex(device);
     return header->ifi_index && !nwf_netlink_open(0, &nl, NULL)
            && !nwf_netlink_ask(&nl, request, take_flags, &flags, NULL) && flags.up;
-}
-
-/* ---- Gateways. ---- */
-
-/* It needs no answer but that to the question where the gateway is. */
-static void
-send_packet(const char *device, unsigned int index, const struct nwf_address *gateway)
-{
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(DISCARD_PORT)};
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(DISCARD_PORT)};
-    const bool is_4 = gateway->family == AF_INET;
-    int fd = socket(gateway->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0) {
-        return;
-    }
-    memcpy(is_4 ? (void *) &to4.sin_addr : (void *) &to6.sin6_addr, gateway->bytes,
-           size_of(gateway->family));
-    to6.sin6_scope_id = index;
-    (void) setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t) strlen(device));
-    (void) !sendto(fd, "", 1, 0,
-                   is_4 ? (const struct sockaddr *) &to4 : (const struct sockaddr *) &to6,
-                   is_4 ? sizeof to4 : sizeof to6);
-    close(fd);
-}
-
-static struct nlmsghdr *
-begin_neighbour(char *buffer, uint16_t type, unsigned int index, const struct nwf_address *address)
-{
-    struct nlmsghdr *request = nwf_netlink_begin(buffer, type, 0);
-    struct ndmsg *header = mnl_nlmsg_put_extra_header(request, sizeof *header);
-
-    header->ndm_family = (uint8_t) address->family;
-    header->ndm_ifindex = (int) index;
-    put_bytes(request, NDA_DST, address->family, address->bytes);
-    return request;
-}
-
-struct neighbour {
-    uint16_t state;
-};
-
-static int
-take_neighbour(const struct nlmsghdr *message, void *neighbour_)
-{
-    struct neighbour *neighbour = neighbour_;
-    const struct ndmsg *header = mnl_nlmsg_get_payload(message);
-
-    neighbour->state = header->ndm_state;
-    return 0;
-}
-
-int
-nwf_gateway_probe(const char *device, const struct nwf_address *gateway, bool *ret_known,
-                  struct nwf_error *err)
-{
-    struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    struct neighbour neighbour = {.state = NUD_NONE};
-    char buffer[NWF_NETLINK_REQUEST];
-    unsigned int index;
-    int r = find_device(device, &index, err);
-
-    if (r || (r = nwf_netlink_open(0, &nl, err))) {
-        return r;
-    }
-    send_packet(device, index, gateway);
-    (void) nwf_netlink_ask(&nl, begin_neighbour(buffer, RTM_GETNEIGH, index, gateway),
-                           take_neighbour, &neighbour, NULL);
-    *ret_known = neighbour.state
-                 & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP);
-    return 0;
-}
-
-/* An entry that somebody has made for good stays. */
-int
-nwf_gateway_forget(const char *device, const struct nwf_address *gateway, struct nwf_error *err)
-{
-    struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    struct neighbour neighbour = {.state = NUD_NONE};
-    char buffer[NWF_NETLINK_REQUEST];
-    unsigned int index;
-    int r = find_device(device, &index, err);
-
-    if (r || (r = nwf_netlink_open(0, &nl, err))) {
-        return r;
-    }
-    (void) nwf_netlink_ask(&nl, begin_neighbour(buffer, RTM_GETNEIGH, index, gateway),
-                           take_neighbour, &neighbour, NULL);
-    if (neighbour.state && !(neighbour.state & (NUD_PERMANENT | NUD_NOARP))) {
-        (void) nwf_netlink_ask(&nl, begin_neighbour(buffer, RTM_DELNEIGH, index, gateway), NULL,
-                               NULL, NULL);
-    }
-    return 0;
 }

@@ -125,15 +125,13 @@ struct answer {
     char *text; /* The kernel's of its result. */
 };
 
-static int
-take_text(const struct nlattr *attribute, void *text)
+static void
+take_text(const struct nlattr *attribute, char **text)
 {
-    if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG
-        && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) {
-        free(*(char **) text);
-        *(char **) text = nwf_text_clean(mnl_attr_get_str(attribute), 200);
+    if (attribute && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) {
+        free(*text);
+        *text = nwf_text_clean(mnl_attr_get_str(attribute), 200);
     }
-    return MNL_CB_OK;
 }
 
 /* The end of an answer, an error of 0 included. */
@@ -152,8 +150,10 @@ take_error(struct answer *answer, const struct nlmsghdr *message)
     if (!(message->nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len >= sizeof error->msg) {
         offset += error->msg.nlmsg_len - sizeof error->msg;
     }
-    if (message->nlmsg_flags & NLM_F_ACK_TLVS && offset < size) {
-        (void) mnl_attr_parse(message, (unsigned int) offset, take_text, &answer->text);
+    const struct nlattr *attributes[NLMSGERR_ATTR_MSG + 1];
+    if (message->nlmsg_flags & NLM_F_ACK_TLVS && offset < size
+        && nwf_netlink_parse(message, offset, attributes, NLMSGERR_ATTR_MSG)) {
+        take_text(attributes[NLMSGERR_ATTR_MSG], &answer->text);
     }
 }
 
@@ -305,14 +305,16 @@ bool
 nwf_netlink_parse(const struct nlmsghdr *message, size_t offset, const struct nlattr **attributes,
                   uint16_t max)
 {
-    const struct nlattr *attribute;
+    const char *end = (const char *) message + message->nlmsg_len;
+    const struct nlattr *attribute = mnl_nlmsg_get_payload_offset(message, MNL_ALIGN(offset));
 
     memset(attributes, 0, (max + 1u) * sizeof *attributes);
     if (mnl_nlmsg_get_payload_len(message) < offset) {
         return false;
     }
-    mnl_attr_for_each(attribute, message, (unsigned int) offset)
-    {
+    /* libmnl's own loop takes a message for a multiple of four bytes long. */
+    for (; mnl_attr_ok(attribute, (int) (end - (const char *) attribute));
+         attribute = mnl_attr_next(attribute)) {
         if (mnl_attr_get_type(attribute) <= max) {
             attributes[mnl_attr_get_type(attribute)] = attribute;
         }

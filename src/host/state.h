@@ -20,6 +20,7 @@ struct nwf_host_owner {
     bool has_news;
     struct nwf_error error;
     long long int retry_at; /* 0: never by itself. */
+    unsigned int backoff_ms;
 };
 
 /* An item that somebody wants, or that the kernel has and that bears our number. */
@@ -57,9 +58,11 @@ struct nwf_host {
     bool is_complete;
     bool has_news;
     unsigned int seqno, around_seqno, n_falls;
+    long long int rises_at; /* Until when the bridge's device may be down; 0: it is up. */
     struct nwf_address routers[NWF_N_ROUTED]; /* As nwf_host_look_around() has found them. */
     size_t n_repairs;
-    long long int look_at; /* When proxies, of which the kernel does not tell, are looked at. */
+    long long int retry_at; /* The first of the owners'; LLONG_MAX: none. */
+    long long int look_at;  /* When proxies, of which the kernel does not tell, are looked at. */
 };
 
 /* ---- Entries and owners; see entry.c. ---- */

@@ -119,6 +119,13 @@ nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 }
 
 void
+nwf_txn_set_hwaddr(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *hwaddr)
+{
+    (void) txn;
+    ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_HWADDR_KEY, hwaddr);
+}
+
+void
 nwf_txn_pin_address(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *hwaddr)
 {
     const char *value = hwaddr ? hwaddr : bridge->own_hwaddr;

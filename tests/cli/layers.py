@@ -43,7 +43,7 @@ def layer_of_header(name, files):
     if name in HEADERS:
         return HEADERS[name]
     for path in files:
-        if os.path.basename(path) == f"{name}.c":
+        if path.split("/")[1:] == [f"{name}.c"]:  # Folders in folders have no public headers.
             return path.split("/")[0]
     return None
 
@@ -55,7 +55,7 @@ def check_file(path, files):
     wrong = []
     for number, include in includes(f"{ROOT}/src/{path}"):
         public = re.match(r'"nwf/(.*)\.h"', include)
-        other = re.match(r'"\.\./(\w+)/', include)
+        other = re.match(r'"(?:\.\./)+(\w+)/', include)
         lower = layer_of_header(public[1], files) if public else other[1] if other else layer
         if lower not in LAYERS:
             wrong.append(f"src/{path}:{number}: {include} is of no layer")

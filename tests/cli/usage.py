@@ -15,7 +15,7 @@ from cases import HOOK_MANUAL, MANUAL, PROGRAM, Row, run
 # Those that scripts rely on; the help may have more.
 COMMANDS = ["manage", "unmanage", "bind", "unbind", "bindings", "sync", "diff", "compile", "filter",
             "guard", "explain", "hook libvirt", "hook install", "hook uninstall", "hook convert", "hook qemu",
-            "hook proxmox", "hook exec"]
+            "hook proxmox", "hook exec", "routed plan", "routed apply", "routed confirm"]
 OF_FILTER = ["list", "show", "check", "define", "undefine"]
 FILTER_USAGE = (r"usage: ovs-nwfilter filter list \| show NAME \| check NAME\|FILE\.\.\. \| "
                 r"define FILE \| undefine NAME")
@@ -99,6 +99,12 @@ ROWS = [
     Row("unbind with two", ["unbind", "vnet0", "vnet1"], error=usage("unbind IFACE")),
     Row("bindings with a word", ["bindings", "br0"], error=usage("bindings")),
     Row("compile without a file", ["compile"], error=usage("compile FILE...")),
+    Row("routed alone", ["routed"], error=usage("routed plan | apply | confirm ...")),
+    Row("routed plan without a bridge", ["routed", "plan"], error=usage("routed plan BRIDGE")),
+    Row("routed confirm of two bridges", ["routed", "confirm", "br0", "br1"],
+        error=usage("routed confirm [BRIDGE]")),
+    Row("a confirmation that takes too long", ["routed", "apply", "br0", "--confirm=3601"],
+        error='--confirm: "3601" is not a number of seconds up to 3600'),
     Row("hook alone", ["hook"], error=r"usage: ovs-nwfilter hook libvirt \| install.* \.\.\."),
     Row("an unknown hook", ["hook", "nosuch"], error=r"usage: ovs-nwfilter hook libvirt \| .*"),
     Row("an unknown hook with --help", ["hook", "nosuch", "--help"],
@@ -136,8 +142,8 @@ ROWS = [
 
 
 def commands_in(text):
-    """The names of commands, which have one word, or two behind "hook"."""
-    return re.findall(r"^  ((?:hook )?[a-z]+) ?.*\n {8}\S", text, re.MULTILINE)
+    """The names of commands, which have one word, or two behind "hook" and "routed"."""
+    return re.findall(r"^  ((?:hook |routed )?[a-z]+) ?.*\n {8}\S", text, re.MULTILINE)
 
 
 def options_in(text):

@@ -185,6 +185,17 @@ FOREIGN = (
     ("table=0,priority=500,in_port=uplink,tcp,tp_dst=22,actions=LOCAL", set()),
     ("table=0,priority=500,ip,nw_src=192.0.2.1,actions=drop", set()),
     ("table=7,priority=500,actions=NORMAL", set()),
+    # The operator's tables: what goes on as it would have without the flow, and what does not.
+    ("table=3,priority=500,in_port=vnet0,actions=set_queue:1,note:01.02,goto_table:10", set()),
+    ("table=3,priority=500,tcp,actions=drop", set()),
+    ("table=3,priority=500,actions=goto_table:11", {"vnet0", "vnet1"}),
+    ("table=3,priority=500,in_port=vnet0,actions=output:uplink", {"vnet0"}),
+    ("table=3,priority=500,in_port=vnet0,actions=set_field:0->reg5,goto_table:10", {"vnet0"}),
+    ("table=210,priority=500,actions=set_field:7->pkt_mark,resubmit(,100)", set()),
+    ("table=210,priority=500,in_port=vnet0,actions=output:uplink,resubmit(,100)", set()),
+    ("table=210,priority=500,tcp,tp_dst=25,actions=drop", set()),
+    ("table=210,priority=500,actions=output:vnet1,resubmit(,100)", {"vnet1"}),
+    ("table=210,priority=500,in_port=uplink,actions=resubmit(,110)", {"vnet0", "vnet1"}),
 )
 
 

@@ -93,6 +93,24 @@ class Test:
             ("ip", "netns", "exec", "router", sys.executable, "-c", CONNECT, address),
             stdin=subprocess.DEVNULL, check=False).returncode]
 
+    def heard(self):
+        """How often it hears one datagram of the router, by either protocol."""
+        counts = []
+        for family, address in ((socket.AF_INET, MAIN4), (socket.AF_INET6, MAIN6)):
+            with socket.socket(family, socket.SOCK_DGRAM) as ear:
+                ear.bind((address, PORT))
+                ear.settimeout(0.5)
+                command("ip", "netns", "exec", "router", sys.executable, "-c",
+                        "import socket, sys; socket.socket(int(sys.argv[1]), 2).sendto(b'x', "
+                        "(sys.argv[2], 7777))", str(int(family)), address)
+                counts.append(0)
+                try:
+                    while ear.recv(10):
+                        counts[-1] += 1
+                except TimeoutError:
+                    pass
+        return counts
+
     def state(self):
         """All that the verbs may change."""
         def quiet(*words):
@@ -107,7 +125,8 @@ class Test:
                        for family in ("-4", "-6")],
             "up": "UP" in quiet("ip", "-br", "link", "show", "br0").split(),
             "sysctls": {path: open(f"/proc/sys/net/{path}").read() for path in (
-                "ipv6/conf/eth0/disable_ipv6", "ipv4/conf/eth0/forwarding",
+                "ipv6/conf/eth0/disable_ipv6", "ipv4/conf/eth0/rp_filter",
+                "ipv4/conf/eth0/forwarding",
                 "ipv6/conf/all/forwarding", "ipv4/conf/all/send_redirects",
                 "ipv4/neigh/eth0/proxy_delay", "ipv6/conf/eth0/proxy_ndp")},
             "ports": self.ovs.vsctl("list-ports", "br0"),
@@ -160,7 +179,7 @@ def test_plan(t):
     result = call("routed", "plan", "br0", *FLOWS)
     wanted = ("nwfilter-via", RECORD, f"{MAIN4}/32 peer {GATEWAY4}", f"{MAIN6}/64",
               f"0.0.0.0/0 via {GATEWAY4}", "::/0 via fe80::1", "on br0, guarded", "disable_ipv6",
-              "netdev ovs-nwfilter-br0", "has to answer")
+              "rp_filter", "netdev ovs-nwfilter-br0", "has to answer")
     missing = [words for words in wanted if words not in result.out]
     t.check("plan, by flows, says what would change", result.status == 0 and not missing,
             (missing, result))
@@ -203,6 +222,8 @@ def test_confirmed(t):
     t.check("apply moves the uplink", result.status == 0 and t.is_moved()
             and "routed confirm br0" in result.out, result)
     t.check("    and the server is reached", not t.unreached(), t.unreached())
+    heard = t.heard()
+    t.check("    and hears everything once", heard == [1, 1], heard)
     t.check("    through the bridge, guarded", "eth0" in t.ovs.vsctl("list-ports", "br0")
             and 'egress device "eth0"' in command("nft", "list", "ruleset"))
     result = apply(*FLOWS)
@@ -331,8 +352,9 @@ def test_wiped(t):
     """A tool of the host clears the bridge; unmanage comes before anybody has restored it."""
     before = t.state()
     result = apply(*FLOWS, "--confirm=0")
-    t.check("applied without a confirmation", result.status == 0 and not os.path.exists(SOCKET)
+    t.check("applied without a confirmation", result.status == 0
             and "confirm" not in result.out, result)
+    wait_for(lambda: not os.path.exists(SOCKET), "the end of the one that applied it")
     t.ovs.vsctl("clear", "Bridge", "br0", "external_ids")
     result = call("unmanage", "br0")
     t.ovs.vsctl("clear", "Bridge", "br0", "external_ids", "--", "clear", "Bridge", "br0",

@@ -37,6 +37,7 @@ def test(world):
     test_refused(world)
     test_taken(world)
     test_broken_tags(world)
+    test_snippets(world)
 
 
 def test_refused(world):
@@ -59,6 +60,7 @@ def test_refused(world):
          "the guest vnet0"),
         ("a guarded NIC that is a guest", ["--guard=vnet0"], "vnet0 is a guest's port"),
         ("    or in another bridge", ["--guard=br9p"], "in the bridge br9"),
+        ("    or the bridge", ["--guard=br0"], "the bridge itself"),
         ("    or none", ["--guard="], "--guard"),
         ("an address that may leave and is none", ["--guard=nic", f"--guard-mac={MAC}@5000"],
          f'"{MAC}@5000"'),
@@ -109,6 +111,18 @@ def test_broken_tags(world):
     status = world.ovs.vsctl("get", "Bridge", "br0", "external_ids:nwfilter-status")
     world.check("    and not any more when it has gone", result.status == 0 and "active" in status,
                 (result, status))
+
+
+def test_snippets(world):
+    """They keep the bridge's address, and netplan is told to leave the NIC alone."""
+    with open("/sys/class/net/nic/address") as file:
+        mac = file.read().strip()
+    options = ["manage", "br0", "--guard=nic", f"--guard-mac={MAC}@4000"]
+    out = nwfilter(*options, "--snippet=ifupdown").out
+    world.check("ifupdown's snippet", f" other_config:hwaddr={mac} " in out
+                and f'external_ids:nwfilter-guard-mac="{MAC}@4000"' in out, out)
+    out = nwfilter(*options, "--snippet=netplan").out
+    world.check("netplan's", f'hwaddr: "{mac}"' in out and "ovs-vsctl add-port br0 nic" in out, out)
 
 
 if __name__ == "__main__":

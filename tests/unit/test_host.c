@@ -2,6 +2,8 @@
  *
  * What a kernel is to have for guests, in a network namespace of the test's own: it comes, stays,
  * comes again, goes; and nothing else is touched. */
+#include <config.h>
+
 #include "support.h"
 
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "item.h"
 #include "nwf/announce.h"
 #include "nwf/host.h"
 #include "nwf/sysctl.h"
@@ -165,6 +168,19 @@ expect_said(const struct nwf_host *host, const char *owner, const char *part)
 
     expect(part ? error->text && strstr(error->text, part) : !error->text, "%s: %s, not \"%s\"",
            owner, nwf_error_text(error), part ? part : "no error");
+}
+
+static void
+read_all(const struct nlmsghdr *message)
+{
+    struct nwf_host_address own;
+    struct nwf_host_device device;
+    struct nwf_host_news news;
+    bool gone;
+
+    (void) nwf_item_read(message, &news);
+    (void) nwf_address_read(message, &own, &gone);
+    (void) nwf_device_read(message, &device, &gone);
 }
 
 /* ---- Tests. ---- */
@@ -445,6 +461,50 @@ test_settings(void **state)
     nwf_error_clear(&err);
 }
 
+/* ---- Messages. ---- */
+
+/* What is asked for is read back as it was; and of whatever is cut short, or has other bytes in
+ * it, nothing is read that is not there. */
+static void
+test_messages(void **state)
+{
+    const struct nwf_address v4 = address("192.0.2.5"), v6 = address("2001:db8:0:1::/80");
+    struct nwf_host_items items = {.data = NULL};
+    struct dice dice = dice_seed(11);
+
+    (void) state;
+    nwf_host_items_add_guest(&items, "br0", "up0", &v4, &guest_mac);
+    nwf_host_items_add_guest(&items, "br0", "up0", &v6, &guest_mac);
+    nwf_host_items_add(&items, NWF_HOST_ADDRESS, "br0", &v4);
+    nwf_host_items_add(&items, NWF_HOST_UP, "br0", NULL);
+    nwf_vec_foreach (item, &items) {
+        char *buffer = nwf_zalloc(NWF_NETLINK_REQUEST);
+        struct nlmsghdr *request = nwf_item_make(buffer, item, 7);
+        struct nwf_host_news news;
+        if (item->kind != NWF_HOST_ADDRESS && item->kind != NWF_HOST_UP) {
+            expect(nwf_item_read(request, &news), "it is not read");
+            expect(news.ours && news.index == 7 && news.item.kind == item->kind
+                       && nwf_address_equals(&news.item.address, &item->address)
+                       && nwf_host_item_same_value(&news.item, item),
+                   "it is read as something else");
+        }
+        for (uint32_t size = request->nlmsg_len; size >= sizeof *request; size--) {
+            for (int i = 0; i < 20; i++) { /* In memory that ends where the message does. */
+                char *copy CLEANUP_FREE = nwf_memdup(buffer, size);
+                struct nlmsghdr *message = (struct nlmsghdr *) copy;
+                message->nlmsg_len = size;
+                if (i && size > sizeof *message) {
+                    copy[sizeof *message + dice_roll(&dice, size - (uint32_t) sizeof *message)] =
+                        (char) dice_roll(&dice, 256);
+                }
+                read_all(message);
+            }
+        }
+        free(buffer);
+    }
+    nwf_vec_clear(&items);
+}
+
 /* ---- Frames. ---- */
 
 static void
@@ -479,6 +539,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_messages),
         cmocka_unit_test_setup_teardown(test_comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_moves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_comes_again, set_up, tear_down),

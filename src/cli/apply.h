@@ -2,8 +2,8 @@
  *
  * The verbs of "routed": a server that is reached by its only NIC is adopted in one go, and all of
  * it is undone unless somebody who still reaches it says that he does. */
-#ifndef NWF_CLI_ROUTED_H
-#define NWF_CLI_ROUTED_H
+#ifndef NWF_CLI_APPLY_H
+#define NWF_CLI_APPLY_H
 
 #include "adoption.h"
 #include "cli.h"
@@ -42,21 +42,21 @@ const char *nwf_routed_device(const struct nwf_routed_job *job, bool after);
 int nwf_routed_print(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_routed_job *job,
                      struct nwf_error *err);
 
-/* ---- Doing it, in a process that outlives the session (routed_worker.c). ---- */
+/* ---- Doing it, in a process that outlives the session (apply_worker.c). ---- */
 
 /* Does it, and waits for the confirmation; shows what comes of it until then.  Returns an exit
  * code, or a negative errno: nothing is changed, or all was undone. */
 int nwf_routed_apply(struct nwf_cli *cli, const struct nwf_routed_job *job, unsigned int confirm_s,
                      struct nwf_error *err);
 
-/* Does it and, if it fails, undoes it (routed_steps.c).  say() is told of each step. */
+/* Does it and, if it fails, undoes it (apply_steps.c).  say() is told of each step. */
 typedef void nwf_routed_say(const char *text);
 int nwf_routed_do(const struct nwf_cli *cli, const struct nwf_routed_job *job, nwf_routed_say *say,
                   struct nwf_error *err);
 int nwf_routed_undo(const struct nwf_cli *cli, const struct nwf_routed_job *job,
                     struct nwf_error *err);
 
-/* ---- The confirmation (routed_socket.c). ---- */
+/* ---- The confirmation (apply_socket.c). ---- */
 
 /* Opens the place where it is waited for; -EBUSY: another run waits for one. */
 int nwf_routed_listen(int *ret_fd, struct nwf_error *err);

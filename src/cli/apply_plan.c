@@ -9,9 +9,10 @@
 #include "../engine/host_settings.h"
 #include "../engine/routes.h"
 #include "manage.h"
+#include "nwf/nic_lock.h"
 #include "nwf/record_file.h"
 #include "nwf/text.h"
-#include "routed.h"
+#include "apply.h"
 
 #include "openvswitch/dynamic-string.h"
 
@@ -35,6 +36,18 @@ find(const struct nwf_record *tags, const char *key)
     return nwf_tag_find(tags->data, tags->n, key);
 }
 
+/* Of a device: a new string; NULL: it has none. */
+static char *
+mac_text(const char *device)
+{
+    struct nwf_mac mac;
+    const uint8_t *o = mac.octets;
+
+    return nwf_nic_own_mac(device, &mac)
+               ? NULL
+               : nwf_asprintf("%02x:%02x:%02x:%02x:%02x:%02x", o[0], o[1], o[2], o[3], o[4], o[5]);
+}
+
 /* ---- The bridge. ---- */
 
 static void
@@ -56,6 +69,18 @@ add_bridge(struct nwf_rows *rows, const struct nwf_ovs_bridge *bridge,
         }
     }
     add(rows, "record", record, nwf_record_exists(bridge->name) ? "there" : NULL, "these tags");
+}
+
+/* The bridge's MAC address is its uplink's. */
+static void
+add_mac(struct nwf_rows *rows, const struct nwf_routed_job *job)
+{
+    char *now CLEANUP_FREE = mac_text(job->bridge);
+    char *then CLEANUP_FREE = mac_text(job->config.uplink);
+
+    if (then && (!now || strcmp(now, then))) {
+        add(rows, "MAC", job->bridge, now, then);
+    }
 }
 
 /* ---- By flows: the uplink's move. ---- */
@@ -88,9 +113,12 @@ add_adoption(struct nwf_rows *rows, const struct nwf_routed_job *job)
     nwf_vec_foreach (route, &a->moved.routes) {
         add_moved(rows, nwf_moved_route_format(route), job);
     }
-    if (a->has_ipv6 && strcmp(a->has_ipv6, "1")) {
-        char *path CLEANUP_FREE = nwf_asprintf("net/ipv6/conf/%s/disable_ipv6", a->nic);
-        add(rows, "sysctl", path, a->has_ipv6, "1");
+    for (size_t i = 0; i < NWF_N_NIC_SETTINGS; i++) {
+        const struct nwf_nic_setting *setting = &nwf_nic_settings[i];
+        char *path CLEANUP_FREE = nwf_nic_setting_path(setting, a->nic);
+        if (a->before[i] && strcmp(a->before[i], setting->value)) {
+            add(rows, "sysctl", path, a->before[i], setting->value);
+        }
     }
 }
 
@@ -99,13 +127,19 @@ add_adoption(struct nwf_rows *rows, const struct nwf_routed_job *job)
 static void
 add_items(struct nwf_rows *rows, const struct nwf_host_items *items, const char *owner)
 {
+    char *then CLEANUP_FREE = nwf_asprintf("there, for %s", owner);
+
     nwf_vec_foreach (item, items) {
         char *text CLEANUP_FREE = nwf_host_item_format(item);
         char *space = strchr(text, ' ');
-        if (space) {
+        if (item->kind == NWF_HOST_UP) {
+            if (!nwf_device_is_up(item->device)) {
+                add(rows, "link", item->device, "down", "up");
+            }
+        } else if (space) {
             *space = '\0';
+            add(rows, text, space + 1, NULL, then);
         }
-        add(rows, text, space ? space + 1 : "", NULL, owner);
     }
 }
 
@@ -218,6 +252,7 @@ nwf_routed_print(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_rou
     }
     nwf_rows_init(&rows, headings, sizeof headings / sizeof headings[0]);
     add_bridge(&rows, bridge, job);
+    add_mac(&rows, job);
     add_locks(&rows, job);
     if (nwf_routed_adopts(job)) {
         add_adoption(&rows, job);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "nwf/text.h"
-#include "routed.h"
+#include "apply.h"
 
 #include "lib/dirs.h"
 #include "lib/util.h"

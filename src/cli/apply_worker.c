@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "nwf/text.h"
-#include "routed.h"
+#include "apply.h"
 
 #include "lib/timeval.h"
 #include "lib/util.h"

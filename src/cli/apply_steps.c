@@ -19,7 +19,7 @@
 #include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/poll-loop.h"
-#include "routed.h"
+#include "apply.h"
 
 #include "lib/timeval.h"
 #include "lib/util.h"

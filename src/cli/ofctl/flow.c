@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Adding, modifying and deleting flows.  Each command makes a list of flow
+ * mods of all that it was given before it sends the first. */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "link.h"
+#include "protect.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-flow.h"
+
+#include "lib/util.h"
+
+void
+ofctl_check(char *error)
+{
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+}
+
+static void
+free_mod(struct ofputil_flow_mod *mod)
+{
+    free(mod->ofpacts);
+    minimatch_destroy(&mod->match);
+}
+
+/* Flow mods that are made into messages one by one. */
+struct source {
+    struct ofputil_flow_mod *mods;
+    size_t n, next;
+    enum ofputil_protocol protocol;
+};
+
+static struct ofpbuf *
+next_message(void *source_)
+{
+    struct source *source = source_;
+
+    if (source->next >= source->n) {
+        return NULL;
+    }
+    struct ofputil_flow_mod *mod = &source->mods[source->next++];
+    struct ofpbuf *message = ofputil_encode_flow_mod(mod, source->protocol);
+    free_mod(mod);
+    return message;
+}
+
+/* Shows what is sent to those who ask for very much to be printed. */
+static void
+show_bytes(const struct ofctl *ofctl, const struct ofpbuf *message)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    if (ofctl->verbosity > 5) {
+        ds_put_hex(&s, message->data, message->size);
+        ds_put_char(&s, '\n');
+    } else if (ofctl->verbosity == 5) {
+        ds_put_hex_dump(&s, message->data, message->size, 0, true);
+    }
+    fputs(ds_cstr(&s), stdout);
+    ds_destroy(&s);
+}
+
+void
+ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flow_mod *mods,
+                     size_t n, enum ofputil_protocol usable)
+{
+    enum ofputil_protocol protocol;
+
+    mods = ofctl_protect(ofctl, target, mods, &n, &usable);
+    if (ofctl->bundle) {
+        usable &= OFPUTIL_P_OF13_UP;
+    }
+
+    struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
+    struct source source = {mods, n, 0, protocol};
+    if (ofctl->bundle) {
+        ofctl_transact_bundle(ofctl, target, vconn, n, next_message, &source);
+    } else {
+        struct ofpbuf *message;
+        while ((message = next_message(&source))) {
+            show_bytes(ofctl, message);
+            ofctl_transact_noreply(ofctl, target, vconn, message);
+        }
+    }
+    vconn_close(vconn);
+}
+
+/* ---- The commands. ---- */
+
+/* Any of add, delete and so on, at the beginning of each flow; add where there is none. */
+#define ANY_COMMAND (-2)
+
+static void
+change_by_file(struct ovs_cmdl_context *ctx, const char *file, int command)
+{
+    struct ofctl *ofctl = ofctl_of(ctx);
+    const char *target = ctx->argv[1];
+    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
+    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofputil_flow_mod *mods = NULL;
+    enum ofputil_protocol usable;
+    size_t n = 0;
+
+    ofctl_check(parse_ofp_flow_mod_file(file, ports, tables, command, &mods, &n, &usable));
+    ofctl_send_flow_mods(ofctl, target, mods, n, usable);
+    free(mods);
+}
+
+static void
+change_by_text(struct ovs_cmdl_context *ctx, const char *text, int command)
+{
+    struct ofctl *ofctl = ofctl_of(ctx);
+    const char *target = ctx->argv[1];
+    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
+    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofputil_flow_mod mod;
+    enum ofputil_protocol usable;
+
+    ofctl_check(parse_ofp_flow_mod_str(&mod, text, ports, tables, command, &usable));
+    ofctl_send_flow_mods(ofctl, target, &mod, 1, usable);
+}
+
+static void
+change(struct ovs_cmdl_context *ctx, int command)
+{
+    const char *text = ctx->argc > 2 ? ctx->argv[2] : "";
+
+    if (!strcmp(text, "-")) {
+        change_by_file(ctx, text, command == OFPFC_ADD ? ANY_COMMAND : command);
+    } else {
+        change_by_text(ctx, text, command);
+    }
+}
+
+void
+ofctl_add_flow(struct ovs_cmdl_context *ctx)
+{
+    change(ctx, OFPFC_ADD);
+}
+
+void
+ofctl_add_flows(struct ovs_cmdl_context *ctx)
+{
+    change_by_file(ctx, ctx->argv[2], ANY_COMMAND);
+}
+
+void
+ofctl_mod_flows(struct ovs_cmdl_context *ctx)
+{
+    change(ctx, ofctl_of(ctx)->strict ? OFPFC_MODIFY_STRICT : OFPFC_MODIFY);
+}
+
+void
+ofctl_del_flows(struct ovs_cmdl_context *ctx)
+{
+    change(ctx, ofctl_of(ctx)->strict ? OFPFC_DELETE_STRICT : OFPFC_DELETE);
+}
+
+void
+ofctl_bundle(struct ovs_cmdl_context *ctx)
+{
+    struct ofctl *ofctl = ofctl_of(ctx);
+    const char *target = ctx->argv[1];
+    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
+    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
+    struct ofputil_bundle_msg *messages;
+    enum ofputil_protocol usable, protocol;
+    size_t n;
+
+    ofctl_check(parse_ofp_bundle_file(ctx->argv[2], ports, tables, &messages, &n, &usable));
+    ofctl_protect_bundle(ofctl, target, messages, n);
+    ofctl_require_bundles(ofctl);
+    struct vconn *vconn =
+        ofctl_connect_for_mods(ofctl, target, usable & OFPUTIL_P_OF13_UP, &protocol);
+    ofputil_encode_bundle_msgs(messages, n, &requests, protocol);
+    ofputil_free_bundle_msgs(messages, n);
+    ofctl_transact_bundle_list(ofctl, target, vconn, &requests);
+    vconn_close(vconn);
+}
