@@ -4,8 +4,8 @@
 A provider in namespaces watches its switch port.  First a plain bridge, as anybody would set it up:
 the provider complains.  Then the same behind the uplink guard, and the same guests, routed, in
 either way: what is tried, how it went, and how many frames the provider had to complain about until
-then.  The guests forge frames all the time.  The
-exit status is 1 if anything went otherwise than it should, or a single frame is on the list.
+then.  The guests forge frames all the time.  The exit status is 1 if anything went otherwise than it
+should, or a single frame is on the list.
 """
 
 import os

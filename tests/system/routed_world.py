@@ -4,7 +4,8 @@
     class World: provider, server, guests; reach(), expect_clean(), ...
 
 The matrix of endpoints: every address of every guest, the host, the router, two places in the world
-(one behind a smaller MTU) and a neighbour in the provider's subnet, in both directions.
+(one behind a smaller MTU) and a neighbour in the provider's subnet, in both directions.  SEED=N has
+the guests forge in another order.
 """
 
 import os
@@ -12,6 +13,7 @@ import time
 
 from lab import provider as p
 from lab.netns import LabError, run
+from lab.provider_node import forget_neighbours
 from lab.provider_port import show as show_frames
 from lab.routed import BRIDGE, Guest, Server, device_mac, stop_all
 from lab.routed_monitor import Monitor
@@ -87,11 +89,14 @@ class World:
         provider = self.provider
         around = Surroundings(p.NIC_MAC, device_mac(BRIDGE), p.ROUTER_MAC, provider.gateway4, provider.gateway6,
                               provider.main4, provider.main6, *p.WORLD)
-        self.spoofer = Spoofer(list(self.guests.values()), around, **more)
+        seed = int(os.environ.get("SEED", "1"))
+        self.spoofer = Spoofer(list(self.guests.values()), around, seed=seed, **more)
 
     def spoof_anew(self, **more):
-        """What the forgeries did until now is of no interest."""
+        """What the forgeries did until now is of no interest, nor what guests believe for it."""
         self.spoofer.stop()
+        for guest in self.guests.values():
+            forget_neighbours(guest.node, guest.interface)
         self.spoof(**more)
 
     def unwatch(self):
