@@ -92,7 +92,9 @@ def foreign(world):
 
 def ours(world):
     """(cookie's kind, port, rule; the flow's match; its packets) of each."""
-    for line in world.ovs.ofctl("dump-flows", "br0").splitlines()[1:]:
+    for line in world.ovs.ofctl("dump-flows", "br0").splitlines():
+        if "cookie=" not in line:  # Each part of a long answer has a line of its own.
+            continue
         cookie = int(re.search(r"cookie=(0x\w+)", line)[1], 16)
         if cookie >> 40 == 0x6e7766:
             match = re.search(r"priority=\d+,?(\S*) actions=", line)
