@@ -201,6 +201,7 @@ class Scenes(World):
         """Taps are lost with the bridge, and added again."""
         self.server.ovs.vsctl("del-br", BRIDGE)
         self.server.add_bridge()
+        self.server.daemon.settle()  # It is managed again, by its record.
         for name, guest in self.guests.items():
             self.server.ovs.add_port(BRIDGE, name, attached_mac=guest.mac,
                                      iface_id=f"iface-{name}")
