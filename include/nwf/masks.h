@@ -8,8 +8,8 @@
 
 #include "nwf/program.h"
 
-/* What a guest may leave without being told of.  A rule about a port next to one about an address is
- * so common, and makes a few hundred. */
+/* What a guest may leave without being told of.  A rule about a port next to one about an address
+ * is so common, and makes a few hundred. */
 #define NWF_MASKS_GOOD 512
 
 /* About how many masks the addresses and ports that a guest makes up can leave in the datapath's

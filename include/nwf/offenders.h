@@ -25,7 +25,7 @@ struct nwf_offender {
     enum nwf_offence offence;
     uint64_t n_packets;
     uint64_t n_locked; /* Of these, by the second lock (nwf/nic_lock.h), after the flows. */
-    int idle; /* Seconds since the last; negative: not known. */
+    int idle;          /* Seconds since the last; negative: not known. */
 };
 
 struct nwf_offenders {

@@ -132,7 +132,7 @@ struct nwf_plan {
     char *settings;  /* All that is the bridge's own, as it was read. */
 
     bool all_dirty, claims_dirty, shared_dirty, fixed_dirty, uplink_dirty;
-    NWF_VEC(nwf_owner) gone; /* Owners that are no port's any more. */
+    NWF_VEC(nwf_owner) gone;    /* Owners that are no port's any more. */
     struct nwf_guest_size most; /* Tables that guests need. */
     struct nwf_holders holders;
     uint8_t *zones;     /* By number: how many ports of the host use it; the caller's. */

@@ -106,9 +106,6 @@ struct nwf_routed_config {
 int nwf_routed_config_read(const struct nwf_tag *tags, size_t n_tags, struct nwf_routed_config *ret,
                            struct nwf_error *err);
 void nwf_routed_config_clear(struct nwf_routed_config *config);
-/* Copies without 'error'. */
-void nwf_guard_macs_copy(const struct nwf_guard_macs *from, struct nwf_guard_macs *ret);
-bool nwf_guard_macs_equal(const struct nwf_guard_macs *a, const struct nwf_guard_macs *b);
 
 /* What holds for frames that leave by a port that the tags may name: the strictest last. */
 enum nwf_guarding {

@@ -54,8 +54,8 @@
 char *
 nwf_trusted_output_text(const struct nwf_port *port)
 {
-    return port->leader ? nwf_asprintf("clone(set_field:0x%x->reg%d,resubmit(,%d))",
-                                       port->leader, NWF_REG_KNOWN, NWF_TABLE_UPLINK)
+    return port->leader ? nwf_asprintf("clone(set_field:0x%x->reg%d,resubmit(,%d))", port->leader,
+                                       NWF_REG_KNOWN, NWF_TABLE_UPLINK)
                         : nwf_asprintf("output:%u", port->ofport);
 }
 

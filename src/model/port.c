@@ -94,9 +94,8 @@ nwf_port_config_equals(const struct nwf_port_config *a, const struct nwf_port_co
            && a->has_own_mac == b->has_own_mac
            && !memcmp(&a->own_mac, &b->own_mac, sizeof a->own_mac)
            && a->is_mirror_output == b->is_mirror_output && a->is_patch == b->is_patch
-           && a->is_uplink == b->is_uplink
-           && a->needs_normal == b->needs_normal && a->leader == b->leader
-           && a->is_hashed == b->is_hashed && a->guarding == b->guarding
+           && a->is_uplink == b->is_uplink && a->needs_normal == b->needs_normal
+           && a->leader == b->leader && a->is_hashed == b->is_hashed && a->guarding == b->guarding
            && same_text(a->port_name, b->port_name) && nwf_nics_equal(&a->nics, &b->nics)
            && same_text(a->unguarded.text, b->unguarded.text);
 }

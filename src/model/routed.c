@@ -482,30 +482,6 @@ nwf_routed_config_clear(struct nwf_routed_config *config)
 }
 
 void
-nwf_guard_macs_copy(const struct nwf_guard_macs *from, struct nwf_guard_macs *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    nwf_vec_foreach (mac, from) {
-        nwf_vec_push(ret, *mac);
-    }
-}
-
-bool
-nwf_guard_macs_equal(const struct nwf_guard_macs *a, const struct nwf_guard_macs *b)
-{
-    if (a->n != b->n) {
-        return false;
-    }
-    for (size_t i = 0; i < a->n; i++) {
-        if (compare_macs(&a->data[i], &b->data[i])
-            || a->data[i].has_address != b->data[i].has_address) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void
 nwf_nics_copy(const struct nwf_nics *from, struct nwf_nics *ret)
 {
     memset(ret, 0, sizeof *ret);

@@ -12,8 +12,8 @@ import threading
 from cases import Row, run
 
 NEED_IT = [["manage", "br0"], ["unmanage", "br0"], ["bind", "vnet0", "clean-traffic", "IP=1.1.1.1"],
-           ["unbind", "vnet0"], ["bindings"], ["--format=json", "bindings"], ["sync"],
-           ["sync", "br0", "--full", "--dry-run"], ["diff"]]
+           ["unbind", "vnet0"], ["bindings"], ["--format=json", "bindings"], ["guard"],
+           ["sync"], ["sync", "br0", "--full", "--dry-run"], ["diff"]]
 MISSING = "No such file or directory"
 SERVERS = {
     "--db=unix:{dir}/run/nosuch.sock": f"OVSDB unix:{{dir}}/run/nosuch.sock: {MISSING}",

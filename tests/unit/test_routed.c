@@ -39,7 +39,7 @@ read_row(const struct row *row, struct nwf_routed_config *ret, struct nwf_error 
 #define G .guard = "eth0"
 
 static const struct row rows[] = {
-    {NULL},
+    {.mode = NULL},
     {.mode = "routed", .uplink = "eth0"},
     {.mode = "routed", .uplink = "eth0", .via = "host", .gateway = "192.0.2.1, fe80::1"},
     {.mode = "routed", .uplink = "bond0", .via = "flows", .macs = M},

@@ -58,10 +58,13 @@ show_bytes(const struct ofctl *ofctl, const struct ofpbuf *message)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
+    if (ofctl->verbosity < 5) {
+        return;
+    }
     if (ofctl->verbosity > 5) {
         ds_put_hex(&s, message->data, message->size);
         ds_put_char(&s, '\n');
-    } else if (ofctl->verbosity == 5) {
+    } else {
         ds_put_hex_dump(&s, message->data, message->size, 0, true);
     }
     fputs(ds_cstr(&s), stdout);
