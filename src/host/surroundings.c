@@ -148,17 +148,32 @@ compare_inwards(const void *a_, const void *b_)
     return order ? order : (int) b->is_own - (int) a->is_own;
 }
 
-/* Each once; an address that is the host's own and has a route as well is its own. */
-static void
-sort_inwards(struct nwf_inwards *list)
+static bool
+is_a_router(const struct nwf_surroundings *s, const struct nwf_inward *inward)
 {
+    for (int family = 0; family < NWF_N_ROUTED; family++) {
+        if (s->routers[family].is_known && !inward->is_own
+            && nwf_address_equals(&s->routers[family].address, &inward->address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each once; an address that is the host's own and has a route as well is its own.  What is for a
+ * router goes to it as what is for others does. */
+static void
+sort_inwards(struct nwf_surroundings *s)
+{
+    struct nwf_inwards *list = &s->inwards;
     size_t kept = 0;
 
     if (list->n) {
         qsort(list->data, list->n, sizeof list->data[0], compare_inwards);
     }
     nwf_vec_foreach (inward, list) {
-        if (!kept || !nwf_address_equals(&list->data[kept - 1].address, &inward->address)) {
+        if (!is_a_router(s, inward)
+            && (!kept || !nwf_address_equals(&list->data[kept - 1].address, &inward->address))) {
             list->data[kept++] = *inward;
         }
     }
@@ -226,7 +241,7 @@ nwf_host_look_around(struct nwf_host *host, const char *name, struct nwf_surroun
                              "in its place",
                              NWF_INWARDS_MAX);
     }
-    sort_inwards(&ret->inwards);
+    sort_inwards(ret);
     for (int family = 0; device && family < NWF_N_ROUTED; family++) {
         find_neighbour(host, device, &ret->routers[family]);
         host->routers[family] = ret->routers[family].address;
