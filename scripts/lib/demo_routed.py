@@ -186,7 +186,8 @@ def show_way(demo, end, gateway4):
     found = hops((end, Endpoint(demo.provider.world, p.WORLD[six])))
     host = (demo.provider.main6,) if six else (demo.provider.main4, gateway4)
     demo.row(f"traceroute, IPv{6 if six else 4}",
-             "the host, the router, and the world behind it", len(found) == 4 and found[0] in host and found[-1] == p.WORLD[six])
+             "the host, the router, and the world behind it",
+             len(found) == 4 and found[0] in host and found[-1] == p.WORLD[six])
     mtu = path_mtu((end, Endpoint(demo.provider.narrow, p.NARROW[six])))
     demo.row(f"path MTU, IPv{6 if six else 4}, with {p.NARROW_MTU} behind the router", f"{mtu}",
              mtu == p.NARROW_MTU)

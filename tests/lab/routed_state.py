@@ -33,7 +33,8 @@ UNSTABLE = {"stable_secret"}
 # Numbers of devices, and what passes by itself.
 NUMBER = re.compile(r"^\d+: ")
 # Open vSwitch leaves a device promiscuous that was its port.
-PASSING = re.compile(r",PROMISC\b| (expires|valid_lft|preferred_lft|age|qlen) \S+| (linkdown|dadfailed|tentative)")
+PASSING = re.compile(r",PROMISC\b| (expires|valid_lft|preferred_lft|age|qlen) \S+"
+                     r"| (linkdown|dadfailed|tentative)")
 BRIDGE = "name", "fail_mode", "external_ids", "other_config", "protocols", "controller"
 # What the tool says of a guest goes with the port, and is as good as its binding.
 OWN_NOTES = re.compile(r"nwfilter-(status|installed-ts|ct-zone|no-flood)")
@@ -75,8 +76,8 @@ def _lines(command):
     status, out = run_status(*command)
     if status:  # ip(8) says so of a family's table that was never used
         return [f"error: {out.strip()}"] if command[0] != "ip" else []
-    lines = [NUMBER.sub("", re.sub(r"\s+", " ", PASSING.sub("", line)).strip()) for line in out.splitlines()]
-    return [line for line in lines if line]
+    lines = (re.sub(r"\s+", " ", PASSING.sub("", line)).strip() for line in out.splitlines())
+    return [NUMBER.sub("", line) for line in lines if line]
 
 
 def _sysctls():

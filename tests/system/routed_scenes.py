@@ -21,7 +21,8 @@ OPERATORS = (r"interfaces: . vnet\d external_ids:nwfilter",)
 # Joined by the kernel while it forwards.
 KERNELS = (rf"IPv6 routes: . anycast fe80:: dev {BRIDGE} table local proto kernel",)
 # A bridge that is a new device, since ovs-vswitchd started anew, has other addresses of its own.
-NEW_DEVICE = (rf"links: . ({BRIDGE}|ovs-netdev|vnet1@if\d+): .*link/ether", rf"{BRIDGE} .*fe80::[0-9a-f]+:[0-9a-f:]*ff:fe",
+NEW_DEVICE = (rf"links: . ({BRIDGE}|ovs-netdev|vnet1@if\d+): .*link/ether",
+              rf"{BRIDGE} .*fe80::[0-9a-f]+:[0-9a-f:]*ff:fe",
               rf"IPv6 routes: . (local|anycast|multicast|fe80).* dev {BRIDGE} ",
               r"IPv6 routes: . (local|anycast) fe80.* dev lo ")
 
@@ -111,8 +112,8 @@ class Scenes(World):
             self.nwfilter("unbind", name)
         self.server.daemon.settle()
         left = [line for line in State().parts["IPv4 routes"] + State().parts["IPv6 routes"]
-                if "unreachable" not in line and any(address in line.split() for guest in self.guests.values()
-                       for address in guest.addresses4 + guest.addresses6)]
+                if "unreachable" not in line and any(
+                    address in line.split() for guest in self.guests.values() for address in guest.addresses4 + guest.addresses6)]
         self.check("    unbound, no guest has a route", not left, left)
         self.leave(before, KERNELS)
 
