@@ -88,7 +88,8 @@ class World:
         """From now on, all the time."""
         provider = self.provider
         around = Surroundings(p.NIC_MAC, device_mac(BRIDGE), p.ROUTER_MAC,
-                              provider.gateway4, provider.gateway6, provider.main4, provider.main6, *p.WORLD)
+                              provider.gateway4, provider.gateway6, provider.main4,
+                              provider.main6, *p.WORLD)
         seed = int(os.environ.get("SEED", "1"))
         self.spoofer = Spoofer(list(self.guests.values()), around, seed=seed, **more)
 
