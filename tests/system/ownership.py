@@ -154,9 +154,11 @@ def test_rules(world):
         # A cached flow's packets are counted when it is revalidated, or goes.
         world.ovs.appctl("revalidator/purge")
         after = counters(world, number)
+        # Rows that are no rule's, as those that compare addresses, count where the end does.
         counted = {key for key in after if after[key] != before.get(key)}
         world.check(f"the frame counts on rule {rule}, {'out' if kind == FROM_VM else 'in'}",
-                    counted == {(kind, rule)}, counted)
+                    counted - {(kind, end)} == {(kind, rule)} - {(kind, end)}
+                    and (rule != end or (kind, end) in counted), counted)
 
 
 def counters(world, number):

@@ -409,7 +409,7 @@ class Pause:
 
 PAUSES = {
     "before the first change": lambda name, n: (name, n) == ("bundle-add", 1),
-    "between changes": lambda name, n: (name, n) == ("bundle-add", 4),
+    "between changes": lambda name, n: (name, n) == ("bundle-add", 2),
     "behind the last change": lambda name, n: (name, n) == ("barrier", 1),
     "before the commit": lambda name, n: (name, n) == ("bundle-commit", 1),
 }
