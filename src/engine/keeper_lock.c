@@ -53,16 +53,33 @@ has_nic(const struct nics *nics, const char *name)
     return false;
 }
 
+/* Who names a member of a bond means the bond. */
+static void
+list_guarded(const struct nwf_routed_config *config, const struct nwf_ovs_refs *refs,
+             struct nics *ret)
+{
+    nwf_vec_foreach (ref, refs) {
+        const char *name = nwf_ovs_ref_name(ref), *port = nwf_ovs_ref_port_name(ref), *reason;
+
+        if (nwf_routed_guarding(config, port, name, &reason) != NWF_UNGUARDED) {
+            nwf_vec_push(ret, (struct nic){name, port});
+        }
+    }
+}
+
 /* NICs that are on the bridge.  Userspace drivers send past the kernel. */
 static void
 list_ports(const struct nwf_routed_config *config, const struct nwf_ovs_refs *refs,
            struct nics *ret)
 {
+    struct nics guarded = {.data = NULL};
+
+    list_guarded(config, refs, &guarded);
     nwf_vec_foreach (ref, refs) {
         const char *name = nwf_ovs_ref_name(ref), *port = nwf_ovs_ref_port_name(ref);
-        const char *type = nwf_ovs_ref_type(ref), *reason;
+        const char *type = nwf_ovs_ref_type(ref);
 
-        if (nwf_routed_guarding(config, port, name, &reason) == NWF_UNGUARDED) {
+        if (!has_nic(&guarded, port)) {
             continue;
         }
         if (*type && strcmp(type, "system")) {
@@ -72,6 +89,7 @@ list_ports(const struct nwf_routed_config *config, const struct nwf_ovs_refs *re
         }
         nwf_vec_push(ret, (struct nic){name, port});
     }
+    nwf_vec_clear(&guarded);
 }
 
 /* One that is named and is not there yet, or not any more, is locked all the same: it may come

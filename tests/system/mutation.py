@@ -38,6 +38,8 @@ INVISIBLE = {
     r"fixed 11?[0-9]  drop": "likewise, the end of a table of stages",
     r"fixed 200 (dl_dst)? resubmit": "tells Open vSwitch how little of a group address it needs "
                                      "to look at: what is beneath leads to the same",
+    r"fixed 2[2-5][0-9] (reg15)? drop": "how a comparison ends that has found no difference, or has one "
+                                        "already: nothing is changed without it, too",
     r"flood 103 (arp|ip|ipv6|rarp),reg1 move": "a list for a kind of frames whose loss costs visits: "
                                                "that for other kinds leads to the guests' filters",
     r"fixed 0 vlan_tci,dl_type drop": "of frames that end inside of a tag, shorter than these: see "
@@ -60,7 +62,7 @@ INVISIBLE = {
     r"from-vm 10 in_port drop": "the table's own drop is beneath it",
     r"from-vm 1\d arp,reg14,in_port,vlan_tci drop": "a wrong sender's IP address: whatever ARP "
                                                     "is left is dropped by the next rule, too",
-    r"(from|to)-vm 1?1\d .*(arp_op|nw_src,nw_dst,nw_proto).* drop":
+    r"(from|to)-vm 1?1\d .*(arp_op|nw_dst,nw_proto).* drop":
         "what is in doubt here is dropped by the rule behind it; see malformed.py",
 }
 
@@ -266,8 +268,10 @@ def nearly_good(world, sender):
     mac, ip = world.stations[sender]
     frames = [frame for bit in range(48) for frame in (
         world.ip(sender, mac=flood.flip(mac, bit)), world.arp(sender, sha=flood.flip(mac, bit)))]
-    frames += [world.arp(sender, spa=str(ipaddress.ip_address(int(ipaddress.ip_address(ip))
-                                                              ^ 1 << bit))) for bit in range(32)]
+    near = [str(ipaddress.ip_address(int(ipaddress.ip_address(ip)) ^ 1 << bit))
+            for bit in range(32)]
+    frames += [world.arp(sender, spa=address) for address in near]
+    frames += [world.ip(sender, src=address) for address in near]
     return [(sender, frame) for frame in frames]
 
 
