@@ -43,7 +43,9 @@ def ofctl(*words, stdin=None, program=None):
 def flows(world, bridge="br0"):
     """(ours, others'), each a sorted list without counters."""
     sides = [], []
-    for line in world.ovs.ofctl("dump-flows", bridge).splitlines()[1:]:
+    for line in world.ovs.ofctl("dump-flows", bridge).splitlines():
+        if "cookie=" not in line:
+            continue  # the head of a part of the answer
         line = re.sub(r"(duration|idle_age|hard_age|n_packets|n_bytes)=[\w.]+, ?", "", line)
         sides[not re.search(r"cookie=0x6e7766\w{10},", line)].append(line.strip())
     return tuple(map(sorted, sides))

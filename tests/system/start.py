@@ -50,21 +50,25 @@ def not_in_force(world):
             or (world.status("vnet0") != "active" and world.status("vnet0")))
 
 
+# What manage asks a bridge that is not its yet: whether its switch is there; the flows that it has.
+LOOKS = ["hello", "hello", "stats"]
+
+
 def test_secure_first(world):
-    """Before the first message to the switch, but for a hello on a connection that says nothing
-    else, the bridge is secure, in fact and in the database."""
+    """Before the first message to the switch, but for those that look whether it is there and what
+    flows it has, the bridge is secure, in fact and in the database."""
     world.check("before manage the bridge is open", is_open(world))
     seen, names = [], []
 
     def judge(message, _):
         names.append(message.name)
-        if len(names) == 2 or message.type == r.BUNDLE_CONTROL:
+        if len(names) == len(LOOKS) + 1 or message.type == r.BUNDLE_CONTROL:
             mode = world.ovs.vsctl("get", "Bridge", "br0", "fail_mode").strip()
             seen.append((message.name, mode, len(world.ovs.flows("br0")), leak(world)))
     with r.SwitchRelay(world, judge) as relay:
         result = relay.nwfilter("manage", "br0")
     name, mode, n_flows, leaks = seen[0] if seen else (None,) * 4
-    world.check("secure, empty and shut before the first message", name == "hello" == names[0]
+    world.check("secure, empty and shut before the first message", name == "hello" and names[:len(LOOKS)] == LOOKS
                 and mode == "secure" and n_flows == 0 and not leaks, seen)
     world.check("and at each step that follows", all(
         mode == "secure" and not leaks for _, mode, _, leaks in seen), seen)
@@ -104,8 +108,7 @@ def test_killed_at_the_start(world):
     """manage, on an open bridge: once it talks to the switch nothing but the policy passes."""
     wrong = n = 0
     nwfilter("unmanage", "br0")
-    # The first hello is that of a connection which only tries whether the switch is there.
-    for where in killed(world, "manage", "br0", at=1):
+    for where in killed(world, "manage", "br0", at=len(LOOKS)):
         n += 1
         wrong = world.moment or leak(world)
         if not wrong and nwfilter("manage", "br0").status == 0:
