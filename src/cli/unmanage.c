@@ -220,6 +220,21 @@ release_rest(const char *name, int removed, struct nwf_error *err)
     return r > 0 || !removed ? MIN(r, 0) : removed;
 }
 
+/* A bridge that some tool of the host has cleared is given back by its record, which has the notes
+ * of what was there before.  One that cannot be read is no reason to keep the rest. */
+static void
+restore_notes(struct nwf_ovsdb *db, const char *name)
+{
+    struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    const struct nwf_ovs_bridge *bridge = nwf_cli_read_bridge(db, name, &bridges, NULL);
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    if (bridge && nwf_record_restore(db, bridge, &err)) {
+        nwf_cli_complain(&err);
+    }
+    nwf_error_clear(&err);
+}
+
 int
 nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
@@ -233,6 +248,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     if (r) {
         return r;
     }
+    restore_notes(db, name);
     moved = find_moved(db, name);
     /* First of all, so that nobody restores what is removed next. */
     int removed = nwf_record_remove(name, err);

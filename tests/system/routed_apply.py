@@ -293,15 +293,14 @@ def test_told_to_end(t):
 
 def test_gateway_lost(t):
     """The bridge's device, and it alone, does not get through to the router."""
-    command("nft", "add table ip lost; add chain ip lost c { type filter hook output priority 0; }; "
-            "add table arp lost; add chain arp lost c { type filter hook output priority 0; }; "
-            "add rule arp lost c oifname br0 drop")
+    command("nft", "add table netdev lost; add chain netdev lost c { type filter hook egress "
+            "device br0 priority 0; policy drop; }")
     before = t.state()
     result = apply(*FLOWS, "--confirm=60")
     t.check("the gateway does not answer any more", result.status == 1 and "undone" in result.err
             and f"gateway {GATEWAY4}" in result.err, result)
     t.wait_as(before, "    it is undone at once")
-    command("nft", "delete table ip lost; delete table arp lost")
+    command("nft", "delete table netdev lost")
 
 
 def test_step_fails(t):
