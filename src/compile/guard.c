@@ -295,14 +295,21 @@ drops(struct search *s, size_t stage, const struct match *frames)
     return true;
 }
 
+static bool
+is_one_rule(const struct nwf_row *a, const struct nwf_row *b)
+{
+    return a && b && a->rule == b->rule && a->why == b->why;
+}
+
 /* The same of frames whose source address is one of those that are compared, if others are
- * dropped before. */
+ * dropped before: what drops them, which is one rule for all of them. */
 static const struct nwf_row *
 find_drop(const struct guard *g, const struct match *frames)
 {
     const struct values *sources = &g->of[NWF_COMPARED_ETH_SRC];
     struct search s = {.stages = g->stages};
     size_t n = sources->drop ? sources->n : 1;
+    const struct nwf_row *covering = NULL;
 
     for (size_t i = 0; i < n; i++) {
         struct match match = *frames;
@@ -310,11 +317,13 @@ find_drop(const struct guard *g, const struct match *frames)
             ask_bits(&match, bit_of(NWF_COMPARED_ETH_SRC, i), bit_of(NWF_COMPARED_ETH_SRC, i));
         }
         memset(s.seen, 0, sizeof s.seen);
+        s.covering = NULL;
         if (!drops(&s, 0, &match)) {
             return NULL;
         }
+        covering = !i || is_one_rule(covering, s.covering) ? s.covering : NULL;
     }
-    return s.differs ? s.covering : s.drop;
+    return s.differs ? covering : s.drop;
 }
 
 /* Of frames that have none of a field's values.  If tags are dropped before, these have none. */
