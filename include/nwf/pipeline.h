@@ -99,7 +99,7 @@ enum nwf_register {
     NWF_REG_OPERAND_MASK = 13, /* and which bits of it count. */
     NWF_REG_COMPARED = 14,     /* A bit for each comparison that a filter needs (src/compile/
                                 * guard.c). */
-    NWF_REG_EQUAL = 15,        /* 1 as long as the words of a comparison are equal. */
+    NWF_REG_EQUAL = 15,        /* What came of a comparison: 1 if all words are equal. */
 
     /* Behind the filter of who sends, where flows route. */
     NWF_REG_SWAP = 12,    /* One of two addresses that change places. */

@@ -26,6 +26,7 @@
 
 #define PRIORITY_DIFFERS 200
 #define PRIORITY_FIRST_BIT 100
+#define PRIORITY_EQUAL 1
 
 /* The places of fields' bits. */
 enum { BITS_ETH_SRC, BITS_IPV6_SRC, BITS_FIRST, BITS_SECOND, BITS_LAST };
@@ -287,6 +288,15 @@ nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand, str
 
 /* ---- Comparing. ---- */
 
+/* What NWF_REG_EQUAL is before the word is compared, if those before it are equal: 1 behind the
+ * last, else even.  Each table leads from one to the next, so that nothing is equal where one is
+ * empty. */
+static uint32_t
+equal_before(enum nwf_compared field, unsigned int word)
+{
+    return word == nwf_compared_n_words(field) ? 1 : 2 * (word + 1);
+}
+
 /* Bits that the word has not need not be told from others. */
 static uint32_t
 whole_mask(enum nwf_compared field, unsigned int word, uint32_t mask)
@@ -302,7 +312,7 @@ nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nw
 {
     uint32_t last = 0;
 
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, 1);
+    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, 0));
     for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
         uint32_t mask = whole_mask(field, i, operand->mask[i]);
 
@@ -392,14 +402,20 @@ add_bit(enum nwf_compared field, unsigned int word, unsigned int bit, struct nwf
 
 /* What is the same for all fields that have the table: an earlier word differs, or nothing does. */
 static void
-add_ends(uint8_t table, struct nwf_flow_set *flows)
+add_ends(enum nwf_compared field, unsigned int word, struct nwf_flow_set *flows)
 {
+    uint8_t table = (uint8_t) (fields[field].table + word);
+    NWF_ACTIONS(actions);
     struct match match;
 
     match_init_catchall(&match);
-    add(table, 0, &match, NULL, flows);
+    match_set_reg(&match, NWF_REG_EQUAL, equal_before(field, word));
+    nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, word + 1));
+    add(table, PRIORITY_EQUAL, &match, &actions, flows);
     match_set_reg(&match, NWF_REG_EQUAL, 0);
     add(table, PRIORITY_DIFFERS, &match, NULL, flows);
+    match_init_catchall(&match);
+    add(table, 0, &match, NULL, flows);
 }
 
 void
@@ -412,7 +428,7 @@ nwf_compile_comparisons(uint32_t wanted, struct nwf_flow_set *flows)
             for (unsigned int bit = 0; bit < fields[field].n_bits[i]; bit++) {
                 add_bit(field, i, bit, flows);
             }
-            add_ends((uint8_t) (fields[field].table + i), flows);
+            add_ends(field, i, flows);
         }
     }
 }

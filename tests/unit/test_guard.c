@@ -152,7 +152,7 @@ compares(const struct nwf_flow **flows, size_t n, enum nwf_compared field,
     match_init_catchall(&packet);
     nwf_compared_require(field, &packet);
     nwf_compared_set(field, seen, &packet);
-    packet.flow.regs[NWF_REG_EQUAL] = 1;
+    packet.flow.regs[NWF_REG_EQUAL] = 2;
     for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
         struct match looked_at;
 
@@ -164,13 +164,16 @@ compares(const struct nwf_flow **flows, size_t n, enum nwf_compared field,
 
         equal = equal && !((seen->value[i] ^ operand->value[i]) & operand->mask[i]);
         good = good && flow && nwf_compared_get(field, &looked_at).mask[i] == bits;
-        /* What says that there is a difference writes it down. */
-        if (flow && flow->form->ofpacts_len) {
+        /* What says that there is a difference writes it down, and what says that there is none. */
+        bool is_last = i + 1 == nwf_compared_n_words(field);
+        if (flow && flow->priority == 1) {
+            packet.flow.regs[NWF_REG_EQUAL] = is_last ? 1 : 2 * (i + 2);
+        } else if (flow && flow->form->ofpacts_len) {
             packet.flow.regs[NWF_REG_EQUAL] = 0;
         }
-        good = good && packet.flow.regs[NWF_REG_EQUAL] == equal;
+        good = good && (packet.flow.regs[NWF_REG_EQUAL] != 0) == equal;
     }
-    return good;
+    return good && packet.flow.regs[NWF_REG_EQUAL] == equal;
 }
 
 static void
@@ -210,7 +213,7 @@ test_fields(void **state)
     nwf_compile_comparisons(0, &set);
     assert_int_equal(nwf_flow_set_count(&set), 0);
     nwf_compile_comparisons(1u << NWF_COMPARED_ARP_SPA, &set);
-    assert_int_equal(nwf_flow_set_count(&set), 2 * 32 + 2);
+    assert_int_equal(nwf_flow_set_count(&set), 2 * 32 + 3);
     nwf_flow_set_finish(&set);
 }
 
