@@ -132,27 +132,60 @@ holds(const struct nwf_plan *plan, const struct nwf_mac *mac, const struct nwf_p
     return false;
 }
 
+/* Whether the switch has the port's filter.  A quarantined port has none, and yet a delivery in
+ * audit mode: if that counted, the next look would give it the address that it was refused. */
+static bool
+has_filter(const struct nwf_image *image, uint16_t ofport)
+{
+    const struct ovs_list *flows = nwf_image_flows(image, ofport);
+    const struct nwf_flow *flow;
+
+    if (!flows) {
+        return false;
+    }
+    LIST_FOR_EACH (flow, owned, flows) {
+        if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_CLASSIFY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct nwf_holder
+holder_of(const struct nwf_flow *delivery)
+{
+    struct nwf_holder holder = {.ofport = nwf_cookie_port(delivery->cookie)};
+    struct match match;
+
+    nwf_flow_expand_match(delivery, &match);
+    memcpy(holder.mac.octets, &match.flow.dl_dst, sizeof holder.mac.octets);
+    holder.vid =
+        match.wc.masks.regs[NWF_REG_VLAN] ? (int) (match.flow.regs[NWF_REG_VLAN] & 0xfff) : -1;
+    return holder;
+}
+
 /* By deliveries on the switch, whose cookies name who has the address. */
 static void
 collect_from_image(struct nwf_plan *plan, const struct nwf_image *image)
 {
     const struct ovs_list *flows = nwf_image_flows(image, NWF_OWNER_SHARED);
     const struct nwf_flow *flow;
+    uint16_t ofport = 0; /* A port has a delivery for each of its VLANs. */
+    bool counts = false;
 
     if (!flows) {
         return;
     }
     LIST_FOR_EACH (flow, owned, flows) {
-        if (nwf_cookie_kind(flow->cookie) == NWF_COOKIE_DELIVER) {
-            struct nwf_holder holder = {.ofport = nwf_cookie_port(flow->cookie)};
-            struct match match;
-
-            nwf_flow_expand_match(flow, &match);
-            memcpy(holder.mac.octets, &match.flow.dl_dst, sizeof holder.mac.octets);
-            holder.vid = match.wc.masks.regs[NWF_REG_VLAN]
-                             ? (int) (match.flow.regs[NWF_REG_VLAN] & 0xfff)
-                             : -1;
-            nwf_vec_push(&plan->holders, holder);
+        if (nwf_cookie_kind(flow->cookie) != NWF_COOKIE_DELIVER) {
+            continue;
+        }
+        if (nwf_cookie_port(flow->cookie) != ofport) {
+            ofport = nwf_cookie_port(flow->cookie);
+            counts = has_filter(image, ofport);
+        }
+        if (counts) {
+            nwf_vec_push(&plan->holders, holder_of(flow));
         }
     }
 }

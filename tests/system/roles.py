@@ -250,9 +250,25 @@ def test_shared(world):
     world.check("an address that both share, and none has as its own",
                 owners(world, "vnet0", "vnet1") == [True, True],
                 (status(world, "vnet0"), status(world, "vnet1")))
+    test_refused_in_audit_mode(world)
     for name in ("vnet0", "vnet1"):
         world.set_tags(name, nwfilter_MAC=None)
     nwfilter("sync")
+
+
+def test_refused_in_audit_mode(world):
+    """There a port that is refused has a delivery all the same, which gives it no right."""
+    world.manage("--audit")
+    world.set_tags("vnet0", nwfilter=None, nwfilter_MAC=None)
+    nwfilter("sync")
+    world.set_tags("vnet0", attached_mac="00:00:5e:00:01:07", nwfilter=CLEAN)
+    for words in (("sync", "--port=vnet0"), ("sync",), ("sync", "--port=vnet1"), ("sync", "--full")):
+        nwfilter(*words)
+        world.check(f"{' '.join(words)}: who comes with what another shares is refused",
+                    owners(world, "vnet0", "vnet1") == [False, True],
+                    (status(world, "vnet0"), status(world, "vnet1")))
+    world.manage()
+    world.set_tags("vnet0", attached_mac="52:54:00:00:00:01")
 
 
 def test_bridge_meanwhile(world):
