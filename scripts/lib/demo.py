@@ -130,7 +130,7 @@ def show_case(ovs, wire, names, case):
     """Send the frame, print its line; return whether all was as expected."""
     sender, what, frame, receivers = case
     receivers = [name for name in receivers if name != sender]
-    ovs.appctl("revalidator/purge")  # so that each frame is counted at once
+    ovs.purge()  # so that each frame is counted at once
     before = read_counters(ovs)
     verdict = wire.verdict(sender, frame)
     flows = deciding_flows(before, read_counters(ovs))
@@ -170,7 +170,7 @@ def ask_daemon(ovs, *words):
 
 
 def go_as_expected(ovs, wire, chosen):
-    ovs.appctl("revalidator/purge")  # so that it is the tables that decide, and no cached flow
+    ovs.purge()  # so that it is the tables that decide, and no cached flow
     verdicts = wire.exchange([(sender, frame) for sender, _, frame, _ in chosen])
     return all(dict(verdict.seen) == dict.fromkeys(set(receivers) - {sender}, 1)
                for verdict, (sender, _, _, receivers) in zip(verdicts, chosen))

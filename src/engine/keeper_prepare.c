@@ -26,10 +26,11 @@ nwf_may_flood_again(const struct nwf_plan *plan, const struct nwf_plan_port *por
            && !nwf_is_no_flood(plan, port);
 }
 
-/* Until no cached flow is older than now.  Waiting for the revalidators ("revalidator/wait") would
- * spare the caches of other bridges, but it ends with a round that may have begun before the
- * change, takes up to half a second where nothing else happens, and fails on a host with two
- * types of datapath; see also nwf_vswitchd_flush_cache(). */
+/* Deletes the cached flows, but for those that a revalidator looks at in this moment: see
+ * nwf_vswitchd_flush_cache().  Waiting for the revalidators ("revalidator/wait") would spare the
+ * caches of other bridges, but it ends with a round that may have begun before the change, takes
+ * up to half a second where nothing else happens, and fails on a host with two types of
+ * datapath. */
 static int
 expire_cache(struct nwf_keeper *k, struct nwf_error *err)
 {
@@ -155,7 +156,16 @@ nwf_keeper_restrain(struct nwf_keeper *k, struct nwf_error *err)
 
 /* ---- EXPIRE. ---- */
 
-enum { EXPIRE_CACHE, EXPIRE_FDB, EXPIRE_MDB, EXPIRE_TAUGHT, EXPIRE_ZONES, EXPIRE_END, EXPIRE_DONE };
+enum {
+    EXPIRE_CACHE,
+    EXPIRE_SKIPPED,
+    EXPIRE_FDB,
+    EXPIRE_MDB,
+    EXPIRE_TAUGHT,
+    EXPIRE_ZONES,
+    EXPIRE_END,
+    EXPIRE_DONE
+};
 
 /* Frames that NORMAL learned on a port while it was no guest's would still be
  * delivered there, past its filter.  A cached flow that goes may teach for a last time; one that
@@ -168,6 +178,7 @@ expire_step(struct nwf_keeper *k, struct nwf_error *err)
 
     switch (k->phase) {
     case EXPIRE_CACHE:
+    case EXPIRE_SKIPPED: /* What the first one left out. */
         return expire_cache(k, err);
     case EXPIRE_FDB:
         return normal ? nwf_keeper_call(k, "fdb/flush", &name, 1, NULL, err) : 0;

@@ -39,5 +39,10 @@ nwf_vswitchd_command(const char *command, const char *arg, unsigned int timeout_
 int
 nwf_vswitchd_flush_cache(unsigned int timeout_ms, struct nwf_error *err)
 {
+    int r;
+
+    if ((r = nwf_vswitchd_command("revalidator/purge", NULL, timeout_ms, err))) {
+        return r;
+    }
     return nwf_vswitchd_command("revalidator/purge", NULL, timeout_ms, err);
 }

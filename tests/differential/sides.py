@@ -128,7 +128,7 @@ class OvsSide:
     def forget(self):
         """Forget learned addresses, and what was decided by them.  In this order: a cached flow
         teaches its addresses once more when it goes."""
-        self.ovs.appctl("revalidator/purge")
+        self.ovs.purge()
         self.ovs.ofctl("del-flows", "obr", f"cookie={LEARNED_COOKIE}")
 
 

@@ -157,11 +157,6 @@ def send(port, frames, meanwhile=lambda: None):
         meanwhile()
 
 
-def purge(ovs):
-    """Nothing is cached any more."""
-    ovs.appctl("revalidator/purge")
-
-
 class Cached:
     """What is in the datapath's cache for frames of one port."""
 

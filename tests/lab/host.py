@@ -36,9 +36,7 @@ class SwitchHost:
     """The interface of an Open vSwitch bridge.  Its address in the kernel should not be `mac`, the
     one that frames for the host have: then the kernel itself ignores them."""
 
-    # The switch does not read from it by a packet socket, so there is nothing to wait for.
-    may_be_overtaken = True
-    index = None
+    index = None  # The switch does not read from it by a packet socket.
 
     def __init__(self, bridge):
         self.name = bridge
@@ -57,8 +55,6 @@ class SwitchHost:
 class BridgeHost:
     """The interface of a Linux bridge.  It takes IP packets to any address for its own, and sends
     to any as if all were neighbours.  Only one in a network namespace."""
-
-    may_be_overtaken = False
 
     def __init__(self, bridge, mac):
         self.name = bridge

@@ -89,6 +89,11 @@ class Ovs:
             raise LabError(f"appctl {' '.join(argv)}: {reply['error'].strip()}")
         return reply["result"]
 
+    def purge(self):
+        """Delete all cached flows.  One purge leaves out those that a revalidator has locked."""
+        for _ in range(2):
+            self.appctl("revalidator/purge")
+
     def _control(self, target):
         if target.startswith("/"):
             return target

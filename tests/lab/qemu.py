@@ -26,8 +26,6 @@ LONGEST_START = 60
 
 
 class Qemu:
-    may_be_overtaken = True
-
     def __init__(self, name, script, downscript, number=0):
         self.name = name
         self.scripts = script, downscript

@@ -6,8 +6,11 @@ other end, NAMEx, the test sends and listens by a raw socket.  All ends stay in 
 namespace: without addresses, ARP or IPv6 the kernel has nothing of its own to say on them.
 
 Wire.exchange() sends frames and tells for each where it came out.  It knows when to stop waiting:
-after each lot of frames it waits until the switch has read them, and then sends a sentinel between
-two ports that nothing filters.  Whatever the switch lets through is there before the sentinel.
+after each lot of frames it sends a sentinel between two ports that nothing filters, waits until the
+switch has read all that was sent, and sends a second one.  The kernel may hold frames back for a
+moment before the switch can read them, but on one CPU it keeps their order: with the first
+sentinel they are where the switch reads them.  The switch reads its ports one after another; what
+it had read before the second sentinel is out before that.
 
 A port may also be something else that has what Wire needs of a Port: see host.py.
 """
@@ -35,9 +38,6 @@ LONGEST_WAIT = 5.0  # seconds, for a lot
 
 class Port:
     """A veth pair, switch end `name`, with a raw socket on the other end."""
-
-    # A switch in user space may read the sentinel before what was sent here earlier.
-    may_be_overtaken = False
 
     def __init__(self, name):
         self.name = name
@@ -164,17 +164,17 @@ class Wire:
             stamped = frames.stamp(frame, self._new_id())
             pending[frames.read_stamp(stamped)] = stamped, verdict
             self.ports[port].send(stamped)
-        self._wait_until_read()
-        self._wait_for_sentinel(pending)
-        if any(self.ports[port].may_be_overtaken for port, _ in lot):
-            self._wait_for_sentinel(pending)
+        self._drain(pending)
 
     def _new_id(self):
         self.next_id += 1
         return self.next_id
 
-    def _wait_until_read(self):
+    def _drain(self, pending):
+        """Until what was sent has come out; see above."""
+        self._wait_for_sentinel(pending)
         wait_until_read({port.index for port in self.ports.values()})
+        self._wait_for_sentinel(pending)
 
     def _wait_for_sentinel(self, pending):
         source, target = self.sentinel

@@ -89,10 +89,10 @@ def check_chosen(world):
 
 
 def cached_of(world, name, frames):
-    flood.purge(world.ovs)
+    world.ovs.purge()
     flood.send(world.ports[name], frames)
     found = flood.Cached(name)
-    flood.purge(world.ovs)
+    world.ovs.purge()
     return found
 
 

@@ -84,7 +84,7 @@ def test_in(world):
                 and not set(got[0]) & set(MEMBERS), frames)
     for name in MEMBERS:
         world.wire.exchange([(name, f.eth("02:00:00:00:77:02", ROUTER, bytes(46), 0x88b5))])
-        world.ovs.appctl("revalidator/purge")  # What was cached when nobody knew the address.
+        world.ovs.purge()  # What was cached when nobody knew the address.
         good = [by_members(world, "open0", frame) for frame in (ip(BOUGHT), ip(FOREIGN))]
         result = out(world, "open0", ip(BOUGHT))
         world.check(f"what is learned behind {name} is behind the bond", good == [1, 0]
@@ -100,7 +100,7 @@ def test_failover(world):
     command("ip", "link", "set", before[0], "down")
     other = [name for name in MEMBERS if name != before[0]]
     wait_for(lambda: "may_enable: false" in world.ovs.appctl("bond/show", "bond0"), "the member")
-    world.ovs.appctl("revalidator/purge")  # Open vSwitch does so too, a little later.
+    world.ovs.purge()  # Open vSwitch does so too, a little later.
     good = [out(world, "open0", frame).get(other[0]) for frame in allowed(world)]
     bad = [by_members(world, "open0", frame) for frame in foreign()]
     world.check("the member that is left takes over, without a sync", good == [1] * len(good)

@@ -269,13 +269,13 @@ def isolation_counters(world):
 
 
 def test_audit(world):
-    world.ovs.appctl("revalidator/purge")
+    world.ovs.purge()
     before = isolation_counters(world)
     world.check("what isolation drops is counted", before > 100, before)
     world.manage("--audit")
     before = isolation_counters(world)
     test_pairs(world, "audit mode", isolates=False)
-    world.ovs.appctl("revalidator/purge")
+    world.ovs.purge()
     after = isolation_counters(world)
     world.check("    and what would be dropped is counted", after - before > 100, (before, after))
     world.manage()

@@ -95,7 +95,7 @@ class Switch:
 
     def delete(self, flow):
         self.world.ovs.ofctl("--strict", "del-flows", "br0", key(flow))
-        self.world.ovs.appctl("revalidator/purge")
+        self.world.ovs.purge()
 
 
     def forget(self, flow):
@@ -280,7 +280,7 @@ def send(world, lots):
     got = []
     for lot in lots:
         if len(lot) == 1:
-            world.ovs.appctl("revalidator/purge")
+            world.ovs.purge()
         got += world.wire.exchange_each(lot)
     return got
 

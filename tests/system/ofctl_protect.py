@@ -306,7 +306,7 @@ def test_operator(world):
 
 def narrow(world):
     """TCP ports that cached flows of vnet1's match."""
-    world.ovs.appctl("revalidator/purge")
+    world.ovs.purge()
     world.wire.exchange([("vnet1", mail(world, "vnet1", "uplink", 26))])
     dump = world.ovs.appctl("dpctl/dump-flows", "--names")
     return {match[0] for line in dump.splitlines() if "in_port(vnet1)" in line

@@ -152,7 +152,7 @@ def test_rules(world):
         before = counters(world, number)
         world.wire.exchange([(sender, frame)])
         # A cached flow's packets are counted when it is revalidated, or goes.
-        world.ovs.appctl("revalidator/purge")
+        world.ovs.purge()
         after = counters(world, number)
         # Rows that are no rule's, as those that compare addresses, count where the end does.
         counted = {key for key in after if after[key] != before.get(key)}

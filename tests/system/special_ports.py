@@ -53,7 +53,7 @@ def test_audit(world):
         ("lost", world.ip("lost"), everything),
         # Only guests are delivered to by address: it gets what is flooded.
         ("uplink", world.ip("uplink", "lost"), ["vnet0", "vnet1", "lost"])])
-    world.ovs.appctl("revalidator/purge")  # counts what the cache has
+    world.ovs.purge()  # counts what the cache has
     after = counters(world, "vnet0")
     world.hears_receivers = True
     counted = [key for key in after if after[key] > before.get(key, 0)]
@@ -92,7 +92,7 @@ def test_mirror(world):
                     "--", "set", "Bridge", "br0", "mirrors=@m")
     nwfilter("sync")
     world.unheard.add("span")
-    world.ovs.appctl("revalidator/purge")  # cached flows know of no mirror yet
+    world.ovs.purge()  # cached flows know of no mirror yet
     about = [flow for flow in world.ovs.flows("br0")
              if re.search(rf"in_port={number}\b|output:{number}\b|reg[02]={number:#x}\b", flow)]
     world.check("a mirror's output has no flows", not about, about)

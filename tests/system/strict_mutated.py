@@ -249,7 +249,7 @@ def test(world):
 def test_shuffled(world, dice, g):
     rows = list(s.outgoing(g))
     dice.shuffle(rows)
-    world.ovs.appctl("revalidator/purge")
+    world.ovs.purge()
     verdicts = world.wire.exchange([(g.name, frame) for _, _, frame in rows])
     wrong = [f"{what}: {describe(frame)}: {verdict}" for (good, what, frame), verdict in
              zip(rows, verdicts) if good != ("uplink" in verdict.seen) or not good and verdict.seen]
@@ -264,7 +264,7 @@ def test_mutated(world, dice, owners):
         good = [row for row in rows if row[0]]
         frames = [mutated(dice, dice.choice(good if dice.randrange(3) else rows)[2])
                   for _ in range(N_FRAMES)]
-        world.ovs.appctl("revalidator/purge")
+        world.ovs.purge()
         for frame, verdict in zip(frames, world.wire.exchange([(g.name, x) for x in frames])):
             n_passed += bool(verdict.seen)
             if verdict.seen and harm(owner, frame):
@@ -280,7 +280,7 @@ def test_mutated_towards(world, dice, owners):
     for g, owner in owners:
         rows = list(s.towards(g, "rogue", mac, False))
         frames = [mutated(dice, dice.choice(rows)[2]) for _ in range(N_FRAMES // 3)]
-        world.ovs.appctl("revalidator/purge")
+        world.ovs.purge()
         for frame, verdict in zip(frames, world.wire.exchange([("rogue", x) for x in frames])):
             seen = [other for other in owners if other[1].name in verdict.seen]
             n_passed += bool(seen)

@@ -52,7 +52,7 @@ def test(world):
 
 def limit(world, number):
     world.ovs.vsctl("set", "Open_vSwitch", ".", f"other_config:vlan-limit={number}")
-    world.ovs.appctl("revalidator/purge")
+    world.ovs.purge()
 
 
 # --- past the filter
@@ -286,7 +286,7 @@ def exchange(world, ports, traffic, number):
         lots = [[row] for row in rows] if is_cold else [list(rows)]
         for lot in lots:
             if is_cold:
-                world.ovs.appctl("revalidator/purge")
+                world.ovs.purge()
             got += world.wire.exchange_each([(sender, frame) for sender, _, frame in lot])
     return got
 

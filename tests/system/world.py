@@ -25,7 +25,7 @@ from lab import frames as f
 from lab.decode import describe
 from lab.lab import main
 from lab.netns import WORK, LabError, wait_for
-from lab.wire import Port, Wire
+from lab.wire import Port, Wire, wait_until_read
 
 from .explained import Explained
 
@@ -97,7 +97,11 @@ class TellingWire(Wire):
 
     def settle(self):
         """Wait until all that was sent has gone through the switch; what arrived is kept."""
-        self._wait_until_read()
+        self._pass_sentinel()
+        wait_until_read({port.index for port in self.ports.values()})
+        self._pass_sentinel()
+
+    def _pass_sentinel(self):
         number = self._new_id()
         source, target = self.sentinel
         self.ports[source].send(f.stamp(f.SENTINEL, number))
