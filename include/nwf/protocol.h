@@ -62,8 +62,7 @@ struct nwf_attr_def {
     enum nwf_type type;
     enum nwf_field field;
     enum nwf_attr_role role;
-    int64_t min, max;             /* Integers only. */
-    const struct nwf_name *names; /* Integers only; NULL for none. */
+    struct nwf_numbers numbers; /* Integers only. */
 };
 
 /* Which of the two layers a rule works on.  libvirt puts the first into ebtables, where

@@ -50,6 +50,12 @@ struct nwf_name {
     uint16_t value;
 };
 
+/* Which numbers an integer may be. */
+struct nwf_numbers {
+    int64_t min, max;
+    const struct nwf_name *names; /* Words for some of them; NULL for none. */
+};
+
 /* A value and the bits of it that count. */
 struct nwf_masked {
     struct nwf_value value;
@@ -61,12 +67,12 @@ struct nwf_masked_list {
     size_t n, allocated;
 };
 
-/* Parses 'text' as 'type'.  Integers must lie in [min, max] or be one of 'names'
- * (may be NULL).  An address may end in "/LENGTH" if it has no bits behind that length;
+/* Parses 'text' as 'type'.  Integers must be one of 'numbers', which other types do not look at
+ * (NULL will do).  An address may end in "/LENGTH" if it has no bits behind that length;
  * everything else gets an exact mask.  Returns 0 or -EINVAL with a cause that quotes the
  * text. */
-int nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_name *names,
-                    const char *text, struct nwf_masked *ret, struct nwf_error *err);
+int nwf_value_parse(enum nwf_type type, const struct nwf_numbers *numbers, const char *text,
+                    struct nwf_masked *ret, struct nwf_error *err);
 
 /* An integer of 'len' bytes. */
 struct nwf_value nwf_value_from_int(uint32_t value, uint8_t len);

@@ -59,7 +59,7 @@ derive(const struct nwf_param *source, struct nwf_derived **ret, struct nwf_erro
     derived->param.name = nwf_strdup(LINK_LOCAL);
     nwf_vec_foreach (value, &source->values) {
         struct nwf_masked mac;
-        int r = nwf_value_parse(NWF_T_MAC, 0, 0, NULL, *value, &mac, err);
+        int r = nwf_value_parse(NWF_T_MAC, NULL, *value, &mac, err);
         if (r) {
             nwf_error_wrap(err, "$%s: $%s", LINK_LOCAL, source->name);
             return r;

@@ -195,8 +195,7 @@ parse_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
                 ? nwf_error_set(err, -EINVAL,
                                 "\"%.80s\" is not a decimal number, which ebtables wants of a VLAN",
                                 text)
-                : nwf_value_parse(attr->def->type, attr->def->min, attr->def->max, attr->def->names,
-                                  text, ret, err);
+                : nwf_value_parse(attr->def->type, &attr->def->numbers, text, ret, err);
 
     if (r) {
         nwf_error_wrap(err, "%s:%u: %s: $%s", e->rule->filter->file, line, attr->def->name,

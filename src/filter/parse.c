@@ -155,8 +155,7 @@ parse_attr(const char *file, unsigned int line, const struct nwf_protocol *proto
     }
     int r = text[0] == '$' || attr.def->type == NWF_T_MATCH
                 ? parse_vars(text, attr.def->type == NWF_T_MATCH, &attr.vars, err)
-                : nwf_value_parse(attr.def->type, attr.def->min, attr.def->max, attr.def->names,
-                                  text, &attr.literal, err);
+                : nwf_value_parse(attr.def->type, &attr.def->numbers, text, &attr.literal, err);
     if (r) {
         nwf_error_wrap(err, "%s:%u: %s", file, line, name);
         attr_clear(&attr);

@@ -26,16 +26,18 @@ static const struct nwf_name ip_proto_names[] = {
 };
 
 /* clang-format off */
+#define PLAIN(NAME, TYPE, FIELD, ROLE)                                                             \
+    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_##ROLE, {0, 0, NULL}}
 #define ADDRESS(NAME, MASKNAME, TYPE, FIELD)                                                       \
-    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, 0, NULL},                                       \
-    {MASKNAME, NWF_T_##TYPE##MASK, FIELD, NWF_ROLE_MASK, 0, 0, NULL}
+    PLAIN(NAME, TYPE, FIELD, VALUE),                                                               \
+    PLAIN(MASKNAME, TYPE##MASK, FIELD, MASK)
 #define NUMBER(NAME, TYPE, FIELD, MIN, MAX, NAMES)                                                 \
-    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, MIN, MAX, NAMES}
+    {NAME, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, {MIN, MAX, NAMES}}
 #define RANGE(START, END, TYPE, FIELD, MAX)                                                        \
-    {START, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, 0, MAX, NULL},                                    \
-    {END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, 0, MAX, NULL}
-#define COMMENT {"comment", NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
-#define END {NULL, NWF_T_TEXT, NWF_F_NONE, NWF_ROLE_NOTE, 0, 0, NULL}
+    {START, NWF_T_##TYPE, FIELD, NWF_ROLE_VALUE, {0, MAX, NULL}},                                  \
+    {END, NWF_T_##TYPE, FIELD, NWF_ROLE_END, {0, MAX, NULL}}
+#define COMMENT PLAIN("comment", TEXT, NWF_F_NONE, NOTE)
+#define END PLAIN(NULL, TEXT, NWF_F_NONE, NOTE)
 
 #define MAC_SRC ADDRESS("srcmacaddr", "srcmacmask", MAC, NWF_F_ETH_SRC)
 #define MAC_DST ADDRESS("dstmacaddr", "dstmacmask", MAC, NWF_F_ETH_DST)
@@ -44,28 +46,26 @@ static const struct nwf_name ip_proto_names[] = {
         RANGE("dstportstart", "dstportend", U16, NWF_F_PORT_DST, 0xffff)
 /* What a rule of the IP layer can say whatever its protocol. */
 #define IP_ADDRESSES(TYPE, SRC, DST)                                                               \
-    {"srcmacaddr", NWF_T_MAC, NWF_F_ETH_SRC, NWF_ROLE_VALUE, 0, 0, NULL},                          \
+    PLAIN("srcmacaddr", MAC, NWF_F_ETH_SRC, VALUE),                                                \
         ADDRESS("srcipaddr", "srcipmask", TYPE, SRC),                                              \
         ADDRESS("dstipaddr", "dstipmask", TYPE, DST),                                              \
-        {"srcipfrom", NWF_T_##TYPE, SRC, NWF_ROLE_VALUE, 0, 0, NULL},                              \
-        {"srcipto", NWF_T_##TYPE, SRC, NWF_ROLE_END, 0, 0, NULL},                                  \
-        {"dstipfrom", NWF_T_##TYPE, DST, NWF_ROLE_VALUE, 0, 0, NULL},                              \
-        {"dstipto", NWF_T_##TYPE, DST, NWF_ROLE_END, 0, 0, NULL}
+        PLAIN("srcipfrom", TYPE, SRC, VALUE), PLAIN("srcipto", TYPE, SRC, END),                    \
+        PLAIN("dstipfrom", TYPE, DST, VALUE), PLAIN("dstipto", TYPE, DST, END)
 #define IP_REST                                                                                    \
     NUMBER("dscp", U8, NWF_F_IP_DSCP, 0, 63, NULL),                                                \
-        {"state", NWF_T_STATES, NWF_F_STATE, NWF_ROLE_VALUE, 0, 0, NULL},                          \
+        PLAIN("state", STATES, NWF_F_STATE, VALUE),                                                \
         NUMBER("connlimit-above", U16, NWF_F_CONNLIMIT, 0, 0xffff, NULL),                          \
-        {"ipset", NWF_T_TEXT, NWF_F_IPSET, NWF_ROLE_VALUE, 0, 0, NULL},                            \
-        {"ipsetflags", NWF_T_TEXT, NWF_F_IPSET, NWF_ROLE_VALUE, 0, 0, NULL}, COMMENT, END
+        PLAIN("ipset", TEXT, NWF_F_IPSET, VALUE), PLAIN("ipsetflags", TEXT, NWF_F_IPSET, VALUE),   \
+        COMMENT, END
 #define IP4_ADDRESSES IP_ADDRESSES(IP4, NWF_F_IP4_SRC, NWF_F_IP4_DST)
 #define IP6_ADDRESSES IP_ADDRESSES(IP6, NWF_F_IP6_SRC, NWF_F_IP6_DST)
 #define TCP_REST                                                                                   \
-    {"flags", NWF_T_TCP_FLAGS, NWF_F_TCP_FLAGS, NWF_ROLE_VALUE, 0, 0, NULL},                       \
+    PLAIN("flags", TCP_FLAGS, NWF_F_TCP_FLAGS, VALUE),                                             \
         NUMBER("option", U8, NWF_F_TCP_OPTION, 0, 0xff, NULL)
 #define ICMP_REST                                                                                  \
     NUMBER("type", U8, NWF_F_ICMP_TYPE, 0, 0xff, NULL),                                            \
         NUMBER("code", U8, NWF_F_ICMP_CODE, 0, 0xff, NULL)
-#define STP(NAME, TYPE) {NAME, NWF_T_##TYPE, NWF_F_STP, NWF_ROLE_VALUE, 0, UINT32_MAX, NULL}
+#define STP(NAME, TYPE) NUMBER(NAME, TYPE, NWF_F_STP, 0, UINT32_MAX, NULL)
 /* clang-format on */
 
 static const struct nwf_attr_def mac_attrs[] = {
@@ -117,11 +117,11 @@ static const struct nwf_attr_def arp_attrs[] = {
     NUMBER("hwtype", U16, NWF_F_ARP_HTYPE, 0, 0xffff, NULL),
     NUMBER("protocoltype", U16, NWF_F_ARP_PTYPE, 0, 0xffff, NULL),
     NUMBER("opcode", U16, NWF_F_ARP_OP, 0, 0xffff, arp_op_names),
-    {"arpsrcmacaddr", NWF_T_MAC, NWF_F_ARP_SHA, NWF_ROLE_VALUE, 0, 0, NULL},
-    {"arpdstmacaddr", NWF_T_MAC, NWF_F_ARP_THA, NWF_ROLE_VALUE, 0, 0, NULL},
+    PLAIN("arpsrcmacaddr", MAC, NWF_F_ARP_SHA, VALUE),
+    PLAIN("arpdstmacaddr", MAC, NWF_F_ARP_THA, VALUE),
     ADDRESS("arpsrcipaddr", "arpsrcipmask", IP4, NWF_F_ARP_SPA),
     ADDRESS("arpdstipaddr", "arpdstipmask", IP4, NWF_F_ARP_TPA),
-    {"gratuitous", NWF_T_BOOL, NWF_F_ARP_GRATUITOUS, NWF_ROLE_VALUE, 0, 0, NULL},
+    PLAIN("gratuitous", BOOL, NWF_F_ARP_GRATUITOUS, VALUE),
     COMMENT,
     END,
 };
@@ -163,7 +163,7 @@ static const struct nwf_attr_def tcp_ipv6_attrs[] = {IP6_ADDRESSES, PORTS, TCP_R
 static const struct nwf_attr_def icmpv6_attrs[] = {IP6_ADDRESSES, ICMP_REST, IP_REST};
 
 static const struct nwf_attr_def flow_attrs[] = {
-    {"match", NWF_T_MATCH, NWF_F_MATCH, NWF_ROLE_VALUE, 0, 0, NULL},
+    PLAIN("match", MATCH, NWF_F_MATCH, VALUE),
     COMMENT,
     END,
 };

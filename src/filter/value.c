@@ -114,15 +114,15 @@ parse_address(const char *s, uint8_t len, struct nwf_value *ret)
 }
 
 static bool
-parse_mask(const char *s, uint8_t len, struct nwf_value *ret)
+parse_mask(const char *s, uint8_t len, struct nwf_masked *ret)
 {
     int64_t bits;
 
     if (len != 6 && nwf_parse_int(s, 0, len * 8, &bits)) {
-        *ret = prefix_mask((int) bits, len);
+        ret->value = prefix_mask((int) bits, len);
         return true;
     }
-    return parse_address(s, len, ret) && is_contiguous(ret);
+    return parse_address(s, len, &ret->value) && is_contiguous(&ret->value);
 }
 
 static struct nwf_value
@@ -177,18 +177,17 @@ check_prefix(const char *text, const struct nwf_masked *m, struct nwf_error *err
 }
 
 static bool
-parse_integer(uint8_t len, int64_t min, int64_t max, const struct nwf_name *names, const char *s,
-              struct nwf_value *ret)
+parse_integer(const char *s, uint8_t len, const struct nwf_numbers *numbers, struct nwf_value *ret)
 {
     int64_t n;
 
-    for (; names && names->name; names++) {
-        if (!strcasecmp(names->name, s)) {
-            *ret = nwf_value_from_int(names->value, len);
+    for (const struct nwf_name *name = numbers->names; name && name->name; name++) {
+        if (!strcasecmp(name->name, s)) {
+            *ret = nwf_value_from_int(name->value, len);
             return true;
         }
     }
-    if (!nwf_parse_int(s, min, max, &n)) {
+    if (!nwf_parse_int(s, numbers->min, numbers->max, &n)) {
         return false;
     }
     *ret = nwf_value_from_int((uint32_t) n, len);
@@ -197,12 +196,12 @@ parse_integer(uint8_t len, int64_t min, int64_t max, const struct nwf_name *name
 
 /* With case: to libvirt, all other words are false. */
 static bool
-parse_bool(const char *s, struct nwf_value *ret)
+parse_bool(const char *s, uint8_t len, struct nwf_masked *ret)
 {
     bool yes = !strcmp(s, "true") || !strcmp(s, "yes") || !strcmp(s, "1");
     bool no = !strcmp(s, "false") || !strcmp(s, "no") || !strcmp(s, "0");
 
-    *ret = nwf_value_from_int(yes, 1);
+    ret->value = nwf_value_from_int(yes, len);
     return yes || no;
 }
 
@@ -241,7 +240,7 @@ parse_words(const struct nwf_name *names, const char *text, uint8_t len, struct 
 
 /* Bits as in the TCP header (RFC 9293, 3.1). */
 static bool
-parse_tcp_flags(const char *s, struct nwf_masked *ret)
+parse_tcp_flags(const char *s, uint8_t len, struct nwf_masked *ret)
 {
     static const struct nwf_name names[] = {
         {"FIN", 0x01}, {"SYN", 0x02}, {"RST", 0x04},  {"PSH", 0x08}, {"ACK", 0x10},
@@ -250,8 +249,8 @@ parse_tcp_flags(const char *s, struct nwf_masked *ret)
     const char *slash = strchr(s, '/');
     char *mask CLEANUP_FREE = nwf_strndup(s, slash ? (size_t) (slash - s) : 0);
 
-    return slash && parse_words(names, mask, 2, &ret->mask)
-           && parse_words(names, slash + 1, 2, &ret->value);
+    return slash && parse_words(names, mask, len, &ret->mask)
+           && parse_words(names, slash + 1, len, &ret->value);
 }
 
 /* No packet has a flag set that is not looked at. */
@@ -268,7 +267,7 @@ check_tcp_flags(const char *text, const struct nwf_masked *m, struct nwf_error *
 }
 
 static bool
-parse_states(const char *s, struct nwf_value *ret)
+parse_states(const char *s, uint8_t len, struct nwf_masked *ret)
 {
     static const struct nwf_name names[] = {
         {"NEW", NWF_STATE_NEW},         {"ESTABLISHED", NWF_STATE_ESTABLISHED},
@@ -276,120 +275,80 @@ parse_states(const char *s, struct nwf_value *ret)
         {"NONE", NWF_STATE_NONE},       {NULL, 0},
     };
 
-    return parse_words(names, s, 1, ret);
+    return parse_words(names, s, len, &ret->value);
 }
 
-static const char *
-type_words(enum nwf_type type)
+static bool
+parse_text(const char *s, uint8_t len, struct nwf_masked *ret)
 {
-    switch (type) {
-    case NWF_T_U8:
-    case NWF_T_U16:
-    case NWF_T_U32:
-        return "number";
-    case NWF_T_MAC:
-        return "MAC address";
-    case NWF_T_MACMASK:
-        return "contiguous MAC mask";
-    case NWF_T_IP4:
-        return "IPv4 address";
-    case NWF_T_IP4MASK:
-        return "contiguous IPv4 mask";
-    case NWF_T_IP6:
-        return "IPv6 address";
-    case NWF_T_IP6MASK:
-        return "contiguous IPv6 mask";
-    case NWF_T_BOOL:
-        return "truth value: write true or false";
-    case NWF_T_TCP_FLAGS:
-        return "pair of lists of TCP flags, such as \"SYN,ACK/SYN\"";
-    case NWF_T_STATES:
-        return "list of NEW, ESTABLISHED, RELATED and INVALID, or NONE";
-    case NWF_T_TEXT:
-    case NWF_T_MATCH:
-        return "text";
-    }
-    return "value";
+    (void) s;
+    ret->value = (struct nwf_value){.len = len};
+    return true;
+}
+
+/* What each type takes. */
+static const struct {
+    const char *words; /* For errors: what a bad text is not. */
+    uint8_t len;       /* Of its values, bytes. */
+    bool (*parse)(const char *s, uint8_t len, struct nwf_masked *ret); /* NULL: an integer. */
+    int (*check)(const char *text, const struct nwf_masked *m, struct nwf_error *err);
+} types[] = {
+    [NWF_T_U8] = {"number", 1, NULL, NULL},
+    [NWF_T_U16] = {"number", 2, NULL, NULL},
+    [NWF_T_U32] = {"number", 4, NULL, NULL},
+    [NWF_T_MAC] = {"MAC address", 6, parse_prefix, NULL},
+    [NWF_T_MACMASK] = {"contiguous MAC mask", 6, parse_mask, NULL},
+    [NWF_T_IP4] = {"IPv4 address", 4, parse_prefix, check_prefix},
+    [NWF_T_IP4MASK] = {"contiguous IPv4 mask", 4, parse_mask, NULL},
+    [NWF_T_IP6] = {"IPv6 address", 16, parse_prefix, check_prefix},
+    [NWF_T_IP6MASK] = {"contiguous IPv6 mask", 16, parse_mask, NULL},
+    [NWF_T_BOOL] = {"truth value: write true or false", 1, parse_bool, NULL},
+    [NWF_T_TCP_FLAGS] = {"pair of lists of TCP flags, such as \"SYN,ACK/SYN\"", 2, parse_tcp_flags,
+                         check_tcp_flags},
+    [NWF_T_STATES] = {"list of NEW, ESTABLISHED, RELATED and INVALID, or NONE", 1, parse_states,
+                      NULL},
+    [NWF_T_TEXT] = {"text", 0, parse_text, NULL},
+    [NWF_T_MATCH] = {"text", 0, parse_text, NULL},
+};
+
+static int
+fail_type(enum nwf_type type, const struct nwf_numbers *numbers, const char *text,
+          struct nwf_error *err)
+{
+    return types[type].parse
+               ? nwf_error_set(err, -EINVAL, "\"%.80s\" is not a valid %s", text, types[type].words)
+               : nwf_error_set(err, -EINVAL, "\"%.80s\" is not a number from %lld to %lld%s", text,
+                               (long long) numbers->min, (long long) numbers->max,
+                               numbers->names ? " or a known name" : "");
 }
 
 int
-nwf_value_parse(enum nwf_type type, int64_t min, int64_t max, const struct nwf_name *names,
-                const char *text, struct nwf_masked *ret, struct nwf_error *err)
+nwf_value_parse(enum nwf_type type, const struct nwf_numbers *numbers, const char *text,
+                struct nwf_masked *ret, struct nwf_error *err)
 {
     struct nwf_masked m = {.value.len = 0};
-    bool ok = false;
+    uint8_t len = types[type].len;
+    bool ok = types[type].parse ? types[type].parse(text, len, &m)
+                                : parse_integer(text, len, numbers, &m.value);
 
-    switch (type) {
-    case NWF_T_U8:
-        ok = parse_integer(1, min, max, names, text, &m.value);
-        break;
-    case NWF_T_U16:
-        ok = parse_integer(2, min, max, names, text, &m.value);
-        break;
-    case NWF_T_U32:
-        ok = parse_integer(4, min, max, names, text, &m.value);
-        break;
-    case NWF_T_MAC:
-        ok = parse_prefix(text, 6, &m);
-        break;
-    case NWF_T_IP4:
-        ok = parse_prefix(text, 4, &m);
-        break;
-    case NWF_T_IP6:
-        ok = parse_prefix(text, 16, &m);
-        break;
-    case NWF_T_MACMASK:
-        ok = parse_mask(text, 6, &m.value);
-        break;
-    case NWF_T_IP4MASK:
-        ok = parse_mask(text, 4, &m.value);
-        break;
-    case NWF_T_IP6MASK:
-        ok = parse_mask(text, 16, &m.value);
-        break;
-    case NWF_T_BOOL:
-        ok = parse_bool(text, &m.value);
-        break;
-    case NWF_T_TCP_FLAGS:
-        ok = parse_tcp_flags(text, &m);
-        break;
-    case NWF_T_STATES:
-        ok = parse_states(text, &m.value);
-        break;
-    case NWF_T_TEXT:
-    case NWF_T_MATCH:
-        ok = true;
-        break;
-    }
     if (!ok) {
-        return max > 0 && (type == NWF_T_U8 || type == NWF_T_U16 || type == NWF_T_U32)
-                   ? nwf_error_set(err, -EINVAL, "\"%.80s\" is not a number from %lld to %lld%s",
-                                   text, (long long) min, (long long) max,
-                                   names ? " or a known name" : "")
-                   : nwf_error_set(err, -EINVAL, "\"%.80s\" is not a valid %s", text,
-                                   type_words(type));
-    }
-    if (type == NWF_T_TCP_FLAGS && check_tcp_flags(text, &m, err)) {
-        return -EINVAL;
+        return fail_type(type, numbers, text, err);
     }
     if (!m.mask.len) {
         m.mask = nwf_value_ones(m.value.len);
     }
-    if (type == NWF_T_IP4 || type == NWF_T_IP6) {
-        int r = check_prefix(text, &m, err);
-        if (r) {
-            return r;
-        }
+    int r = types[type].check ? types[type].check(text, &m, err) : 0;
+    if (!r) {
+        *ret = m;
     }
-    *ret = m;
-    return 0;
+    return r;
 }
 
 int
 nwf_mac_parse(const char *text, struct nwf_mac *ret, struct nwf_error *err)
 {
     struct nwf_masked m;
-    int r = nwf_value_parse(NWF_T_MAC, 0, 0, NULL, text, &m, err);
+    int r = nwf_value_parse(NWF_T_MAC, NULL, text, &m, err);
 
     if (!r) {
         memcpy(ret->octets, m.value.bytes, sizeof ret->octets);

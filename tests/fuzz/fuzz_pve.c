@@ -19,7 +19,7 @@ check_addresses(const struct nwf_pve_addresses *addresses, enum nwf_type type)
     FUZZ_CHECK(addresses->n <= NWF_PVE_ADDRESSES_MAX);
     nwf_vec_foreach (address, addresses) {
         struct nwf_masked masked;
-        FUZZ_CHECK(!nwf_value_parse(type, 0, 0, NULL, *address, &masked, NULL));
+        FUZZ_CHECK(!nwf_value_parse(type, NULL, *address, &masked, NULL));
     }
 }
 

@@ -232,7 +232,7 @@ roll_bytes(struct dice *dice, enum nwf_type type, const char *const *pool, uint8
     struct nwf_error err = NWF_ERROR_INIT;
     struct nwf_masked m;
 
-    expect_ok(nwf_value_parse(type, 0, 0, NULL, pool_pick(dice, pool), &m, &err), &err);
+    expect_ok(nwf_value_parse(type, NULL, pool_pick(dice, pool), &m, &err), &err);
     memcpy(ret, m.value.bytes, m.value.len);
 }
 

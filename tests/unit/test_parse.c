@@ -116,8 +116,9 @@ check_integer(const struct nwf_protocol *protocol, const struct nwf_attr_def *de
         long long n;
         bool good;
     } numbers[] = {
-        {"%lld", def->min, true},   {"0x%llx", def->min, true},    {"%lld", def->max, true},
-        {"0x%llX", def->max, true}, {"%lld", def->min - 1, false}, {"%lld", def->max + 1, false},
+        {"%lld", def->numbers.min, true},      {"0x%llx", def->numbers.min, true},
+        {"%lld", def->numbers.max, true},      {"0x%llX", def->numbers.max, true},
+        {"%lld", def->numbers.min - 1, false}, {"%lld", def->numbers.max + 1, false},
     };
 
 #pragma GCC diagnostic push
@@ -127,7 +128,7 @@ check_integer(const struct nwf_protocol *protocol, const struct nwf_attr_def *de
         expect_attr(protocol, def, text, numbers[i].good);
     }
 #pragma GCC diagnostic pop
-    for (const struct nwf_name *name = def->names; name && name->name; name++) {
+    for (const struct nwf_name *name = def->numbers.names; name && name->name; name++) {
         expect_attr(protocol, def, name->name, true);
     }
     expect_attr(protocol, def, "$A", true);

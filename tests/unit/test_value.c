@@ -15,153 +15,158 @@ static const struct nwf_name protocols[] = {{"tcp", 6}, {"udp", 17}, {NULL, 0}};
 
 struct row {
     enum nwf_type type;
-    int64_t min, max;
-    const struct nwf_name *names;
+    struct nwf_numbers numbers;
     const char *text;
     const char *value; /* Hexadecimal; NULL: refused. */
     const char *mask;  /* The same; NULL: all ones. */
 };
 
 static const struct row integers[] = {
-    {NWF_T_U8, 0, 255, NULL, "0", "00", NULL},
-    {NWF_T_U8, 0, 255, NULL, "255", "ff", NULL},
-    {NWF_T_U8, 0, 255, NULL, "0xfF", "ff", NULL},
-    {NWF_T_U8, 0, 255, NULL, "256", NULL, NULL},
-    {NWF_T_U8, 0, 63, NULL, "63", "3f", NULL},
-    {NWF_T_U8, 0, 63, NULL, "64", NULL, NULL},
-    {NWF_T_U8, 0, 255, NULL, "-1", NULL, NULL},
-    {NWF_T_U8, 0, 255, NULL, "", NULL, NULL},
-    {NWF_T_U8, 0, 255, NULL, "tcp", NULL, NULL},
-    {NWF_T_U8, 0, 255, protocols, "tcp", "06", NULL},
-    {NWF_T_U8, 0, 255, protocols, "UDP", "11", NULL},
-    {NWF_T_U8, 0, 255, protocols, "17", "11", NULL},
-    {NWF_T_U8, 0, 255, protocols, "udp ", NULL, NULL},
-    {NWF_T_U8, 0, 255, protocols, "ud", NULL, NULL},
-    {NWF_T_U8, 0, 255, protocols, "udplite", NULL, NULL},
-    {NWF_T_U16, 0x600, 0xffff, NULL, "0x0800", "0800", NULL},
-    {NWF_T_U16, 0x600, 0xffff, NULL, "1536", "0600", NULL},
-    {NWF_T_U16, 0x600, 0xffff, NULL, "1535", NULL, NULL},
-    {NWF_T_U16, 0, 0xffff, NULL, "65535", "ffff", NULL},
-    {NWF_T_U16, 0, 0xffff, NULL, "65536", NULL, NULL},
-    {NWF_T_U16, 0, 0xffff, NULL, "0x10000", NULL, NULL},
-    {NWF_T_U32, 0, UINT32_MAX, NULL, "4294967295", "ffffffff", NULL},
-    {NWF_T_U32, 0, UINT32_MAX, NULL, "4294967296", NULL, NULL},
-    {NWF_T_U32, 0, UINT32_MAX, NULL, "16909060", "01020304", NULL},
+    {NWF_T_U8, {0, 255, NULL}, "0", "00", NULL},
+    {NWF_T_U8, {0, 255, NULL}, "255", "ff", NULL},
+    {NWF_T_U8, {0, 255, NULL}, "0xfF", "ff", NULL},
+    {NWF_T_U8, {0, 255, NULL}, "256", NULL, NULL},
+    {NWF_T_U8, {0, 63, NULL}, "63", "3f", NULL},
+    {NWF_T_U8, {0, 63, NULL}, "64", NULL, NULL},
+    {NWF_T_U8, {0, 255, NULL}, "-1", NULL, NULL},
+    {NWF_T_U8, {0, 255, NULL}, "", NULL, NULL},
+    {NWF_T_U8, {0, 255, NULL}, "tcp", NULL, NULL},
+    {NWF_T_U8, {0, 255, protocols}, "tcp", "06", NULL},
+    {NWF_T_U8, {0, 255, protocols}, "UDP", "11", NULL},
+    {NWF_T_U8, {0, 255, protocols}, "17", "11", NULL},
+    {NWF_T_U8, {0, 255, protocols}, "udp ", NULL, NULL},
+    {NWF_T_U8, {0, 255, protocols}, "ud", NULL, NULL},
+    {NWF_T_U8, {0, 255, protocols}, "udplite", NULL, NULL},
+    {NWF_T_U16, {0x600, 0xffff, NULL}, "0x0800", "0800", NULL},
+    {NWF_T_U16, {0x600, 0xffff, NULL}, "1536", "0600", NULL},
+    {NWF_T_U16, {0x600, 0xffff, NULL}, "1535", NULL, NULL},
+    {NWF_T_U16, {0, 0xffff, NULL}, "65535", "ffff", NULL},
+    {NWF_T_U16, {0, 0xffff, NULL}, "65536", NULL, NULL},
+    {NWF_T_U16, {0, 0xffff, NULL}, "0x10000", NULL, NULL},
+    {NWF_T_U32, {0, UINT32_MAX, NULL}, "4294967295", "ffffffff", NULL},
+    {NWF_T_U32, {0, UINT32_MAX, NULL}, "4294967296", NULL, NULL},
+    {NWF_T_U32, {0, UINT32_MAX, NULL}, "16909060", "01020304", NULL},
 };
 
 static const struct row macs[] = {
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:BB:0c", "525400aabb0c", NULL},
-    {NWF_T_MAC, 0, 0, NULL, "0:1:2:3:4:f", "00010203040f", NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb:0c:0d", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb:0cd", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "2:4:0:a:b:cde", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb:", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52::00:aa:bb:cc", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52-54-00-aa-bb-cc", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "525400aabbcc", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb:0g", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, " 52:54:00:aa:bb:c", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb:c ", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52: 4:00:aa:bb:cc", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:-4:00:aa:bb:cc", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "0x:54:00:aa:bb:cc", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "52:54:00:aa:bb:cc/24", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, "", NULL, NULL},
-    {NWF_T_MAC, 0, 0, NULL, ":::::", NULL, NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "ff:ff:ff:ff:ff:ff", "ffffffffffff", NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "ff:ff:80:00:00:00", "ffff80000000", NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "00:00:00:00:00:00", "000000000000", NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "01:00:00:00:00:00", NULL, NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "ff:00:ff:00:00:00", NULL, NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "ff:ff:a0:00:00:00", NULL, NULL},
-    {NWF_T_MACMASK, 0, 0, NULL, "24", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:BB:0c", "525400aabb0c", NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "0:1:2:3:4:f", "00010203040f", NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb:0c:0d", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb:0cd", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "2:4:0:a:b:cde", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb:", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52::00:aa:bb:cc", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52-54-00-aa-bb-cc", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "525400aabbcc", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb:0g", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, " 52:54:00:aa:bb:c", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb:c ", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52: 4:00:aa:bb:cc", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:-4:00:aa:bb:cc", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "0x:54:00:aa:bb:cc", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "52:54:00:aa:bb:cc/24", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, "", NULL, NULL},
+    {NWF_T_MAC, {0, 0, NULL}, ":::::", NULL, NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "ff:ff:ff:ff:ff:ff", "ffffffffffff", NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "ff:ff:80:00:00:00", "ffff80000000", NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "00:00:00:00:00:00", "000000000000", NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "01:00:00:00:00:00", NULL, NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "ff:00:ff:00:00:00", NULL, NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "ff:ff:a0:00:00:00", NULL, NULL},
+    {NWF_T_MACMASK, {0, 0, NULL}, "24", NULL, NULL},
 };
 
 static const struct row ip4s[] = {
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5", "0a000005", NULL},
-    {NWF_T_IP4, 0, 0, NULL, "255.255.255.255", "ffffffff", NULL},
-    {NWF_T_IP4, 0, 0, NULL, "0.0.0.0", "00000000", NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/32", "0a000005", "ffffffff"},
-    {NWF_T_IP4, 0, 0, NULL, "10.2.0.0/15", "0a020000", "fffe0000"},
-    {NWF_T_IP4, 0, 0, NULL, "0.0.0.0/0", "00000000", "00000000"},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/33", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/-1", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/24/8", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5/255.255.0.0", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "/24", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.256", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.5", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5.6", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "010.0.0.5", NULL, NULL}, /* Octal to some, decimal to others. */
-    {NWF_T_IP4, 0, 0, NULL, "0x0a000005", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "167772165", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, " 10.0.0.5", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5 ", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "10.0.0.5-10.0.0.9", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "::1", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "localhost", NULL, NULL},
-    {NWF_T_IP4, 0, 0, NULL, "", NULL, NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "24", "ffffff00", NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "0", "00000000", NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "32", "ffffffff", NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "255.255.254.0", "fffffe00", NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "0.0.0.0", "00000000", NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "33", NULL, NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "-1", NULL, NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "/24", NULL, NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "255.0.255.0", NULL, NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "0.0.0.255", NULL, NULL},
-    {NWF_T_IP4MASK, 0, 0, NULL, "ffffff00", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5", "0a000005", NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "255.255.255.255", "ffffffff", NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "0.0.0.0", "00000000", NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5/32", "0a000005", "ffffffff"},
+    {NWF_T_IP4, {0, 0, NULL}, "10.2.0.0/15", "0a020000", "fffe0000"},
+    {NWF_T_IP4, {0, 0, NULL}, "0.0.0.0/0", "00000000", "00000000"},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5/33", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5/-1", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5/", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5/24/8", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5/255.255.0.0", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "/24", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.256", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.5", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5.6", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "010.0.0.5", NULL, NULL}, /* Octal to some, decimal to others. */
+    {NWF_T_IP4, {0, 0, NULL}, "0x0a000005", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "167772165", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, " 10.0.0.5", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5 ", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "10.0.0.5-10.0.0.9", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "::1", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "localhost", NULL, NULL},
+    {NWF_T_IP4, {0, 0, NULL}, "", NULL, NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "24", "ffffff00", NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "0", "00000000", NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "32", "ffffffff", NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "255.255.254.0", "fffffe00", NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "0.0.0.0", "00000000", NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "33", NULL, NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "-1", NULL, NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "/24", NULL, NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "255.0.255.0", NULL, NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "0.0.0.255", NULL, NULL},
+    {NWF_T_IP4MASK, {0, 0, NULL}, "ffffff00", NULL, NULL},
 };
 
 static const struct row ip6s[] = {
-    {NWF_T_IP6, 0, 0, NULL, "::", "00000000000000000000000000000000", NULL},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::1", "fe800000000000000000000000000001", NULL},
-    {NWF_T_IP6, 0, 0, NULL, "::ffff:10.0.0.5", "00000000000000000000ffff0a000005", NULL},
-    {NWF_T_IP6, 0, 0, NULL, "2001:DB8:8000::/33", "20010db8800000000000000000000000",
+    {NWF_T_IP6, {0, 0, NULL}, "::", "00000000000000000000000000000000", NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "fe80::1", "fe800000000000000000000000000001", NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "::ffff:10.0.0.5", "00000000000000000000ffff0a000005", NULL},
+    {NWF_T_IP6,
+     {0, 0, NULL},
+     "2001:DB8:8000::/33",
+     "20010db8800000000000000000000000",
      "ffffffff800000000000000000000000"},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::1/128", "fe800000000000000000000000000001", NULL},
-    {NWF_T_IP6, 0, 0, NULL, "::/0", "00000000000000000000000000000000",
+    {NWF_T_IP6, {0, 0, NULL}, "fe80::1/128", "fe800000000000000000000000000001", NULL},
+    {NWF_T_IP6,
+     {0, 0, NULL},
+     "::/0",
+     "00000000000000000000000000000000",
      "00000000000000000000000000000000"},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::1/129", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::1%eth0", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "[fe80::1]", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::1::2", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "fe80::12345", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "1:2:3:4:5:6:7", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "1:2:3:4:5:6:7:8:9", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "10.0.0.5", NULL, NULL},
-    {NWF_T_IP6, 0, 0, NULL, "", NULL, NULL},
-    {NWF_T_IP6MASK, 0, 0, NULL, "10", "ffc00000000000000000000000000000", NULL},
-    {NWF_T_IP6MASK, 0, 0, NULL, "128", "ffffffffffffffffffffffffffffffff", NULL},
-    {NWF_T_IP6MASK, 0, 0, NULL, "ffff:8000::", "ffff8000000000000000000000000000", NULL},
-    {NWF_T_IP6MASK, 0, 0, NULL, "129", NULL, NULL},
-    {NWF_T_IP6MASK, 0, 0, NULL, "::ffff", NULL, NULL},
-    {NWF_T_IP6MASK, 0, 0, NULL, "ffff:0:ffff::", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "fe80::1/129", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "fe80::1%eth0", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "[fe80::1]", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "fe80::1::2", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "fe80::12345", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "1:2:3:4:5:6:7", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "1:2:3:4:5:6:7:8:9", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "10.0.0.5", NULL, NULL},
+    {NWF_T_IP6, {0, 0, NULL}, "", NULL, NULL},
+    {NWF_T_IP6MASK, {0, 0, NULL}, "10", "ffc00000000000000000000000000000", NULL},
+    {NWF_T_IP6MASK, {0, 0, NULL}, "128", "ffffffffffffffffffffffffffffffff", NULL},
+    {NWF_T_IP6MASK, {0, 0, NULL}, "ffff:8000::", "ffff8000000000000000000000000000", NULL},
+    {NWF_T_IP6MASK, {0, 0, NULL}, "129", NULL, NULL},
+    {NWF_T_IP6MASK, {0, 0, NULL}, "::ffff", NULL, NULL},
+    {NWF_T_IP6MASK, {0, 0, NULL}, "ffff:0:ffff::", NULL, NULL},
 };
 
 static const struct row others[] = {
-    {NWF_T_BOOL, 0, 0, NULL, "true", "01", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "yes", "01", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "1", "01", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "Yes", NULL, NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "no", "00", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "FALSE", NULL, NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "0", "00", NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "", NULL, NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "2", NULL, NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "on", NULL, NULL},
-    {NWF_T_BOOL, 0, 0, NULL, "true ", NULL, NULL},
-    {NWF_T_STATES, 0, 0, NULL, "NEW, RELATED,", "05", NULL},
-    {NWF_T_STATES, 0, 0, NULL, "", "00", NULL},
-    {NWF_T_STATES, 0, 0, NULL, "NEW;", NULL, NULL},
-    {NWF_T_TCP_FLAGS, 0, 0, NULL, "SYN, ACK/SYN", "0002", "0012"},
-    {NWF_T_TCP_FLAGS, 0, 0, NULL, "PSH/", "0000", "0008"},
-    {NWF_T_TCP_FLAGS, 0, 0, NULL, "SYN", NULL, NULL},
-    {NWF_T_TEXT, 0, 0, NULL, "", "", NULL},
-    {NWF_T_TEXT, 0, 0, NULL, "whatever\n", "", NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "true", "01", NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "yes", "01", NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "1", "01", NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "Yes", NULL, NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "no", "00", NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "FALSE", NULL, NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "0", "00", NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "", NULL, NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "2", NULL, NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "on", NULL, NULL},
+    {NWF_T_BOOL, {0, 0, NULL}, "true ", NULL, NULL},
+    {NWF_T_STATES, {0, 0, NULL}, "NEW, RELATED,", "05", NULL},
+    {NWF_T_STATES, {0, 0, NULL}, "", "00", NULL},
+    {NWF_T_STATES, {0, 0, NULL}, "NEW;", NULL, NULL},
+    {NWF_T_TCP_FLAGS, {0, 0, NULL}, "SYN, ACK/SYN", "0002", "0012"},
+    {NWF_T_TCP_FLAGS, {0, 0, NULL}, "PSH/", "0000", "0008"},
+    {NWF_T_TCP_FLAGS, {0, 0, NULL}, "SYN", NULL, NULL},
+    {NWF_T_TEXT, {0, 0, NULL}, "", "", NULL},
+    {NWF_T_TEXT, {0, 0, NULL}, "whatever\n", "", NULL},
 };
 
 static void
@@ -192,7 +197,7 @@ check_rows(const struct row *rows, size_t n)
     for (const struct row *row = rows; row < rows + n; row++) {
         struct nwf_error err = NWF_ERROR_INIT;
         struct nwf_masked untouched = {.value.len = 77}, m = untouched;
-        int r = nwf_value_parse(row->type, row->min, row->max, row->names, row->text, &m, &err);
+        int r = nwf_value_parse(row->type, &row->numbers, row->text, &m, &err);
 
         if (row->value) {
             expect(!r, "\"%s\" was refused: %s", row->text, nwf_error_text(&err));
@@ -250,6 +255,7 @@ test_hostile(void **state)
         NWF_T_U8,  NWF_T_U16,     NWF_T_U32, NWF_T_MAC,     NWF_T_MACMASK,
         NWF_T_IP4, NWF_T_IP4MASK, NWF_T_IP6, NWF_T_IP6MASK, NWF_T_BOOL,
     };
+    static const struct nwf_numbers numbers = {0, 200, protocols};
     char long_digits[5001] = "";
     const char *const texts[] = {
         "\x1b[31m1", "1\n2", "%s%n%n", "$IP", "\xff\xff", "1;2", "1'", "1\t", "\"", long_digits,
@@ -261,7 +267,7 @@ test_hostile(void **state)
         const char *text = texts[i / N_ROWS(types)];
         struct nwf_error err = NWF_ERROR_INIT;
         struct nwf_masked m;
-        int r = nwf_value_parse(types[i % N_ROWS(types)], 0, 200, protocols, text, &m, &err);
+        int r = nwf_value_parse(types[i % N_ROWS(types)], &numbers, text, &m, &err);
         expect(r == -EINVAL, "\"%s\" was taken", text);
         expect(strlen(err.text) < 500 && !strpbrk(err.text, "\n\t\x1b"), "%s", err.text);
         nwf_error_clear(&err);
@@ -281,8 +287,8 @@ test_prefix_lengths(void **state)
                                             expected >> 8 & 0xff, expected & 0xff, bits);
         char *b CLEANUP_FREE = nwf_asprintf("%u", bits);
 
-        expect_ok(nwf_value_parse(NWF_T_IP4, 0, 0, NULL, a, &address, &err), &err);
-        expect_ok(nwf_value_parse(NWF_T_IP4MASK, 0, 0, NULL, b, &mask, &err), &err);
+        expect_ok(nwf_value_parse(NWF_T_IP4, NULL, a, &address, &err), &err);
+        expect_ok(nwf_value_parse(NWF_T_IP4MASK, NULL, b, &mask, &err), &err);
         expect(nwf_value_to_int(&address.mask) == expected, "/%u", bits);
         expect(nwf_value_to_int(&address.value) == expected, "/%u", bits);
         expect(nwf_value_to_int(&mask.value) == expected, "%u", bits);
@@ -310,7 +316,7 @@ test_host_bits(void **state)
     for (size_t i = 0; i < N_ROWS(host_bits); i++) {
         struct nwf_error err = NWF_ERROR_INIT;
         struct nwf_masked m;
-        int r = nwf_value_parse(host_bits[i].type, 0, 0, NULL, host_bits[i].text, &m, &err);
+        int r = nwf_value_parse(host_bits[i].type, NULL, host_bits[i].text, &m, &err);
 
         expect(r == -EINVAL, "\"%s\" was taken", host_bits[i].text);
         expect_error(r, &err, host_bits[i].choice);
