@@ -137,9 +137,10 @@ parse_vars(const char *text, bool anywhere, struct nwf_vars *vars, struct nwf_er
 }
 
 static int
-parse_attr(const char *file, unsigned int line, const struct nwf_protocol *protocol,
-           const char *name, const char *text, struct nwf_element *element, struct nwf_error *err)
+parse_attr(const char *file, const struct nwf_protocol *protocol, const char *name,
+           const char *text, struct nwf_element *element, struct nwf_error *err)
 {
+    unsigned int line = element->line;
     struct nwf_attr attr = {.def = nwf_attr_find(protocol, name)};
 
     if (!attr.def) {
@@ -169,23 +170,24 @@ parse_attr(const char *file, unsigned int line, const struct nwf_protocol *proto
 }
 
 static int
-parse_element_attr(const char *file, unsigned int line, const struct nwf_protocol *protocol,
-                   const char *name, const char *text, struct nwf_element *element,
-                   struct nwf_error *err)
+parse_element_attr(const char *file, const struct nwf_protocol *protocol, const char *name,
+                   const char *text, struct nwf_element *element, struct nwf_error *err)
 {
     if (strcmp(name, "match") || nwf_protocol_is_flow(protocol)) {
-        return parse_attr(file, line, protocol, name, text, element, err);
+        return parse_attr(file, protocol, name, text, element, err);
     }
     element->negated = !strcmp(text, "no");
     return element->negated || !strcmp(text, "yes")
                ? 0
-               : FAIL(file, line, err, "match: \"%.80s\" is neither yes nor no", text);
+               : FAIL(file, element->line, err, "match: \"%.80s\" is neither yes nor no", text);
 }
 
 static int
-check_flow(const char *file, unsigned int line, const struct nwf_rule *rule,
-           const struct nwf_element *element, struct nwf_error *err)
+check_flow(const char *file, const struct nwf_rule *rule, const struct nwf_element *element,
+           struct nwf_error *err)
 {
+    unsigned int line = element->line;
+
     if (rule->direction[NWF_OUT] && rule->direction[NWF_IN]) {
         return FAIL(file, line, err,
                     "<flow> cannot be inout: its match has no other side; write two rules");
@@ -225,47 +227,69 @@ parse_element(const char *file, const xmlNode *node, struct nwf_rule *rule, stru
     for (const xmlAttr *a = node->properties; a; a = a->next) {
         const char *name = (const char *) a->name;
         char *text CLEANUP_FREE = nwf_xml_attr(node, name);
-        if ((r = parse_element_attr(file, line, protocol, name, text, element, err))) {
+        if ((r = parse_element_attr(file, protocol, name, text, element, err))) {
             return r;
         }
     }
-    return nwf_protocol_is_flow(protocol) ? check_flow(file, line, rule, element, err) : 0;
+    return nwf_protocol_is_flow(protocol) ? check_flow(file, rule, element, err) : 0;
 }
 
 static int
-parse_rule_attr(const char *file, unsigned int line, const char *name, const char *text,
-                struct nwf_rule *rule, bool *has_action, struct nwf_error *err)
+parse_action(const char *text, struct nwf_rule *rule, struct nwf_error *err)
+{
+    for (size_t i = 0; i < sizeof action_names / sizeof action_names[0]; i++) {
+        if (!strcmp(action_names[i], text)) {
+            rule->action = (enum nwf_action) i;
+            return 0;
+        }
+    }
+    return FAIL(rule->filter->file, rule->line, err, "unknown action \"%.80s\"", text);
+}
+
+static int
+parse_direction(const char *text, struct nwf_rule *rule, struct nwf_error *err)
+{
+    rule->direction[NWF_OUT] = !strcmp(text, "out") || !strcmp(text, "inout");
+    rule->direction[NWF_IN] = !strcmp(text, "in") || !strcmp(text, "inout");
+    return rule->direction[NWF_OUT] || rule->direction[NWF_IN]
+               ? 0
+               : FAIL(rule->filter->file, rule->line, err, "unknown direction \"%.80s\"", text);
+}
+
+/* The priority of a rule or of a filter's chain. */
+static int
+parse_priority(const char *file, unsigned int line, const char *text, int *ret,
+               struct nwf_error *err)
 {
     int64_t n;
 
-    if (!strcmp(name, "action")) {
-        for (size_t i = 0; i < sizeof action_names / sizeof action_names[0]; i++) {
-            if (!strcmp(action_names[i], text)) {
-                rule->action = (enum nwf_action) i;
-                *has_action = true;
-                return 0;
-            }
-        }
-        return FAIL(file, line, err, "unknown action \"%.80s\"", text);
+    if (!nwf_parse_int(text, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX, &n)) {
+        return FAIL(file, line, err, "priority \"%.80s\" is not a number from %d to %d", text,
+                    -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX);
     }
-    if (!strcmp(name, "direction")) {
-        rule->direction[NWF_OUT] = !strcmp(text, "out") || !strcmp(text, "inout");
-        rule->direction[NWF_IN] = !strcmp(text, "in") || !strcmp(text, "inout");
-        return rule->direction[NWF_OUT] || rule->direction[NWF_IN]
-                   ? 0
-                   : FAIL(file, line, err, "unknown direction \"%.80s\"", text);
-    }
-    if (!strcmp(name, "priority")) {
-        if (!nwf_parse_int(text, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX, &n)) {
-            return FAIL(file, line, err, "priority \"%.80s\" is not a number from %d to %d", text,
-                        -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX);
-        }
-        rule->priority = (int) n;
-        return 0;
+    *ret = (int) n;
+    return 0;
+}
+
+static int
+parse_rule_attrs(const xmlNode *node, struct nwf_rule *rule, struct nwf_error *err)
+{
+    const char *file = rule->filter->file;
+    char *action CLEANUP_FREE = NULL, *direction CLEANUP_FREE = NULL;
+    char *priority CLEANUP_FREE = nwf_xml_attr(node, "priority");
+    char *statematch CLEANUP_FREE = nwf_xml_attr(node, "statematch");
+    int r;
+
+    if ((r = nwf_xml_only_attrs(file, node, "action direction priority statematch", err))
+        || (r = nwf_xml_need_attr(file, node, "action", &action, err))
+        || (r = nwf_xml_need_attr(file, node, "direction", &direction, err))
+        || (r = parse_action(action, rule, err)) || (r = parse_direction(direction, rule, err))) {
+        return r;
     }
     /* libvirt takes whatever is not one of these for true. */
-    rule->statematch = strcasecmp(text, "false") && strcmp(text, "0");
-    return 0;
+    rule->statematch = !statematch || (strcasecmp(statematch, "false") && strcmp(statematch, "0"));
+    rule->priority = NWF_PRIORITY_DEFAULT;
+    return priority ? parse_priority(file, rule->line, priority, &rule->priority, err) : 0;
 }
 
 static int
@@ -273,30 +297,16 @@ parse_rule(const struct nwf_filter *filter, const xmlNode *node, struct nwf_rule
            struct nwf_error *err)
 {
     struct nwf_rule *rule CLEANUP(rule_cleanup) = nwf_zalloc(sizeof *rule);
-    const char *file = filter->file;
-    bool has_action = false;
 
     rule->filter = filter;
     rule->line = nwf_xml_line(node);
-    rule->priority = NWF_PRIORITY_DEFAULT;
-    rule->statematch = true;
-    int r = nwf_xml_only_attrs(file, node, "action direction priority statematch", err);
+    int r = parse_rule_attrs(node, rule, err);
     if (r) {
         return r;
     }
-    for (const xmlAttr *a = node->properties; a; a = a->next) {
-        char *text CLEANUP_FREE = nwf_xml_attr(node, (const char *) a->name);
-        r = parse_rule_attr(file, rule->line, (const char *) a->name, text, rule, &has_action, err);
-        if (r) {
-            return r;
-        }
-    }
-    if (!has_action || !(rule->direction[NWF_OUT] || rule->direction[NWF_IN])) {
-        return FAIL(file, rule->line, err, "<rule> needs the attribute %s",
-                    has_action ? "direction" : "action");
-    }
     for (const xmlNode *child = node->children; child; child = child->next) {
-        if (child->type == XML_ELEMENT_NODE && (r = parse_element(file, child, rule, err))) {
+        if (child->type == XML_ELEMENT_NODE
+            && (r = parse_element(filter->file, child, rule, err))) {
             return r;
         }
     }
@@ -426,20 +436,18 @@ parse_chain(struct nwf_filter *filter, const xmlNode *node, struct nwf_error *er
     char *chain CLEANUP_FREE = nwf_xml_attr(node, "chain");
     char *priority CLEANUP_FREE = nwf_xml_attr(node, "priority");
     unsigned int line = nwf_xml_line(node);
-    int64_t n = 0;
 
     if (chain
         && (!nwf_text_is_name(chain, "_.:-", NWF_CHAIN_NAME_MAX) || !nwf_chain_type_find(chain))) {
         return FAIL(filter->file, line, err, "no chain can be called \"%.80s\"", chain);
     }
-    if (priority && !nwf_parse_int(priority, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX, &n)) {
-        return FAIL(filter->file, line, err, "priority \"%.80s\" is not a number from %d to %d",
-                    priority, -NWF_PRIORITY_MAX, NWF_PRIORITY_MAX);
+    int n = chain ? nwf_chain_type_find(chain)->priority : 0;
+    int r = priority ? parse_priority(filter->file, line, priority, &n, err) : 0;
+    if (r) {
+        return r;
     }
     /* libvirt reads the priority only beside a chain. */
-    if (chain) {
-        filter->priority = priority ? (int) n : nwf_chain_type_find(chain)->priority;
-    }
+    filter->priority = chain ? n : 0;
     filter->chain = chain ? TAKE_PTR(chain) : nwf_strdup("root");
     return 0;
 }
