@@ -375,8 +375,15 @@ apply_mask(struct expansion *e, const struct nwf_element *element, const struct 
 
 static int
 apply_end(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-          struct nwf_cond *cond, const struct nwf_value *last, struct nwf_error *err)
+          struct nwf_cond *cond, const struct nwf_masked *end, struct nwf_error *err)
 {
+    const struct nwf_value *last = &end->value, ones = nwf_value_ones(last->len);
+
+    if (!nwf_value_equal(&cond->mask, &ones) || !nwf_value_equal(&end->mask, &ones)) {
+        return FAIL(element->line, err, -EINVAL,
+                    "%s: a range goes from one address to another, not from or to a network",
+                    attr->def->name);
+    }
     if (memcmp(cond->value.bytes, last->bytes, last->len) > 0) {
         return FAIL(element->line, err, -EINVAL, "%s: the range ends before it starts",
                     attr->def->name);
@@ -414,7 +421,7 @@ apply_partner(struct expansion *e, const struct nwf_element *element, const stru
         return r;
     }
     return attr->def->role == NWF_ROLE_MASK ? apply_mask(e, element, attr, cond, &m.value, err)
-                                            : apply_end(e, element, attr, cond, &m.value, err);
+                                            : apply_end(e, element, attr, cond, &m, err);
 }
 
 /* libvirt: ports need a protocol that has them, ICMPv6 types need ICMPv6, and
