@@ -228,9 +228,11 @@ nwf_store_put(struct nwf_store *store, const char *file, const char *data, size_
 static bool
 is_same(const struct stored *a, const struct stored *b)
 {
+    if (strcmp(nwf_error_text(&a->error), nwf_error_text(&b->error))) {
+        return false;
+    }
     if (!a->filter || !b->filter) {
-        return a->filter == b->filter
-               && !strcmp(nwf_error_text(&a->error), nwf_error_text(&b->error));
+        return a->filter == b->filter;
     }
     return a->size == b->size && !memcmp(a->data, b->data, a->size)
            && !strcmp(a->filter->file, b->filter->file);

@@ -142,10 +142,11 @@ test_broken_one_keeps_the_old(void **state)
     expect_entries(store, "f", 1);
     expect_outdated(store, "f ");
     expect_error(check_current(store, "f", &err), &err, "filter f stays as it was: f.xml:1");
-    set_source(WORSE, NULL); /* The same flows, and another reason. */
-    (void) renew(&store);
+    set_source(WORSE, NULL); /* The same flows, and another status. */
+    assert_true(renew(&store));
     expect_entries(store, "f", 1);
-    expect_error(check_current(store, "f", &err), &err, "filter f stays as it was: f.xml:1");
+    expect_error(check_current(store, "f", &err), &err,
+                 "filter f stays as it was: f.xml:1: <rule> needs the attribute direction");
     assert_false(renew(&store));
     set_source(TWO, NULL);
     assert_true(renew(&store));
