@@ -30,7 +30,8 @@ check_unique(const char *file, const struct nwf_bindings *bindings, struct nwf_e
     qsort(sorted, bindings->n, sizeof *sorted, compare_ports);
     for (size_t i = 1; i < bindings->n; i++) {
         if (!compare_ports(&sorted[i - 1], &sorted[i])) {
-            return nwf_error_set(err, -EEXIST, "%s: port %s is bound twice", file, sorted[i]->port);
+            return nwf_error_set(err, -EEXIST, "%s: port %.80s is bound twice", file,
+                                 sorted[i]->port);
         }
     }
     return 0;

@@ -197,7 +197,7 @@ nwf_bindings_from_json(const char *file, const char *data, size_t size, struct n
         struct nwf_binding binding = {.has_identity = true};
 
         if ((r = parse_binding(object, &binding, err))) {
-            nwf_error_wrap(err, "%s: binding %zu%s%s", file, i, binding.port ? ", port " : "",
+            nwf_error_wrap(err, "%s: binding %zu%s%.80s", file, i, binding.port ? ", port " : "",
                            binding.port ? binding.port : "");
             nwf_binding_clear(&binding);
             return r;

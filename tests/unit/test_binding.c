@@ -416,6 +416,19 @@ test_json_many(void **state)
     assert_string_equal(bindings.data[1].port, "b");
 }
 
+/* However long the port's name, the line gets to the cause. */
+static void
+test_json_long_port(void **state)
+{
+    struct nwf_bindings bindings CLEANUP(nwf_bindings_clear) = {.data = NULL};
+    struct nwf_error err = NWF_ERROR_INIT;
+    char *text CLEANUP_FREE = nwf_asprintf("[{\"port\": \"%0*d\", \"filter\": 5}]", 3000, 0);
+
+    (void) state;
+    expect_error(nwf_bindings_from_json("b.json", text, strlen(text), &bindings, &err), &err,
+                 "000: filter: not a string");
+}
+
 static void
 test_json_too_many(void **state)
 {
@@ -641,14 +654,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tags),          cmocka_unit_test(test_isolated),
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_long_tags),
-        cmocka_unit_test(test_many_values),   cmocka_unit_test(test_xml),
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_many),
-        cmocka_unit_test(test_json_too_many), cmocka_unit_test(test_refused_xml),
-        cmocka_unit_test(test_refused_json),  cmocka_unit_test(test_deep_json),
-        cmocka_unit_test(test_files),         cmocka_unit_test(test_no_files),
-        cmocka_unit_test(test_file_size),
+        cmocka_unit_test(test_tags),           cmocka_unit_test(test_isolated),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_long_tags),
+        cmocka_unit_test(test_many_values),    cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_json),           cmocka_unit_test(test_json_many),
+        cmocka_unit_test(test_json_long_port), cmocka_unit_test(test_json_too_many),
+        cmocka_unit_test(test_refused_xml),    cmocka_unit_test(test_refused_json),
+        cmocka_unit_test(test_deep_json),      cmocka_unit_test(test_files),
+        cmocka_unit_test(test_no_files),       cmocka_unit_test(test_file_size),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
