@@ -1,297 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a rule with variables to rules with values, as one direction needs them.
- *
- * Variables that share an iterator advance together and need lists of one
- * length; different iterators give every combination (libvirt's
- * formatnwfilter.html, "Usage of variables in filters"). */
+ * From a rule with variables to rules with values, as one direction needs them; which values,
+ * expansion.c says. */
 #include <errno.h>
 #include <string.h>
 
-#include "nwf/program.h"
-#include "nwf/text.h"
-#include "rule_instance.h"
+#include "expansion.h"
 
-struct iterator {
-    unsigned int id;
-    const char *first_name; /* Variable that set the length. */
-    size_t length;
-    size_t at;
-    size_t n_uses;
-    bool is_list; /* It is not walked: its one attribute takes all values at once. */
-};
-
-struct expansion {
-    const struct nwf_rule *rule;
-    const struct nwf_scope *scope;
-    struct nwf_program *program;
-    NWF_VEC(struct iterator) iterators;
-};
-
-#define FAIL(LINE, ERR, CODE, FORMAT, ...)                                                         \
-    nwf_error_set(ERR, CODE, "%s:%u: " FORMAT, e->rule->filter->file, LINE, __VA_ARGS__)
-
-/* ---- Iterators. ---- */
-
-static struct iterator *
-find_iterator(struct expansion *e, unsigned int id)
-{
-    nwf_vec_foreach (it, &e->iterators) {
-        if (it->id == id) {
-            return it;
-        }
-    }
-    return NULL;
-}
-
-static int
-fail_unknown(struct expansion *e, unsigned int line, const char *name, struct nwf_error *err)
-{
-    const char *source = nwf_variable_source(name);
-
-    if (source) {
-        return FAIL(line, err, -ENOENT,
-                    "unknown variable $%s: it follows from $%s, which has no value", name, source);
-    }
-    return !strcmp(name, "IP") || !strcmp(name, "IPV6")
-               ? FAIL(line, err, -ENOENT,
-                      "unknown variable $%s: the binding has no value for it, and addresses "
-                      "are not learned: bind with %s=ADDRESS",
-                      name, name)
-               : FAIL(line, err, -ENOENT, "unknown variable $%s", name);
-}
-
-/* For variables that note_var() has found. */
-static const struct nwf_param *
-find_param(const struct expansion *e, const struct nwf_var *var)
-{
-    const struct nwf_param *param = NULL;
-
-    nwf_program_find_variable(e->program, e->scope, var->name, &param, NULL);
-    return param;
-}
-
-static int
-note_var(struct expansion *e, unsigned int line, const struct nwf_var *var, struct nwf_error *err)
-{
-    const struct nwf_param *param;
-    int r = nwf_program_find_variable(e->program, e->scope, var->name, &param, err);
-
-    if (r) {
-        nwf_error_wrap(err, "%s:%u", e->rule->filter->file, line);
-        return r;
-    }
-    if (!param) {
-        return fail_unknown(e, line, var->name, err);
-    }
-    if (var->fixed) {
-        return var->n < param->values.n
-                   ? 0
-                   : FAIL(line, err, -ENOENT, "$%s[%u]: the list has %zu values", var->name, var->n,
-                          param->values.n);
-    }
-    struct iterator *it = find_iterator(e, var->n);
-    if (!it) {
-        nwf_vec_push(&e->iterators, (struct iterator){.id = var->n,
-                                                      .first_name = param->name,
-                                                      .length = param->values.n,
-                                                      .n_uses = 1});
-        return 0;
-    }
-    it->n_uses++;
-    if (it->length != param->values.n) {
-        return FAIL(line, err, -EINVAL,
-                    "$%s has %zu values and $%s has %zu: lists walked in parallel must have one "
-                    "length",
-                    it->first_name, it->length, param->name, param->values.n);
-    }
-    return 0;
-}
-
-static int
-note_vars(struct expansion *e, struct nwf_error *err)
-{
-    nwf_vec_foreach (element, &e->rule->elements) {
-        nwf_vec_foreach (attr, &element->attrs) {
-            nwf_vec_foreach (var, &attr->vars) {
-                int r = note_var(e, element->line, var, err);
-                if (r) {
-                    return r;
-                }
-            }
-        }
-    }
-    return 0;
-}
-
-static bool
-has_negation(const struct nwf_rule *rule)
-{
-    nwf_vec_foreach (element, &rule->elements) {
-        if (element->negated) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether all values of the attribute's variable can stand in one condition. */
-static bool
-can_be_list(const struct nwf_element *element, const struct nwf_attr *attr)
-{
-    enum nwf_type type = attr->def->type;
-    const struct nwf_attr *mask = nwf_element_find(element, attr->def->field, NWF_ROLE_MASK);
-
-    return attr->def->role == NWF_ROLE_VALUE && attr->vars.n == 1
-           && (type == NWF_T_MAC || type == NWF_T_IP4 || type == NWF_T_IP6)
-           && !(mask && mask->vars.n) && !nwf_element_find(element, attr->def->field, NWF_ROLE_END)
-           && !nwf_element_find(element, NWF_F_ARP_GRATUITOUS, NWF_ROLE_VALUE);
-}
-
-/* Long lists that are walked for one attribute alone need no rule for each value. */
-static void
-find_lists(struct expansion *e)
-{
-    nwf_vec_foreach (element, &e->rule->elements) {
-        nwf_vec_foreach (attr, &element->attrs) {
-            struct iterator *it = attr->vars.n == 1 && !attr->vars.data[0].fixed
-                                      ? find_iterator(e, attr->vars.data[0].n)
-                                      : NULL;
-            if (it && it->n_uses == 1 && it->length >= NWF_LIST_MIN && !has_negation(e->rule)
-                && can_be_list(element, attr)) {
-                it->is_list = true;
-            }
-        }
-    }
-}
-
-/* Steps to the next combination; false after the last. */
-static bool
-advance(struct expansion *e)
-{
-    nwf_vec_foreach (it, &e->iterators) {
-        if (!it->is_list && ++it->at < it->length) {
-            return true;
-        }
-        it->at = 0;
-    }
-    return false;
-}
-
-static const char *
-var_text(struct expansion *e, const struct nwf_var *var)
-{
-    const struct nwf_param *param = find_param(e, var);
-    const struct iterator *it = var->fixed ? NULL : find_iterator(e, var->n);
-
-    return param->values.data[it ? it->at : var->n];
-}
-
-static int
-parse_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr, const char *text,
-            struct nwf_masked *ret, struct nwf_error *err)
-{
-    int r = attr->def->field == NWF_F_VLAN_ID && text[strspn(text, "0123456789")]
-                ? nwf_error_set(err, -EINVAL,
-                                "\"%.80s\" is not a decimal number, which ebtables wants of a VLAN",
-                                text)
-                : nwf_value_parse(attr->def->type, &attr->def->numbers, text, ret, err);
-
-    if (r) {
-        nwf_error_wrap(err, "%s:%u: %s: $%s", e->rule->filter->file, line, attr->def->name,
-                       attr->vars.data[0].name);
-    }
-    return r;
-}
-
-static int
-attr_value(struct expansion *e, unsigned int line, const struct nwf_attr *attr,
-           struct nwf_masked *ret, struct nwf_error *err)
-{
-    if (!attr->vars.n) {
-        *ret = attr->literal;
-        return 0;
-    }
-    return parse_value(e, line, attr, var_text(e, &attr->vars.data[0]), ret, err);
-}
-
-/* Appends 'n' characters of 'from' to a text of NWF_MATCH_TEXT_MAX; false if it is full. */
-static bool
-append(char *text, size_t *used, const char *from, size_t n)
-{
-    if (n > NWF_MATCH_TEXT_MAX - *used) {
-        return false;
-    }
-    memcpy(text + *used, from, n);
-    *used += n;
-    return true;
-}
-
-/* The attribute's text with values in place of its variables; a new string. */
-static int
-attr_text(struct expansion *e, unsigned int line, const struct nwf_attr *attr, char **ret,
-          struct nwf_error *err)
-{
-    char text[NWF_MATCH_TEXT_MAX];
-    const char *rest = attr->text;
-    size_t used = 0;
-    bool fits = true;
-
-    nwf_vec_foreach (var, &attr->vars) {
-        size_t n = strcspn(rest, "$");
-        const char *value = var_text(e, var);
-
-        fits = fits && append(text, &used, rest, n) && append(text, &used, value, strlen(value));
-        rest += n + nwf_var_length(rest + n);
-    }
-    if (!fits || !append(text, &used, rest, strlen(rest))) {
-        return FAIL(line, err, -E2BIG, "%s: longer than %d characters with its variables",
-                    attr->def->name, NWF_MATCH_TEXT_MAX);
-    }
-    *ret = nwf_strndup(text, used);
-    return 0;
-}
+#define FAIL(LINE, ERR, CODE, ...) NWF_EXPANSION_FAIL(e, LINE, ERR, CODE, __VA_ARGS__)
 
 /* ---- Conditions. ---- */
 
-/* The condition gets a list of the program's, or *fresh as a new one of them. */
 static int
-take_list(struct expansion *e, unsigned int line, const struct nwf_list *known,
-          struct nwf_list *fresh, struct nwf_cond *cond, struct nwf_error *err)
-{
-    if (!known && nwf_program_add_list(e->program, fresh, &known)) {
-        nwf_vec_clear(&fresh->values);
-        return FAIL(line, err, -E2BIG, "%s: more than %d lists, or than %d values in all of them",
-                    cond->def->name, NWF_PROGRAM_LISTS_MAX, NWF_PROGRAM_LIST_VALUES_MAX);
-    }
-    cond->list = known->values;
-    return 0;
-}
-
-/* All values of the attribute's variable. */
-static int
-add_list(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-         struct nwf_cond *cond, struct nwf_error *err)
-{
-    const struct nwf_param *param = find_param(e, &attr->vars.data[0]);
-    struct nwf_list fresh = {.origin = param, .type = attr->def->type};
-    const struct nwf_list *known =
-        nwf_program_find_list(e->program, param, fresh.type, &fresh.mask);
-
-    for (size_t i = 0; !known && i < param->values.n; i++) {
-        struct nwf_masked m;
-        int r = parse_value(e, element->line, attr, param->values.data[i], &m, err);
-        if (r) {
-            nwf_vec_clear(&fresh.values);
-            return r;
-        }
-        nwf_vec_push(&fresh.values, m);
-    }
-    return take_list(e, element->line, known, &fresh, cond, err);
-}
-
-static int
-add_value(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+add_value(struct nwf_expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
           struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     struct nwf_cond cond = {
@@ -301,17 +22,14 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
         .negated = element->negated,
     };
     struct nwf_masked m = {.value.len = 0};
-    const struct iterator *it = attr->vars.n == 1 && !attr->vars.data[0].fixed
-                                    ? find_iterator(e, attr->vars.data[0].n)
-                                    : NULL;
     int r = 0;
 
     if (attr->def->type == NWF_T_MATCH) {
-        r = attr_text(e, element->line, attr, &cond.text, err);
-    } else if (it && it->is_list) {
-        r = add_list(e, element, attr, &cond, err);
+        r = nwf_expansion_text(e, element->line, attr, &cond.text, err);
+    } else if (nwf_expansion_is_list(e, attr)) {
+        r = nwf_expansion_add_list(e, element->line, attr, &cond, err);
     } else {
-        r = attr_value(e, element->line, attr, &m, err);
+        r = nwf_expansion_value(e, element->line, attr, &m, err);
     }
     if (!r && attr->def->field == NWF_F_STATE && element->negated) {
         r = FAIL(element->line, err, -EINVAL, "%s: a state cannot be negated", attr->def->name);
@@ -333,48 +51,52 @@ add_value(struct expansion *e, const struct nwf_element *element, const struct n
 }
 
 static int
-mask_value(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-           struct nwf_value *value, struct nwf_value *mask, const struct nwf_value *by,
-           struct nwf_error *err)
+mask_value(struct nwf_expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+           const struct nwf_value *mask, struct nwf_masked *m, struct nwf_error *err)
 {
-    struct nwf_value ones = nwf_value_ones(mask->len);
+    struct nwf_value ones = nwf_value_ones(m->mask.len);
 
-    if (!nwf_value_equal(mask, &ones)) {
+    if (!nwf_value_equal(&m->mask, &ones)) {
         return FAIL(element->line, err, -EINVAL, "%s: the address has a prefix length already",
                     attr->def->name);
     }
-    *mask = *by;
-    for (int i = 0; i < value->len; i++) {
-        value->bytes[i] &= by->bytes[i];
+    m->mask = *mask;
+    for (int i = 0; i < m->value.len; i++) {
+        m->value.bytes[i] &= mask->bytes[i];
     }
     return 0;
 }
 
 static int
-apply_mask(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+apply_mask(struct nwf_expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
            struct nwf_cond *cond, const struct nwf_value *mask, struct nwf_error *err)
 {
     struct nwf_list fresh = {.origin = cond->list.data, .type = attr->def->type, .mask = *mask};
 
     if (!cond->list.n) {
-        return mask_value(e, element, attr, &cond->value, &cond->mask, mask, err);
+        struct nwf_masked m = {cond->value, cond->mask};
+        int r = mask_value(e, element, attr, mask, &m, err);
+
+        cond->value = m.value;
+        cond->mask = m.mask;
+        return r;
     }
     const struct nwf_list *known =
         nwf_program_find_list(e->program, fresh.origin, fresh.type, mask);
     for (size_t i = 0; !known && i < cond->list.n; i++) {
         struct nwf_masked m = cond->list.data[i];
-        int r = mask_value(e, element, attr, &m.value, &m.mask, mask, err);
+        int r = mask_value(e, element, attr, mask, &m, err);
         if (r) {
             nwf_vec_clear(&fresh.values);
             return r;
         }
         nwf_vec_push(&fresh.values, m);
     }
-    return take_list(e, element->line, known, &fresh, cond, err);
+    return nwf_expansion_take_list(e, element->line, known, &fresh, cond, err);
 }
 
 static int
-apply_end(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
+apply_end(struct nwf_expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
           struct nwf_cond *cond, const struct nwf_masked *end, struct nwf_error *err)
 {
     const struct nwf_value *last = &end->value, ones = nwf_value_ones(last->len);
@@ -406,8 +128,9 @@ find_cond_of(struct nwf_rule_instance *instance, size_t start, const struct nwf_
 
 /* Masks and range ends change the condition that their attribute's partner made. */
 static int
-apply_partner(struct expansion *e, const struct nwf_element *element, const struct nwf_attr *attr,
-              struct nwf_rule_instance *instance, size_t start, struct nwf_error *err)
+apply_partner(struct nwf_expansion *e, const struct nwf_element *element,
+              const struct nwf_attr *attr, struct nwf_rule_instance *instance, size_t start,
+              struct nwf_error *err)
 {
     /* In the table, the partner stands before. */
     struct nwf_cond *cond = find_cond_of(instance, start, attr->def - 1);
@@ -417,7 +140,7 @@ apply_partner(struct expansion *e, const struct nwf_element *element, const stru
     if (!cond) {
         return FAIL(element->line, err, -EINVAL, "%s stands alone", attr->def->name);
     }
-    if ((r = attr_value(e, element->line, attr, &m, err))) {
+    if ((r = nwf_expansion_value(e, element->line, attr, &m, err))) {
         return r;
     }
     return attr->def->role == NWF_ROLE_MASK ? apply_mask(e, element, attr, cond, &m.value, err)
@@ -427,7 +150,7 @@ apply_partner(struct expansion *e, const struct nwf_element *element, const stru
 /* libvirt: ports need a protocol that has them, ICMPv6 types need ICMPv6, and
  * neither goes with a negated protocol. */
 static int
-check_protocol(struct expansion *e, const struct nwf_element *element,
+check_protocol(struct nwf_expansion *e, const struct nwf_element *element,
                struct nwf_rule_instance *instance, size_t start, struct nwf_error *err)
 {
     static const uint8_t with_ports[] = {6, 17, 132};
@@ -463,7 +186,7 @@ check_protocol(struct expansion *e, const struct nwf_element *element,
 }
 
 static int
-add_element(struct expansion *e, const struct nwf_element *element,
+add_element(struct nwf_expansion *e, const struct nwf_element *element,
             struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     size_t start = instance->conds.n;
@@ -486,7 +209,7 @@ add_element(struct expansion *e, const struct nwf_element *element,
 }
 
 static int
-add_conds(struct expansion *e, struct nwf_rule_instance *instance, struct nwf_error *err)
+add_conds(struct nwf_expansion *e, struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     const struct nwf_protocol *protocol = e->rule->protocol;
 
@@ -514,7 +237,7 @@ add_conds(struct expansion *e, struct nwf_rule_instance *instance, struct nwf_er
 /* What the element itself stands for, such as the group address of STP, has no
  * other side. */
 static int
-mirror(struct expansion *e, struct nwf_rule_instance *instance, struct nwf_error *err)
+mirror(struct nwf_expansion *e, struct nwf_rule_instance *instance, struct nwf_error *err)
 {
     bool implies_dst = e->rule->protocol && e->rule->protocol->implied == NWF_F_ETH_DST;
 
@@ -534,7 +257,7 @@ mirror(struct expansion *e, struct nwf_rule_instance *instance, struct nwf_error
 
 /* Changes what the rule's elements say into what it asks of frames in 'direction'. */
 static int
-adapt(struct expansion *e, enum nwf_direction direction, struct nwf_rule_instance *instance,
+adapt(struct nwf_expansion *e, enum nwf_direction direction, struct nwf_rule_instance *instance,
       bool *ret_there, struct nwf_error *err)
 {
     *ret_there = true;
@@ -546,41 +269,8 @@ adapt(struct expansion *e, enum nwf_direction direction, struct nwf_rule_instanc
     return direction == NWF_OUT && e->rule->direction[NWF_IN] ? mirror(e, instance, err) : 0;
 }
 
-/* Whether a variable has an empty list: then the rule has no instance.  Not so if it is negated:
- * whatever the frame has is none of no values, but a rule for each value is none at all. */
 static int
-find_empty(struct expansion *e, bool *ret, struct nwf_error *err)
-{
-    *ret = false;
-    nwf_vec_foreach (it, &e->iterators) {
-        *ret |= !it->length;
-        if (!it->length && has_negation(e->rule)) {
-            return FAIL(e->rule->line, err, -EINVAL,
-                        "$%s has no values, and match='no' is a rule for each of them",
-                        it->first_name);
-        }
-    }
-    return 0;
-}
-
-/* Refuses before anything is made: values multiply. */
-static int
-count_instances(struct expansion *e, struct nwf_side *side, struct nwf_error *err)
-{
-    size_t n = 1, room = NWF_PROGRAM_RULES_MAX - side->n_expanded;
-
-    nwf_vec_foreach (it, &e->iterators) {
-        n *= it->is_list || n > room ? 1 : it->length;
-    }
-    if (n > room) {
-        return FAIL(e->rule->line, err, -E2BIG, "more than %d rules", NWF_PROGRAM_RULES_MAX);
-    }
-    side->n_expanded += n;
-    return 0;
-}
-
-static int
-push(struct expansion *e, struct nwf_side *side, const struct nwf_rule_instance *instance,
+push(struct nwf_expansion *e, struct nwf_side *side, const struct nwf_rule_instance *instance,
      struct nwf_error *err)
 {
     side->size += sizeof *instance + instance->conds.allocated * sizeof instance->conds.data[0];
@@ -598,10 +288,10 @@ push(struct expansion *e, struct nwf_side *side, const struct nwf_rule_instance 
 /* A repeated value is skipped.  Only a negated rule, which costs a table of its
  * own, is worth the search; the compiler drops other rules that never match. */
 static int
-add_instance(struct expansion *e, struct nwf_side *side, struct nwf_seen *seen,
+add_instance(struct nwf_expansion *e, struct nwf_side *side, struct nwf_seen *seen,
              struct nwf_rule_instance *instance, struct nwf_error *err)
 {
-    bool negated = has_negation(e->rule);
+    bool negated = nwf_rule_is_negated(e->rule);
 
     if (negated && nwf_seen_has(seen, side, instance)) {
         nwf_rule_instance_clear(instance);
@@ -619,11 +309,11 @@ add_instance(struct expansion *e, struct nwf_side *side, struct nwf_seen *seen,
 }
 
 static int
-expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *side,
+expand_all(struct nwf_expansion *e, enum nwf_direction direction, struct nwf_side *side,
            struct nwf_error *err)
 {
     struct nwf_seen seen CLEANUP(nwf_seen_finish) = {.n = 0};
-    int r = count_instances(e, side, err);
+    int r = nwf_expansion_count(e, side, err);
 
     if (r) {
         return r;
@@ -641,7 +331,7 @@ expand_all(struct expansion *e, enum nwf_direction direction, struct nwf_side *s
         if (r) {
             return r;
         }
-    } while (advance(e));
+    } while (nwf_expansion_advance(e));
     return 0;
 }
 
@@ -649,17 +339,13 @@ int
 nwf_rule_expand(const struct nwf_rule *rule, const struct nwf_scope *scope,
                 enum nwf_direction direction, struct nwf_program *program, struct nwf_error *err)
 {
-    struct expansion e = {.rule = rule, .scope = scope, .program = program};
+    struct nwf_expansion e = {.rule = rule, .scope = scope, .program = program};
     bool is_empty = false;
-    int r = note_vars(&e, err);
+    int r = nwf_expansion_begin(&e, &is_empty, err);
 
-    if (!r) {
-        r = find_empty(&e, &is_empty, err);
-    }
     if (!r && !is_empty) {
-        find_lists(&e);
         r = expand_all(&e, direction, &program->side[direction], err);
     }
-    nwf_vec_clear(&e.iterators);
+    nwf_expansion_end(&e);
     return r;
 }
