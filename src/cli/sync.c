@@ -44,11 +44,10 @@ sync_ports(const struct nwf_cli *cli)
             nwf_error_clear(&err);
             return r;
         }
-
         if (r < 0) {
             nwf_cli_complain(&err);
         }
-        worst = r < 0 ? NWF_EXIT_ERROR : r ? r : worst;
+        worst = nwf_cli_worse(worst, r < 0 ? NWF_EXIT_ERROR : r);
         nwf_error_clear(&err);
     }
     return worst;
@@ -79,7 +78,7 @@ hand_over(const struct nwf_cli *cli, struct nwf_error *err)
             nwf_cli_complain(err);
             nwf_error_clear(err);
         }
-        worst = r < 0 ? NWF_EXIT_ERROR : r ? r : worst;
+        worst = nwf_cli_worse(worst, r < 0 ? NWF_EXIT_ERROR : r);
     }
     return worst;
 }

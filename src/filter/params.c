@@ -123,7 +123,10 @@ nwf_params_add_list(struct nwf_params *params, const char *name, const char *tex
     struct add_list list = {params, name, err};
     int r = check_name(params, name, err);
 
-    return r ? r : nwf_text_split(text, ", \t", add_word, &list);
+    if (r) {
+        return r;
+    }
+    return nwf_text_split(text, ", \t", add_word, &list);
 }
 
 static void

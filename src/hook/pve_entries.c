@@ -183,8 +183,8 @@ compare(const void *a, const void *b)
     if (left->vmid != right->vmid) {
         return left->vmid < right->vmid ? -1 : 1;
     }
-    int r = strcmp(left->port, right->port);
-    return r ? r : strcmp(left->text, right->text);
+    int by_port = strcmp(left->port, right->port);
+    return by_port ? by_port : strcmp(left->text, right->text);
 }
 
 char *

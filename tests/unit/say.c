@@ -162,5 +162,8 @@ program_of(const struct text_filter *filters, const char *variables, struct nwf_
     *ret_program = NULL;
     *ret_store = store_of(filters);
     int r = nwf_store_get(*ret_store, filters[0].name, &filter, err);
-    return r ? r : nwf_program_new(*ret_store, filter, &params, ret_program, err);
+    if (r) {
+        return r;
+    }
+    return nwf_program_new(*ret_store, filter, &params, ret_program, err);
 }
