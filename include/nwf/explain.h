@@ -32,13 +32,19 @@ struct nwf_explain_port {
     bool from_isolated;            /* What it is about to get is from an isolated guest. */
 };
 
-/* Says what the filter of 'binding' does with a packet that the guest sends (NWF_OUT) or
- * is about to get (NWF_IN).  *ret refers to filters of 'store'; it is cleared with
- * nwf_explanation_clear(). */
-int nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
-                struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
-                const struct nwf_evaluation_ct *ct, struct nwf_explanation *ret,
-                struct nwf_error *err);
+/* A packet at a port.  All is the caller's. */
+struct nwf_explain_question {
+    const struct nwf_binding *binding;
+    const struct nwf_explain_port *port;
+    enum nwf_direction direction; /* The guest sends it (NWF_OUT), or is about to get it. */
+    const struct flow *packet;
+    const struct nwf_evaluation_ct *ct; /* What conntrack will say of it. */
+};
+
+/* Says what the filter of the port's binding does with the packet.  *ret refers to filters of
+ * 'store'; it is cleared with nwf_explanation_clear(). */
+int nwf_explain(struct nwf_store *store, const struct nwf_explain_question *question,
+                struct nwf_explanation *ret, struct nwf_error *err);
 void nwf_explanation_clear(struct nwf_explanation *explanation);
 
 #endif

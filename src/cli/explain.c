@@ -317,8 +317,14 @@ answer(struct nwf_cli *cli, const struct subject *subject, enum nwf_direction di
         .direction = direction,
         .explanation = &explanation,
     };
-    int r = nwf_explain(&subject->binding, &subject->port, cli->store, direction, &packet->flow,
-                        &packet->ct, &explanation, err);
+    const struct nwf_explain_question question = {
+        .binding = &subject->binding,
+        .port = &subject->port,
+        .direction = direction,
+        .packet = &packet->flow,
+        .ct = &packet->ct,
+    };
+    int r = nwf_explain(cli->store, &question, &explanation, err);
 
     if (r) {
         nwf_error_wrap(err, "%s", cli->argv[0]);

@@ -202,10 +202,12 @@ refusal_of(const struct nwf_explain_port *port, enum nwf_direction direction,
 }
 
 int
-nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *port,
-            struct nwf_store *store, enum nwf_direction direction, const struct flow *packet,
-            const struct nwf_evaluation_ct *ct, struct nwf_explanation *ret, struct nwf_error *err)
+nwf_explain(struct nwf_store *store, const struct nwf_explain_question *question,
+            struct nwf_explanation *ret, struct nwf_error *err)
 {
+    const struct nwf_binding *binding = question->binding;
+    const struct nwf_explain_port *port = question->port;
+    enum nwf_direction direction = question->direction;
     struct nwf_program *program CLEANUP(nwf_program_cleanup) = NULL;
     const struct nwf_filter *filter;
     struct nwf_stages stages[NWF_N_DIRECTIONS];
@@ -218,7 +220,7 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
     if (!r && !(r = nwf_program_new(store, filter, &binding->params, &program, err))) {
         r = build(program, port, stages, &to_vm, err);
     }
-    const char *refusal = r ? NULL : refusal_of(port, direction, &to_vm, packet);
+    const char *refusal = r ? NULL : refusal_of(port, direction, &to_vm, question->packet);
     if (r) {
         nwf_error_wrap(err, "filter %.80s", binding->filter);
     } else if (refusal) {
@@ -226,7 +228,7 @@ nwf_explain(const struct nwf_binding *binding, const struct nwf_explain_port *po
     } else if (direction == NWF_IN && binding->isolated && port->from_isolated) {
         explain_isolation(port->ofport, ret);
     } else {
-        nwf_evaluate(&stages[direction], packet, ct, &evaluation);
+        nwf_evaluate(&stages[direction], question->packet, question->ct, &evaluation);
         nwf_vec_foreach (step, &evaluation.steps) {
             nwf_vec_push(&ret->steps,
                          explain_step(&program->side[direction], direction, port->ofport, step));
