@@ -14,6 +14,7 @@
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
 #include "sent.h"
+#include "walk.h"
 #include "uplink.h"
 
 #include "lib/flow.h"
@@ -29,21 +30,6 @@ struct outcome {
 
 static void walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame,
                  struct outcome *ret);
-
-static const struct nwf_flow *
-look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *frame)
-{
-    const struct nwf_flow *flow, *best = NULL;
-
-    HMAP_FOR_EACH (flow, node, &flows->flows) {
-        const struct minimatch match = nwf_flow_match(flow);
-        if (flow->table == table && (!best || flow->priority > best->priority)
-            && minimatch_matches_flow(&match, frame)) {
-            best = flow;
-        }
-    }
-    return best;
-}
 
 static void
 walk_action(const struct nwf_flow_set *flows, const struct ofpact *a, struct flow *frame,
@@ -95,7 +81,7 @@ walk_action(const struct nwf_flow_set *flows, const struct ofpact *a, struct flo
 static void
 walk(const struct nwf_flow_set *flows, uint8_t table, struct flow *frame, struct outcome *ret)
 {
-    const struct nwf_flow *flow = look_up(flows, table, frame);
+    const struct nwf_flow *flow = walk_look_up(flows, table, frame);
     const struct ofpact *a;
 
     expect(flow, "table %u has no flow", table);

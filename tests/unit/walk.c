@@ -16,8 +16,8 @@
 
 static void walk_table(struct walk *w, uint8_t table, struct flow *frame, int depth);
 
-static const struct nwf_flow *
-look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *frame)
+const struct nwf_flow *
+walk_look_up(const struct nwf_flow_set *flows, uint8_t table, const struct flow *frame)
 {
     const struct nwf_flow *flow, *best = NULL;
 
@@ -105,7 +105,7 @@ walk_actions(struct walk *w, const struct ofpact *actions, size_t size, struct f
 static void
 walk_table(struct walk *w, uint8_t table, struct flow *frame, int depth)
 {
-    const struct nwf_flow *flow = look_up(w->flows, table, frame);
+    const struct nwf_flow *flow = walk_look_up(w->flows, table, frame);
 
     expect(depth <= DEPTH_MAX, "more than %d resubmits within each other", DEPTH_MAX);
     if (!flow) {

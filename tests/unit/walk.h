@@ -23,4 +23,8 @@ struct walk {
 void walk_frame(struct walk *walk, const struct flow *frame);
 void walk_clear(struct walk *walk);
 
+/* The flow of the table that the frame meets, or NULL. */
+const struct nwf_flow *walk_look_up(const struct nwf_flow_set *flows, uint8_t table,
+                                    const struct flow *frame);
+
 #endif
