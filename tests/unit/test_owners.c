@@ -7,12 +7,11 @@
 
 #include "support.h"
 
+#include "world.h"
+
 #include <errno.h>
 #include <stdio.h>
 
-#include "../../src/engine/plan.h"
-#include "nwf/file.h"
-#include "nwf/filter_path.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 
@@ -22,553 +21,6 @@
 #define N_WORLDS 40
 #endif
 #define N_STEPS 80
-#define N_PORTS_MAX 14
-#define N_NUMBERS 18 /* Highest OpenFlow number, but for that of the bridge's own port. */
-
-/* ---- Filters. ---- */
-
-static const struct text_filter own_filters[] = {
-    {"open", "<filter name='open'/>"},
-    {"shut", "<filter name='shut'><rule action='drop' direction='inout'/></filter>"},
-    {"some", "<filter name='some'><rule action='drop' direction='inout'>"
-             "<mac srcmacaddr='02:00:00:00:00:99'/></rule>"
-             "<rule action='drop' direction='in'><ip match='no' srcipaddr='10.0.0.1'/></rule>"
-             "<rule action='accept' direction='in'><mac match='no' protocolid='ipv4'/></rule>"
-             "</filter>"},
-    {"no-arp", "<filter name='no-arp'><rule action='drop' direction='in'><arp/></rule></filter>"},
-    {"web", "<filter name='web'><filterref filter='clean-traffic'/>"
-            "<rule action='accept' direction='in'><tcp dstportstart='80'/></rule>"
-            "<rule action='accept' direction='out'><all/></rule>"
-            "<rule action='drop' direction='inout'><all/></rule></filter>"},
-    {"stateless", "<filter name='stateless'>"
-                  "<rule action='accept' direction='in' statematch='false'>"
-                  "<tcp dstportstart='22'/></rule>"
-                  "<rule action='drop' direction='in' statematch='false'><udp/></rule></filter>"},
-    {"variable", "<filter name='variable'><rule action='drop' direction='out'>"
-                 "<ip match='no' srcipaddr='$NOBODY'/></rule></filter>"},
-    {"broken", "<filter name='broken'><rule/></filter>"},
-};
-
-static const char *const filter_names[] = {
-    "open",       "shut",           "some",          "no-arp",           "web",    "web",
-    "web",        "stateless",      "clean-traffic", "clean-traffic",    "broken", "variable",
-    "allow-ipv4", "no-ip-spoofing", "absent",        "no-mac-broadcast", "open",   "some",
-};
-
-static int
-read_filter(void *aux, const char *name, char **ret_path, char **ret_data, size_t *ret_size,
-            struct nwf_error *err)
-{
-    char *file CLEANUP_FREE = nwf_asprintf("filters/%s.xml", name);
-
-    (void) aux;
-    for (size_t i = 0; i < N_ROWS(own_filters); i++) {
-        if (!strcmp(own_filters[i].name, name)) {
-            *ret_path = nwf_asprintf("%s.xml", name);
-            *ret_data = nwf_strdup(own_filters[i].xml);
-            *ret_size = strlen(own_filters[i].xml);
-            return 0;
-        }
-    }
-    *ret_path = nwf_data_file(file);
-    return nwf_file_read(*ret_path, 65536, ret_data, ret_size, err);
-}
-
-/* ---- A bridge, its plan, and its switch. ---- */
-
-struct world {
-    const char *what; /* The last change. */
-    uint64_t seed;
-    int step;
-    struct dice dice;
-    struct nwf_sources sources;
-    struct nwf_plan plan;
-    struct nwf_image image;
-    struct nwf_flow_set installed; /* What the switch has by all changes. */
-    unsigned int n_names;
-    uint8_t zones[0x10000];
-};
-
-#define check(W, CONDITION, FORMAT, ...)                                                           \
-    expect(CONDITION, "bridge %d, step %d (%s): " FORMAT, (int) (W)->seed, (W)->step, (W)->what,   \
-           ##__VA_ARGS__)
-
-static uint32_t
-roll(struct world *w, uint32_t n)
-{
-    return dice_roll(&w->dice, n);
-}
-
-static void
-world_init(struct world *w, struct nwf_store *store, uint64_t seed)
-{
-    memset(w, 0, sizeof *w);
-    w->seed = seed;
-    w->what = "nothing";
-    w->dice = dice_seed(seed);
-    w->sources.store = store;
-    nwf_plan_init(&w->plan, "br0");
-    w->plan.zones = w->zones;
-    nwf_image_init(&w->image);
-    w->plan.installed = &w->image;
-    nwf_flow_set_init(&w->installed);
-}
-
-static void
-world_finish(struct world *w)
-{
-    nwf_plan_finish(&w->plan);
-    nwf_image_finish(&w->image);
-    nwf_flow_set_finish(&w->installed);
-}
-
-/* ---- Random ports. ---- */
-
-static uint16_t
-roll_number(struct world *w)
-{
-    /* Seldom none, or that of the bridge's own port. */
-    return roll(w, 20) ? (uint16_t) (1 + roll(w, N_NUMBERS)) : roll(w, 3) ? NWF_OFPORT_LOCAL : 0;
-}
-
-static bool
-is_taken(const struct world *w, uint16_t number)
-{
-    nwf_vec_foreach (port, &w->plan.ports) {
-        if ((*port)->config.ofport == number) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Seldom one that is another's. */
-static uint16_t
-roll_free_number(struct world *w)
-{
-    uint16_t number = roll_number(w);
-
-    for (int i = 0; i < 20 && is_taken(w, number) && roll(w, 8); i++) {
-        number = roll_number(w);
-    }
-    return number;
-}
-
-static void
-roll_vlan(struct world *w, bool is_guest, struct nwf_vlan *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    if (roll(w, 2)) {
-        return;
-    }
-    ret->mode = (enum nwf_vlan_mode) roll(w, is_guest ? NWF_VLAN_TUNNEL : NWF_VLAN_TUNNEL + 1);
-    if (ret->mode != NWF_VLAN_TRUNK) {
-        ret->tag = (uint16_t) (5 + roll(w, 2));
-    }
-    if (ret->mode == NWF_VLAN_TUNNEL) {
-        ret->tpid = 0x88a8;
-    }
-    while (ret->mode != NWF_VLAN_ACCESS && !roll(w, 2)) {
-        nwf_vlan_add_trunk(ret, (uint16_t) roll(w, 9));
-    }
-}
-
-static char *
-roll_mac(struct world *w)
-{
-    return roll(w, 40) ? nwf_asprintf("52:54:00:00:00:%02x", 1 + roll(w, 24))
-                       : nwf_strdup("53:00:00:00:00:01"); /* A group's. */
-}
-
-static void
-add_variable(struct nwf_params *params, const char *name, const char *value)
-{
-    struct nwf_error err = NWF_ERROR_INIT;
-
-    expect_ok(nwf_params_add(params, name, value, &err), &err);
-}
-
-static void
-roll_guest(struct world *w, struct nwf_port_config *config)
-{
-    struct nwf_binding *binding = &config->binding;
-
-    binding->port = nwf_strdup(config->name);
-    binding->filter = nwf_strdup(filter_names[roll(w, N_ROWS(filter_names))]);
-    for (uint32_t n = roll(w, 12) ? 1 + !roll(w, 3) : 0; n; n--) {
-        char *mac CLEANUP_FREE = roll_mac(w);
-        add_variable(&binding->params, "MAC", mac);
-    }
-    for (uint32_t n = roll(w, 12) ? 1 + !roll(w, 3) : 0; n; n--) {
-        char *ip CLEANUP_FREE = nwf_asprintf("10.0.0.%u", 1 + roll(w, 20));
-        add_variable(&binding->params, "IP", ip);
-    }
-    if (!roll(w, 6)) {
-        binding->own_mac = roll_mac(w);
-    }
-}
-
-static void
-roll_trusted(struct world *w, struct nwf_port_config *config)
-{
-    if (config->ofport && !roll(w, 3)) {
-        uint16_t other = (uint16_t) (1 + roll(w, N_NUMBERS));
-        nwf_vec_push(&config->bond, config->ofport);
-        if (other != config->ofport) {
-            nwf_vec_push(&config->bond, other);
-        }
-    }
-    config->needs_normal = config->bond.n || config->vlan.mode == NWF_VLAN_TUNNEL;
-    config->is_patch = !roll(w, 10);
-    config->has_own_mac = !roll(w, 4);
-    if (config->has_own_mac) {
-        config->own_mac = (struct nwf_mac){{0x52, 0x54, 0, 0, 0, (uint8_t) (1 + roll(w, 24))}};
-    }
-}
-
-static void
-roll_config(struct world *w, const char *name, struct nwf_port_config *ret)
-{
-    uint32_t kind = roll(w, 20);
-
-    memset(ret, 0, sizeof *ret);
-    ret->name = nwf_strdup(name);
-    ret->ofport = roll_free_number(w);
-    ret->role = kind < 14 ? NWF_GUEST : kind < 18 ? NWF_TRUSTED : NWF_QUARANTINED;
-    roll_vlan(w, ret->role != NWF_TRUSTED, &ret->vlan);
-    if (ret->role == NWF_GUEST) {
-        roll_guest(w, ret);
-    } else if (ret->role == NWF_TRUSTED) {
-        roll_trusted(w, ret);
-    } else {
-        nwf_error_set(&ret->error, -EINVAL, "broken tags");
-    }
-}
-
-static char *
-copy_text(const char *text)
-{
-    return text ? nwf_strdup(text) : NULL;
-}
-
-static void
-copy_binding(const struct nwf_binding *from, struct nwf_binding *ret)
-{
-    ret->port = copy_text(from->port);
-    ret->filter = copy_text(from->filter);
-    ret->own_mac = copy_text(from->own_mac);
-    ret->has_identity = from->has_identity;
-    memset(&ret->params, 0, sizeof ret->params);
-    nwf_vec_foreach (param, &from->params.list) {
-        nwf_vec_foreach (value, &param->values) {
-            add_variable(&ret->params, param->name, *value);
-        }
-    }
-}
-
-static void
-copy_error(const struct nwf_error *from, struct nwf_error *ret)
-{
-    *ret = (struct nwf_error){.text = copy_text(from->text), .code = from->code};
-}
-
-static void
-copy_config(const struct nwf_port_config *from, struct nwf_port_config *ret)
-{
-    *ret = *from;
-    ret->name = nwf_strdup(from->name);
-    copy_error(&from->error, &ret->error);
-    copy_binding(&from->binding, &ret->binding);
-    ret->vlan = nwf_vlan_copy(&from->vlan);
-    memset(&ret->bond, 0, sizeof ret->bond);
-    nwf_vec_foreach (member, &from->bond) {
-        nwf_vec_push(&ret->bond, *member);
-    }
-    expect(nwf_port_config_equals(from, ret), "%s: a copy differs", from->name);
-}
-
-/* ---- Random changes. ---- */
-
-static struct nwf_plan_port *
-pick(struct world *w)
-{
-    return w->plan.ports.n ? w->plan.ports.data[roll(w, (uint32_t) w->plan.ports.n)] : NULL;
-}
-
-static void
-add_port(struct world *w)
-{
-    char *name CLEANUP_FREE = nwf_asprintf("vnet%u", w->n_names++);
-    struct nwf_port_config config;
-
-    w->what = "a port comes";
-    if (w->plan.ports.n < N_PORTS_MAX) {
-        roll_config(w, name, &config);
-        nwf_plan_add_port(&w->plan, &config);
-    }
-}
-
-static void
-remove_port(struct world *w)
-{
-    const struct nwf_plan_port *gone = pick(w);
-
-    w->what = "a port goes";
-    nwf_vec_foreach (port, &w->plan.ports) {
-        (*port)->is_seen = *port != gone;
-    }
-    nwf_plan_remove_unseen(&w->plan);
-}
-
-static void
-replace_port(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-    struct nwf_port_config config;
-
-    w->what = "another config";
-    if (port) {
-        char *name CLEANUP_FREE = nwf_strdup(port->config.name);
-        roll_config(w, name, &config);
-        if (roll(w, 2)) {
-            config.ofport = port->config.ofport;
-        }
-        nwf_plan_replace_config(&w->plan, port, &config);
-    }
-}
-
-static void
-set_number(struct world *w, struct nwf_plan_port *port, uint16_t number)
-{
-    struct nwf_port_config config;
-
-    copy_config(&port->config, &config);
-    config.ofport = number;
-    nwf_plan_replace_config(&w->plan, port, &config);
-}
-
-static void
-renumber_port(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-
-    w->what = "another number";
-    if (port) {
-        set_number(w, port, roll_free_number(w));
-    }
-}
-
-static void
-swap_numbers(struct world *w)
-{
-    struct nwf_plan_port *a = pick(w), *b = pick(w);
-
-    w->what = "numbers swapped";
-    if (a) {
-        uint16_t number = a->config.ofport;
-        set_number(w, a, b->config.ofport);
-        set_number(w, b, number);
-    }
-}
-
-static void
-change_addresses(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-    struct nwf_port_config config;
-
-    w->what = "other addresses";
-    if (port && port->config.role == NWF_GUEST) {
-        copy_config(&port->config, &config);
-        nwf_binding_clear(&config.binding);
-        roll_guest(w, &config);
-        nwf_plan_replace_config(&w->plan, port, &config);
-    }
-}
-
-static void
-change_filter(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-    struct nwf_port_config config;
-
-    w->what = "another filter";
-    if (port && port->config.role == NWF_GUEST) {
-        copy_config(&port->config, &config);
-        free(config.binding.filter);
-        config.binding.filter = nwf_strdup(filter_names[roll(w, N_ROWS(filter_names))]);
-        nwf_plan_replace_config(&w->plan, port, &config);
-    }
-}
-
-/* Guests whose addresses stay, and of which another one is their own. */
-static void
-change_own_mac(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-    struct nwf_port_config config;
-
-    w->what = "another own address";
-    if (port && port->config.role == NWF_GUEST) {
-        copy_config(&port->config, &config);
-        free(config.binding.own_mac);
-        config.binding.own_mac = roll(w, 2) ? roll_mac(w) : NULL;
-        nwf_plan_replace_config(&w->plan, port, &config);
-    }
-}
-
-static void
-change_settings(struct world *w)
-{
-    struct nwf_bridge *bridge = &w->plan.bridge;
-
-    w->what = "other settings";
-    switch (roll(w, 4)) {
-    case 0:
-        bridge->audit = !bridge->audit;
-        break;
-    case 1:
-        bridge->mac_aging = (uint16_t) (15 + roll(w, 3));
-        break;
-    case 2:
-        bridge->forward_bpdu = !bridge->forward_bpdu;
-        break;
-    case 3:
-        memset(&bridge->flooded, 0, sizeof bridge->flooded);
-        if (roll(w, 2)) {
-            nwf_vlan_set_add(&bridge->flooded, (uint16_t) (5 + roll(w, 2)));
-        }
-    }
-    nwf_plan_dirty_all(&w->plan);
-}
-
-static void
-refuse_port(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-
-    w->what = "a refusal";
-    if (port && port->role == NWF_GUEST && port->config.role == NWF_GUEST) {
-        nwf_plan_refuse(&w->plan, port, "the switch does not take it");
-    }
-}
-
-static struct nwf_flow *
-copy_flow(const struct nwf_flow *flow, uint64_t cookie)
-{
-    struct match match;
-
-    nwf_flow_expand_match(flow, &match);
-    return nwf_flow_new(flow->table, flow->priority, cookie, &match, flow->form->ofpacts,
-                        flow->form->ofpacts_len);
-}
-
-static void
-install(struct world *w, struct nwf_flow *flow)
-{
-    struct nwf_flow *old = (struct nwf_flow *) nwf_flow_set_find(&w->installed, flow);
-
-    if (old) {
-        nwf_flow_set_remove(&w->installed, old);
-    }
-    nwf_flow_set_insert(&w->installed, flow);
-}
-
-static const struct nwf_flow *
-pick_flow(struct world *w)
-{
-    size_t n = nwf_flow_set_count(&w->installed);
-    const struct nwf_flow **flows CLEANUP_FREE = nwf_flow_set_sort(&w->installed);
-
-    return n ? flows[roll(w, (uint32_t) n)] : NULL;
-}
-
-/* Somebody else changes a flow of ours, or puts one in the place of it; as keeper_read.c takes
- * it. */
-static void
-tamper(struct world *w)
-{
-    static const uint64_t cookies[] = {0x1234,
-                                       NWF_COOKIE_MAGIC | UINT64_C(0x1200000000) | 777 << 16,
-                                       NWF_COOKIE_MAGIC | UINT64_C(0x0800000000) | 3 << 16};
-    const struct nwf_flow *flow = pick_flow(w);
-    uint64_t cookie = cookies[roll(w, N_ROWS(cookies))];
-
-    w->what = "somebody else's change";
-    if (!flow) {
-        return;
-    }
-    nwf_plan_dirty_owner(&w->plan, nwf_owner_of(flow->cookie));
-    if (roll(w, 2)) {
-        nwf_plan_dirty_owner(&w->plan, nwf_owner_of(cookie));
-        nwf_image_put(&w->image, nwf_owner_of(cookie), copy_flow(flow, cookie));
-        install(w, copy_flow(flow, cookie));
-    } else {
-        nwf_image_remove(&w->image, flow, NULL);
-        nwf_flow_set_remove(&w->installed, (struct nwf_flow *) flow);
-    }
-}
-
-bool nwf_plan_note_sighting(struct nwf_plan_port *port, const struct nwf_flow *pin);
-void nwf_plan_collect_sightings(struct nwf_plan *plan, const struct nwf_image *image);
-
-/* The switch hears a guest whose flows it has, and notes that by a flow of its own making. */
-static void
-hear_guest(struct world *w)
-{
-    struct nwf_plan_port *port = pick(w);
-
-    w->what = "a guest that is heard";
-    if (!port || port->dirty || w->plan.all_dirty || w->plan.claims_dirty || port->role != NWF_GUEST
-        || port->facts.own_mac >= port->facts.macs.n) {
-        return;
-    }
-    uint16_t number = port->config.ofport;
-    struct nwf_flow_set set CLEANUP(nwf_flow_set_finish);
-    struct nwf_flow *pin;
-
-    nwf_flow_set_init(&set);
-    nwf_add_pin(number, &port->facts.macs.data[port->facts.own_mac], &set);
-    HMAP_FOR_EACH (pin, node, &set.flows) {
-        check(w, nwf_plan_note_sighting(port, pin), "it is not noted");
-        nwf_image_put(&w->image, number, copy_flow(pin, pin->cookie));
-        install(w, copy_flow(pin, pin->cookie));
-    }
-}
-
-/* What nwf_plan_update() sums up of the ports. */
-static void
-read_sums(struct nwf_plan *plan)
-{
-    struct nwf_bridge before = plan->bridge, *now = &plan->bridge;
-
-    now->use_normal = now->inner_tags = now->has_patch = false;
-    nwf_vec_foreach (item, &plan->ports) {
-        const struct nwf_port_config *config = &(*item)->config;
-        now->has_patch |= config->is_patch;
-        if (config->role == NWF_TRUSTED && config->ofport) {
-            now->use_normal |= config->needs_normal;
-            now->inner_tags |= config->vlan.mode == NWF_VLAN_TUNNEL;
-        }
-    }
-    plan->all_dirty |= now->use_normal != before.use_normal || now->inner_tags != before.inner_tags
-                       || now->has_patch != before.has_patch;
-}
-
-static void
-change(struct world *w)
-{
-    static void (*const changes[])(struct world *) = {
-        add_port,      add_port,      add_port,      remove_port,      replace_port,
-        replace_port,  change_filter, change_filter, change_filter,    change_own_mac,
-        renumber_port, swap_numbers,  refuse_port,   change_addresses, change_settings,
-        tamper,        hear_guest,    hear_guest,    hear_guest,
-    };
-
-    changes[roll(w, N_ROWS(changes))](w);
-    nwf_plan_sort(&w->plan);
-    read_sums(&w->plan);
-}
 
 /* ---- As a keeper does it. ---- */
 
@@ -606,14 +58,14 @@ check_owners(const struct world *w, const struct nwf_plan *plan)
         const struct nwf_flow *flow;
 
         nwf_vec_foreach (other, &plan->parts) {
-            check(w, *other == part || (*other)->owner != part->owner, "two parts of %#x",
-                  part->owner);
+            world_check(w, *other == part || (*other)->owner != part->owner, "two parts of %#x",
+                        part->owner);
         }
         HMAP_FOR_EACH (flow, node, &part->flows.flows) {
-            check(w, nwf_owner_of(flow->cookie) == part->owner,
-                  "cookie %#llx (table %u, priority %u) is %#x's, and computed for %#x",
-                  (unsigned long long int) flow->cookie, flow->table, flow->priority,
-                  nwf_owner_of(flow->cookie), part->owner);
+            world_check(w, nwf_owner_of(flow->cookie) == part->owner,
+                        "cookie %#llx (table %u, priority %u) is %#x's, and computed for %#x",
+                        (unsigned long long int) flow->cookie, flow->table, flow->priority,
+                        nwf_owner_of(flow->cookie), part->owner);
         }
     }
 }
@@ -625,10 +77,11 @@ commit_change(struct world *w, const struct nwf_change *step)
     const struct nwf_flow *old = nwf_flow_set_find(&w->installed, step->flow);
 
     if (step->kind != NWF_CHANGE_DELETE) {
-        install(w, copy_flow(step->flow, step->flow->cookie));
+        world_install(w, copy_flow(step->flow, step->flow->cookie));
         return;
     }
-    check(w, old != NULL, "table %u: a flow that is not there is to be deleted", step->flow->table);
+    world_check(w, old != NULL, "table %u: a flow that is not there is to be deleted",
+                step->flow->table);
     nwf_image_remove(&w->image, old, NULL);
     nwf_flow_set_remove(&w->installed, (struct nwf_flow *) old);
 }
@@ -706,8 +159,8 @@ expect_equal(const struct world *w, const struct nwf_flow_set *found,
         }
         ds_destroy(&s);
     }
-    check(w, !n, "%s: %zu of %zu flows are not those of a new plan", which, n,
-          nwf_flow_set_count(expected));
+    world_check(w, !n, "%s: %zu of %zu flows are not those of a new plan", which, n,
+                nwf_flow_set_count(expected));
     nwf_vec_clear(&changes);
 }
 
@@ -717,15 +170,15 @@ check_port(const struct world *w, const struct nwf_plan_port *kept,
 {
     const char *a = nwf_plan_port_error(kept)->text, *b = nwf_plan_port_error(fresh)->text;
 
-    check(w, !strcmp(kept->config.name, fresh->config.name), "the order of ports");
-    check(w, kept->role == fresh->role, "%s: role %d, in a new plan %d", kept->config.name,
-          kept->role, fresh->role);
-    check(w, !strcmp(a ? a : "", b ? b : ""), "%s: \"%s\", in a new plan \"%s\"", kept->config.name,
-          a ? a : "", b ? b : "");
-    check(w, kept->zone == fresh->zone && kept->is_excess == fresh->is_excess,
-          "%s: its zone or its room", kept->config.name);
-    check(w, kept->zone == 0 || kept->role == NWF_GUEST, "%s: a zone for nothing",
-          kept->config.name);
+    world_check(w, !strcmp(kept->config.name, fresh->config.name), "the order of ports");
+    world_check(w, kept->role == fresh->role, "%s: role %d, in a new plan %d", kept->config.name,
+                kept->role, fresh->role);
+    world_check(w, !strcmp(a ? a : "", b ? b : ""), "%s: \"%s\", in a new plan \"%s\"",
+                kept->config.name, a ? a : "", b ? b : "");
+    world_check(w, kept->zone == fresh->zone && kept->is_excess == fresh->is_excess,
+                "%s: its zone or its room", kept->config.name);
+    world_check(w, kept->zone == 0 || kept->role == NWF_GUEST, "%s: a zone for nothing",
+                kept->config.name);
 }
 
 static void
@@ -736,8 +189,8 @@ check_ports(const struct world *w, const struct nwf_plan *fresh)
 
         check_port(w, port, fresh->ports.data[i]);
         for (size_t j = 0; j < i; j++) {
-            check(w, !port->zone || port->zone != w->plan.ports.data[j]->zone, "zone %u twice",
-                  port->zone);
+            world_check(w, !port->zone || port->zone != w->plan.ports.data[j]->zone,
+                        "zone %u twice", port->zone);
         }
     }
 }
@@ -758,13 +211,14 @@ check_from_scratch(const struct world *w)
     check_ports(w, &fresh);
     nwf_vec_foreach (part, &fresh.parts) {
         size_t n = nwf_flow_set_count(&(*part)->flows);
-        check(w, nwf_image_count(&w->image, (*part)->owner) == n, "%#x has %zu flows, not %zu",
-              (*part)->owner, nwf_image_count(&w->image, (*part)->owner), n);
+        world_check(w, nwf_image_count(&w->image, (*part)->owner) == n,
+                    "%#x has %zu flows, not %zu", (*part)->owner,
+                    nwf_image_count(&w->image, (*part)->owner), n);
         sum += n;
     }
     nwf_plan_merge_parts(&fresh, &flows);
-    check(w, nwf_flow_set_count(&flows) == sum, "%zu flows of all owners, %zu keys", sum,
-          nwf_flow_set_count(&flows));
+    world_check(w, nwf_flow_set_count(&flows) == sum, "%zu flows of all owners, %zu keys", sum,
+                nwf_flow_set_count(&flows));
     expect_equal(w, &w->installed, &flows, "the switch");
     expect_equal(w, &w->image.flows, &flows, "the image");
     nwf_flow_set_finish(&flows);
@@ -777,9 +231,9 @@ check_at_rest(struct world *w)
 {
     struct nwf_error err = NWF_ERROR_INIT;
 
-    check(w, !nwf_plan_is_dirty(&w->plan), "something is dirty after all has been computed");
+    world_check(w, !nwf_plan_is_dirty(&w->plan), "something is dirty after all has been computed");
     expect_ok(nwf_plan_compute(&w->plan, &w->sources, &err), &err);
-    check(w, !w->plan.parts.n, "%zu parts without a change", w->plan.parts.n);
+    world_check(w, !w->plan.parts.n, "%zu parts without a change", w->plan.parts.n);
 }
 
 /* The image is read from the switch anew, and all of it compared.  Whose addresses are is judged
@@ -797,7 +251,7 @@ check_restart(struct world *w)
     }
     nwf_plan_dirty_all(&w->plan);
     size_t n = compute(w);
-    check(w, n == 0, "%zu changes", n);
+    world_check(w, n == 0, "%zu changes", n);
 }
 
 static void
@@ -807,8 +261,8 @@ run(struct nwf_store *store, uint64_t seed)
 
     world_init(w, store, seed);
     for (w->step = 0; w->step < N_STEPS; w->step++) {
-        for (uint32_t n = 1 + !roll(w, 3) + !roll(w, 6); n; n--) {
-            change(w);
+        for (uint32_t n = 1 + !world_roll(w, 3) + !world_roll(w, 6); n; n--) {
+            world_change(w);
         }
         if (w->plan.claims_dirty || w->plan.all_dirty) {
             nwf_plan_collect_holders(&w->plan, &w->image);
@@ -817,7 +271,7 @@ run(struct nwf_store *store, uint64_t seed)
         (void) compute(w);
         check_from_scratch(w);
         check_at_rest(w);
-        if (!roll(w, 10)) {
+        if (!world_roll(w, 10)) {
             check_restart(w);
         }
     }
@@ -828,7 +282,7 @@ run(struct nwf_store *store, uint64_t seed)
 static void
 test_random_changes(void **state)
 {
-    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(read_filter, NULL);
+    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(world_read_filter, NULL);
 
     (void) state;
     for (uint64_t seed = 0; seed < N_WORLDS; seed++) {
@@ -883,18 +337,18 @@ expect_room(struct world *w, const char *what, const char *expected)
     check_from_scratch(w);
     check_at_rest(w);
     nwf_vec_foreach (port, &w->plan.ports) {
-        check(w, (*port)->is_excess == ((*port)->role == NWF_QUARANTINED), "a role");
+        world_check(w, (*port)->is_excess == ((*port)->role == NWF_QUARANTINED), "a role");
         strcat(found, (*port)->is_excess ? "x" : "g");
     }
-    check(w, strspn(found, "g") >= N_LARGE_OTHERS, "%s", found);
-    check(w, !strcmp(found + N_LARGE_OTHERS, expected), "%s, not %s", found, expected);
+    world_check(w, strspn(found, "g") >= N_LARGE_OTHERS, "%s", found);
+    world_check(w, !strcmp(found + N_LARGE_OTHERS, expected), "%s, not %s", found, expected);
 }
 
 /* Who has no room depends on who else is there, and on nothing that was before. */
 static void
 test_large_guests(void **state)
 {
-    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(read_filter, NULL);
+    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(world_read_filter, NULL);
     struct world *w = nwf_zalloc(sizeof *w);
 
     (void) state;
@@ -912,15 +366,15 @@ test_large_guests(void **state)
     expect_room(w, "one goes", "gg");
     add_large(w, 1, 109);
     expect_room(w, "it comes back, the last", "ggx");
-    set_number(w, nwf_plan_find_port(&w->plan, "vnet1"), 101);
+    world_set_number(w, nwf_plan_find_port(&w->plan, "vnet1"), 101);
     nwf_plan_sort(&w->plan);
     expect_room(w, "it becomes the first", "ggx");
     nwf_plan_refuse(&w->plan, w->plan.ports.data[N_LARGE_OTHERS + 1],
                     "the switch does not take it");
     (void) compute(w);
     check_from_scratch(w);
-    check(w, !w->plan.ports.data[N_LARGE_OTHERS + 2]->is_excess,
-          "one that is refused needs no room");
+    world_check(w, !w->plan.ports.data[N_LARGE_OTHERS + 2]->is_excess,
+                "one that is refused needs no room");
     check_restart(w);
     world_finish(w);
     free(w);
@@ -953,14 +407,14 @@ expect_role(struct world *w, const char *what, const char *name, enum nwf_port_r
     take_status(&w->plan);
     (void) compute(w);
     check_from_scratch(w);
-    check(w, nwf_plan_find_port(&w->plan, name)->role == role, "%s: another role", name);
+    world_check(w, nwf_plan_find_port(&w->plan, name)->role == role, "%s: another role", name);
 }
 
 /* Who had an address first keeps it, also where the switch delivers to quarantined ports. */
 static void
 test_address_stays(void **state)
 {
-    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(read_filter, NULL);
+    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(world_read_filter, NULL);
 
     (void) state;
     for (int audit = 0; audit < 2; audit++) {
@@ -984,7 +438,7 @@ test_address_stays(void **state)
 static void
 test_address_follows(void **state)
 {
-    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(read_filter, NULL);
+    struct nwf_store *store CLEANUP(nwf_store_cleanup) = nwf_store_new(world_read_filter, NULL);
     struct world *w = nwf_zalloc(sizeof *w);
 
     (void) state;
@@ -992,8 +446,8 @@ test_address_follows(void **state)
     add_guest(w, "vnet1", 11, "52:54:00:00:00:01");
     add_guest(w, "vnet2", 12, "52:54:00:00:00:01");
     expect_role(w, "the lower number's", "vnet1", NWF_GUEST);
-    set_number(w, nwf_plan_find_port(&w->plan, "vnet1"), 12);
-    set_number(w, nwf_plan_find_port(&w->plan, "vnet2"), 11);
+    world_set_number(w, nwf_plan_find_port(&w->plan, "vnet1"), 12);
+    world_set_number(w, nwf_plan_find_port(&w->plan, "vnet2"), 11);
     nwf_plan_sort(&w->plan);
     expect_role(w, "numbers swapped", "vnet1", NWF_GUEST);
     world_finish(w);
