@@ -30,8 +30,8 @@ bool nwf_text_is_name(const char *s, const char *extra, size_t max);
 int nwf_text_split(const char *s, const char *separators, int (*each)(const char *word, void *aux),
                    void *aux);
 
-/* Makes 'candidate' the *near one if 'word' is more likely a slip for it than for what was
- * there, which is *least changes away (at first SIZE_MAX). */
+/* Sets *near to 'candidate', and *least to its distance from 'word', if 'word' is more likely a
+ * misspelling of it than of the *near before, whose distance is *least (at first SIZE_MAX). */
 void nwf_text_keep_nearer(const char *word, const char *candidate, const char **near,
                           size_t *least);
 

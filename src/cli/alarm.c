@@ -14,10 +14,10 @@
 
 #include "lib/util.h"
 
-/* More than a run's steps take together, in timeouts. */
+/* A run's time limit in units of --timeout, each of which is for one answer. */
 #define PATIENCE 6
 
-/* For the handler, which may build no text. */
+/* Prepared for the signal handler, which must not format text. */
 static char complaint[128];
 static size_t complaint_size;
 static int exit_code;

@@ -267,7 +267,7 @@ bind_verb(struct nwf_cli *cli, struct nwf_error *err)
     }
     binding.isolated = isolated;
     memcpy(binding.limits, limits, sizeof limits);
-    /* Nobody waits for what comes from standard input. */
+    /* The lock is taken only now: others must not wait for our standard input. */
     if (in_force && (r = nwf_cli_lock(cli, err))) {
         return r;
     }

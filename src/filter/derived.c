@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A variable that follows from another if nobody gives it: IPV6_LL, the link-local addresses
- * that interfaces with the addresses in MAC make for themselves (RFC 4291, appendix A). */
+ * A variable that is computed from another unless the binding gives it: IPV6_LL, the link-local
+ * addresses that interfaces make of the addresses in MAC (RFC 4291, appendix A). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -36,8 +36,8 @@ nwf_variable_source(const char *name)
     return strcmp(name, LINK_LOCAL) ? NULL : "MAC";
 }
 
-/* fe80::/64 and the interface identifier of a MAC address: ff:fe in its middle, and the bit of
- * locally chosen addresses turned round. */
+/* fe80::/64 and the modified EUI-64 interface identifier of a MAC address: ff:fe in its middle, and
+ * the universal/local bit inverted. */
 static char *
 link_local(const uint8_t mac[6])
 {

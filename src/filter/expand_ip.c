@@ -30,8 +30,8 @@ set_states(struct nwf_rule_instance *instance, uint8_t asked, bool own)
     }
 }
 
-/* The sender's MAC address says nothing of packets that come back.  False if nothing else
- * was asked. */
+/* Answers do not come from the MAC address of the rule's sender, so that it is not asked of them.
+ * False if the rule asks for nothing else. */
 static bool
 drop_sender(struct nwf_rule_instance *instance)
 {

@@ -93,7 +93,8 @@ has_ipv6_flags(const struct nwf_rule *rule, const struct nwf_element *element)
     return is_of(rule, "tcp-ipv6") && has(element, "flags");
 }
 
-/* Negated, a list is an OR of what each value is not: two of them are everything. */
+/* A negated list is a rule for each value, which matches all but that one: with two values there is
+ * nothing that neither rule matches. */
 static bool
 has_negated_list(const struct nwf_rule *rule, const struct nwf_element *element)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libxml2 with its doors closed; see nwf/xml.h. */
+ * libxml2 without entities, document types, network and files; see nwf/xml.h. */
 #include "nwf/xml.h"
 
 #include <errno.h>
@@ -44,7 +44,8 @@ encoding_of(const xmlParserCtxt *ctxt)
     return encoding ? (const char *) encoding : "UTF-8";
 }
 
-/* In others a tag's bytes may look otherwise, and its bounds were not checked. */
+/* In an encoding that is no superset of ASCII a tag may consist of other bytes than those that
+ * nwf_xml_check_bounds() has looked for. */
 static void
 refuse_encoding(void *ctx)
 {
@@ -58,7 +59,7 @@ refuse_encoding(void *ctx)
     }
 }
 
-/* libxml2 reads on behind an error, and may take for tags what has been something else before. */
+/* libxml2 reads on after an error, and may take for tags what nwf_xml_check_bounds() has not. */
 #if LIBXML_VERSION >= 21200
 static void
 stop_at_error(void *ctx, const xmlError *error)

@@ -164,7 +164,7 @@ usable_name(const struct nwf_domain *domain)
     return domain->name && strlen(domain->name) <= NWF_TAG_MAX ? domain->name : NULL;
 }
 
-/* Tags as they will be. */
+/* A port's tags as they will be after the start. */
 struct tags {
     NWF_VEC(struct nwf_tag) list;
     char *mac; /* The interface's address. */

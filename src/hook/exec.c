@@ -18,7 +18,7 @@
 /* File descriptors that are looked at. */
 #define FDS_MAX 1024
 
-/* What the caller has opened for the command, it gets. */
+/* Notes which descriptors the caller has opened: the command inherits them. */
 static void
 note_open(bool is_open[FDS_MAX])
 {
@@ -27,7 +27,7 @@ note_open(bool is_open[FDS_MAX])
     }
 }
 
-/* And what we have opened, it does not. */
+/* Closes at exec those that we have opened since. */
 static void
 keep_from_command(const bool is_open[FDS_MAX])
 {
@@ -43,7 +43,7 @@ static int
 run_command(struct nwf_cli *cli, char **argv, struct nwf_error *err)
 {
     nwf_cli_stop_alarm();
-    if (cli->lock) { /* The command may be for long, and may be one of ours. */
+    if (cli->lock) { /* The command may run for long, and may itself need the lock. */
         nwf_lock_release(TAKE_PTR(cli->lock));
     }
     signal(SIGPIPE, SIG_DFL);

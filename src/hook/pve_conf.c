@@ -3,8 +3,8 @@
  * A guest's configuration; see pve_conf.h.
  *
  * Proxmox VE writes "key: value" lines, with the description as comments before them, and behind
- * them sections for what is pending and for each snapshot.  What it would not read itself is an
- * error: who knows what the guest gets then. */
+ * them sections for what is pending and for each snapshot.  A line that it would not read itself
+ * is an error: what the guest gets then is not known. */
 #include "pve_conf.h"
 
 #include <ctype.h>
@@ -145,7 +145,7 @@ take_flag(const struct reader *reader, const char *key, const char *value, bool 
     return nwf_pve_lines_error(&reader->lines, err, "%.40s is 0 or 1, not \"%.80s\"", key, value);
 }
 
-/* One that comes by itself, "dhcp" for one, is not known beforehand. */
+/* Adds an address; one that the guest gets later, such as "dhcp", is not known here. */
 static int
 take_address(const struct reader *reader, struct nwf_pve_net *net, const char *key,
              const char *value, struct nwf_error *err)

@@ -32,7 +32,8 @@ nwf_hook_session_finish(struct nwf_hook_session *session)
 
 /* ---- The database. ---- */
 
-/* All of it takes a while to read where there are many ports, and the daemon has done so. */
+/* Reads the rows of the domain's ports alone: where there are many ports the whole database takes
+ * long, and needs to be read only without the daemon. */
 static int
 open_ports(struct nwf_hook_session *session, struct nwf_error *err)
 {
@@ -126,7 +127,7 @@ collect(struct nwf_hook_session *session, nwf_hook_change_fn *change,
     return r;
 }
 
-/* At a start it is noted what was there before, while the rows are. */
+/* At a start, notes the tags' values for take_back() before the rows change. */
 static int
 write_changes(struct nwf_hook_session *session, const struct nwf_hook_ports *ports,
               const struct nwf_cli_changes *changes, struct nwf_error *err)

@@ -28,7 +28,7 @@ rank(const struct nwf_claim *claim)
     return claim->active ? 2 : 4;
 }
 
-/* What comes first in an address's claims is refused last. */
+/* By address, and of one address those first that are to keep it. */
 static int
 compare(const void *a_, const void *b_)
 {
@@ -67,7 +67,7 @@ share_vlan(const struct nwf_vlan *a, const struct nwf_vlan *b)
     return false;
 }
 
-/* Who, before 'claim', has its address; NULL: nobody who would not share it. */
+/* The earlier claim that keeps 'claim' from its address; NULL: there is none, or they share it. */
 static const struct nwf_claim *
 find_owner(const struct nwf_claims *claims, const struct nwf_claim *claim, const bool *refused)
 {

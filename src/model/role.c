@@ -11,8 +11,8 @@
 
 #define SEPARATORS ", \t"
 
-/* Longest name that patterns are tried on: what fnmatch() takes grows with it and with each
- * asterisk. */
+/* Longest name and pattern that are compared: the time that fnmatch() takes grows with the name's
+ * length and with each asterisk. */
 #define NAME_MAX_MATCHED 128
 
 const char *
@@ -37,7 +37,7 @@ nwf_unknown_from_text(const char *text)
     return strcmp(text, "flood") ? NWF_UNKNOWN_TRUSTED : NWF_UNKNOWN_FLOOD;
 }
 
-/* Values that mean nothing to us are no reason to leave a bridge or a port open. */
+/* A value that is not known counts as the stricter of the known ones. */
 void
 nwf_bridge_config_read(const struct nwf_tag *tags, size_t n_tags, struct nwf_bridge_config *ret)
 {
@@ -129,7 +129,7 @@ matches(const char *pattern, void *name)
     return strlen(pattern) > NAME_MAX_MATCHED || !fnmatch(pattern, name, 0);
 }
 
-/* In doubt a name is a guest's. */
+/* What is too long to be compared, name or pattern, counts as a match. */
 static bool
 has_guest_name(const struct nwf_bridge_config *config, const char *name)
 {

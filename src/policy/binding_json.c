@@ -138,7 +138,8 @@ skip_string(const char *p, const char *end)
     return p;
 }
 
-/* What the parser makes of a character can take a hundred times its place. */
+/* Checks how much memory the parsed text will take: a character such as "[" becomes an object of a
+ * hundred bytes. */
 static int
 check_size(const char *file, const char *data, size_t size, struct nwf_error *err)
 {

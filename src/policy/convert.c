@@ -102,7 +102,7 @@ is_of_named_network(const struct conversion *c, const xmlNode *interface)
     return false;
 }
 
-/* The words get our namespace: none of them may have another. */
+/* The moved elements get our namespace: none of them may have another. */
 static int
 check_namespaces(const struct conversion *c, const xmlNode *node)
 {

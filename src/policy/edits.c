@@ -8,7 +8,8 @@
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 
-/* Of a line that begins with more blanks, no more are repeated: what is put in stays small. */
+/* Longest indentation, bytes, that inserted lines repeat: a document with longer ones must not
+ * multiply its size. */
 #define INDENT_MAX 64
 
 void

@@ -134,7 +134,7 @@ printable_len(const unsigned char *s)
     return 0;
 }
 
-/* Puts "..." at the end of what is there, between two characters. */
+/* Makes "..." the end of the text, without splitting a UTF-8 character. */
 static void
 mark_cut(char *text, size_t used)
 {
@@ -169,7 +169,7 @@ nwf_text_clean(const char *s, size_t max)
         used += need;
         p += n ? n : 1;
     }
-    return nwf_strdup(clean); /* Which may live long, and takes no more than it needs. */
+    return nwf_strdup(clean); /* No larger than it needs to be: the caller may keep it for long. */
 }
 
 bool
@@ -204,7 +204,7 @@ nwf_text_split(const char *s, const char *separators, int (*each)(const char *wo
     return 0;
 }
 
-/* Longer words are nobody's slips. */
+/* Longest word that is taken for a misspelling of another. */
 #define SLIP_MAX 32
 
 /* How many letters must be put in, taken out or changed to make one word of the other
@@ -236,7 +236,7 @@ nwf_text_keep_nearer(const char *word, const char *candidate, const char **near,
     if (strlen(word) > SLIP_MAX || strlen(candidate) > SLIP_MAX) {
         return;
     }
-    /* Hardly anybody slips in the first letter. */
+    /* A wrong first letter is rare, so it counts for three changes. */
     size_t n = distance(word, candidate) + (word[0] == candidate[0] ? 0 : 2);
     if (n < *least && n * 2 < strlen(word)) {
         *least = n;

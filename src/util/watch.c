@@ -2,10 +2,10 @@
  *
  * Directories by inotify; see nwf/watch.h.
  *
- * Each folder on the way to a directory is watched for the name that comes next on it.  The way
- * is armed from its beginning to where it ends, so that what is made meanwhile is seen: the
- * folder that it is made in is watched before it is looked for.  Whenever something happens to
- * the way itself, all is armed anew, on another descriptor: simple, and rare. */
+ * Every directory on the path to a watched one is watched too, for the path's next component.
+ * Watches are added from the root downwards: a component that is made meanwhile is noticed, since
+ * its parent is watched before it is looked for.  When a component of a path changes, which is
+ * rare, all watches are made anew on another descriptor. */
 #include "nwf/watch.h"
 
 #include <errno.h>
@@ -18,29 +18,29 @@
 #include "nwf/text.h"
 #include "nwf/vec.h"
 
-/* One mask for all: a folder that is watched twice has one watch, with the later mask.
- * IN_MODIFY is not in it: a file that is half written is of no use to anybody. */
+/* One mask for all: a directory that is watched twice has one watch, with the later mask.
+ * IN_MODIFY is left out: a file counts once its writer has closed it. */
 #define EVENTS                                                                                     \
     (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
 
-/* Reads at once; more events, and more of them all the time, leave other work its turn. */
+/* Reads by one nwf_watch_run(): a stream of events must not keep the caller from other work. */
 #define READS_MAX 1024
 
-/* What a folder is watched for. */
+/* What a directory is watched for. */
 struct look {
     int wd;
     char *dir;
-    char *name; /* The next one on the way; NULL: its end, where all names count. */
+    char *name; /* The path's next component; NULL: it is the path's end, where all names count. */
 };
 
 struct nwf_watch {
     char **paths;
     size_t n_paths;
-    int fd; /* Negative: not armed. */
+    int fd; /* Negative: there are no watches. */
     NWF_VEC(struct look) looks;
 };
 
-/* ---- Arming. ---- */
+/* ---- Adding watches. ---- */
 
 static void
 disarm(struct nwf_watch *watch)
@@ -72,7 +72,7 @@ add_look(struct nwf_watch *watch, char *dir, char *name)
     return 0;
 }
 
-/* Where the way ends early, what is missing will come by its last folder. */
+/* Where a component is missing, the directory that it will appear in is watched last. */
 static int
 arm_path(struct nwf_watch *watch, const char *path)
 {
@@ -141,10 +141,11 @@ nwf_watch_fd(const struct nwf_watch *watch)
 
 /* ---- Events. ---- */
 
-enum change { NOTHING, FILES, THE_WAY };
+/* What an event says, the more important ones last. */
+enum change { NOTHING, FILES, PATHS };
 
-/* Whether the file that was just made has its content still to come, and IN_CLOSE_WRITE with
- * it.  Links come whole. */
+/* Whether the file that was just made has yet to be written, after which IN_CLOSE_WRITE comes.
+ * Links are complete when they are made. */
 static bool
 is_unfinished(const char *dir, const char *name)
 {
@@ -160,7 +161,7 @@ judge_look(const struct look *look, const struct inotify_event *event)
     const char *name = event->len ? event->name : "";
 
     if (look->name) {
-        return strcmp(look->name, name) ? NOTHING : THE_WAY;
+        return strcmp(look->name, name) ? NOTHING : PATHS;
     }
     return event->mask & IN_CREATE && is_unfinished(look->dir, name) ? NOTHING : FILES;
 }
@@ -171,7 +172,7 @@ judge(const struct nwf_watch *watch, const struct inotify_event *event)
     enum change change = NOTHING;
 
     if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT)) {
-        return THE_WAY;
+        return PATHS;
     }
     nwf_vec_foreach (look, &watch->looks) {
         if (look->wd == event->wd) {
@@ -187,7 +188,7 @@ judge_events(const struct nwf_watch *watch, const char *events, size_t size)
 {
     enum change change = NOTHING;
 
-    for (size_t at = 0; at < size && change != THE_WAY;) {
+    for (size_t at = 0; at < size && change != PATHS;) {
         const struct inotify_event *event = (const void *) (events + at);
         enum change seen = judge(watch, event);
         change = seen > change ? seen : change;
@@ -200,9 +201,9 @@ bool
 nwf_watch_run(struct nwf_watch *watch)
 {
     char events[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
-    enum change change = watch->fd < 0 ? THE_WAY : NOTHING;
+    enum change change = watch->fd < 0 ? PATHS : NOTHING;
 
-    for (int i = 0; i < READS_MAX && change != THE_WAY; i++) {
+    for (int i = 0; i < READS_MAX && change != PATHS; i++) {
         ssize_t n = read(watch->fd, events, sizeof events);
         if (n <= 0) {
             break;
@@ -210,7 +211,7 @@ nwf_watch_run(struct nwf_watch *watch)
         enum change seen = judge_events(watch, events, (size_t) n);
         change = seen > change ? seen : change;
     }
-    if (change == THE_WAY) {
+    if (change == PATHS) {
         arm(watch);
         return watch->fd >= 0;
     }
