@@ -116,7 +116,7 @@ int nwf_binding_from_tags(const char *port, const struct nwf_tag *tags, size_t n
 int nwf_binding_from_xml(const char *file, const char *data, size_t size, struct nwf_binding *ret,
                          struct nwf_error *err);
 
-/* Reads a JSON policy: an array of objects
+/* Adds the bindings of a JSON policy, all of them or on error none: an array of objects
  *   {"port": NAME, "mac": MAC, "filter": NAME,
  *    "parameters": {NAME: VALUE | [VALUE...] ...}, "isolated": true | false,
  *    "limits": {"broadcast" | "arp" | "new": NUMBER ...}}

@@ -182,13 +182,21 @@ nwf_json_load_array(const char *file, const char *data, size_t size, size_t max,
     return 0;
 }
 
+static void
+drop_from(struct nwf_bindings *bindings, size_t first)
+{
+    while (bindings->n > first) {
+        nwf_binding_clear(&bindings->data[--bindings->n]);
+    }
+}
+
 int
 nwf_bindings_from_json(const char *file, const char *data, size_t size, struct nwf_bindings *ret,
                        struct nwf_error *err)
 {
     json_t *root CLEANUP(json_cleanup) = NULL;
+    size_t first = ret->n, i;
     json_t *object;
-    size_t i;
     int r = nwf_json_load_array(file, data, size, NWF_BINDINGS_MAX, &root, err);
 
     if (r) {
@@ -201,6 +209,7 @@ nwf_bindings_from_json(const char *file, const char *data, size_t size, struct n
             nwf_error_wrap(err, "%s: binding %zu%s%.80s", file, i, binding.port ? ", port " : "",
                            binding.port ? binding.port : "");
             nwf_binding_clear(&binding);
+            drop_from(ret, first);
             return r;
         }
         nwf_vec_push(ret, binding);

@@ -525,6 +525,7 @@ check_refused(bool json, const struct refused_row *rows, size_t n)
         int r = read_document(json, rows[i].text, strlen(rows[i].text), &bindings, &err);
 
         expect(r < 0, "taken: %s", rows[i].text);
+        expect(!bindings.n, "half taken: %s", rows[i].text);
         expect_error(r, &err, rows[i].error);
     }
 }
