@@ -122,10 +122,11 @@ refuse_unmanaged(const char *file, const struct nwf_hook_port *port, struct nwf_
                              file, port->entry->line, port->nic->line);
     }
     if (!port->bridge) {
-        return nwf_error_set(err, -EINVAL,
-                             "%s: %s:%u names a filter for it, and no bridge of Open vSwitch has "
-                             "it as a port",
-                             dev, file, port->entry->line);
+        return nwf_error_set(
+            err, -EINVAL,
+            "%.80s: %s:%u names a filter for it, and no bridge of Open vSwitch has "
+            "it as a port",
+            dev, file, port->entry->line);
     }
     return nwf_error_set(err, -EINVAL,
                          "%s: %s:%u names a filter for it, and bridge %s is not managed; run "

@@ -131,6 +131,8 @@ def test_refused(world):
          domain(nic(1), nic(9, bridge="plain"), entries=entry(1, IP="10.0.0.1") + entry(9)),
          r'vnet8: domain web:9 names a filter for it, and bridge plain is not managed; run '
          r'"ovs-nwfilter manage plain"'),
+        ("a port with a name of any length", domain(nic(7, "v" * 3000), entries=entry(7)),
+         "v{80}: domain web:6 names a filter for it, and no bridge of Open vSwitch has it .*"),
         ("a port that is not there", domain(nic(7), entries=entry(7)),
          "vnet6: domain web:6 names a filter for it, and no bridge of Open vSwitch has it .*"),
         ("an interface without a port",
