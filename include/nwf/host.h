@@ -102,9 +102,6 @@ void nwf_host_wait(const struct nwf_host *host);
 /* Changes with devices and addresses. */
 unsigned int nwf_host_seqno(const struct nwf_host *host);
 
-/* How often the bridge's device was seen to go down, or to go. */
-unsigned int nwf_host_n_falls(const struct nwf_host *host);
-
 /* Whether nwf_host_apply() has something to do. */
 bool nwf_host_is_dirty(const struct nwf_host *host);
 

@@ -2,7 +2,10 @@
  *
  * What stands on a bridge's device, addresses and routes, whoever put it there, so that it can be
  * put back when the device has got another Ethernet address: the userspace datapath takes the
- * device down for that, and with it go its routes and IPv6 addresses. */
+ * device down for that, and with it go its routes and IPv6 addresses.
+ *
+ * It is kept in a file of Open vSwitch's run directory as well, which does not outlive the host:
+ * who was away meanwhile knows it, too. */
 #ifndef NWF_KEEPSAKE_H
 #define NWF_KEEPSAKE_H
 
@@ -12,9 +15,14 @@
 
 struct nwf_keepsake;
 
+/* Opens it for a device, which need not be there yet.  If it has changed since it was last noted,
+ * by anybody, that note holds; otherwise nothing is noted yet. */
 int nwf_keepsake_open(const char *device, struct nwf_keepsake **ret, struct nwf_error *err);
 void nwf_keepsake_close(struct nwf_keepsake *keepsake);
 DEFINE_CLEANUP(struct nwf_keepsake, nwf_keepsake, nwf_keepsake_close)
+
+/* Removes the file: what comes under this name has addresses of its own. */
+void nwf_keepsake_forget(const char *device);
 
 /* Notes what is there now, if the device is there and up, unless that was noted before. */
 int nwf_keepsake_take(struct nwf_keepsake *keepsake, struct nwf_error *err);

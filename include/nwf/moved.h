@@ -4,11 +4,12 @@
  * onto another device, and back.
  *
  * Where the uplink goes onto the bridge, what the host had on the uplink belongs to the bridge's
- * device.  What the kernel makes by itself (routes of subnets, link-local addresses) is no part
- * of it: it comes and goes with the rest. */
+ * device.  What the kernel makes by itself (routes of subnets, its own link-local addresses) is no
+ * part of it: it comes and goes with the rest. */
 #ifndef NWF_MOVED_H
 #define NWF_MOVED_H
 
+#include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,8 +17,8 @@
 #include "nwf/routed.h"
 
 /* Most addresses, and most routes; longest text. */
-#define NWF_MOVED_MAX 64
-#define NWF_MOVED_TEXT_MAX 16384
+#define NWF_MOVED_MAX 1024
+#define NWF_MOVED_TEXT_MAX (256 * 1024)
 
 struct nwf_moved_address {
     int family;
@@ -34,7 +35,8 @@ struct nwf_moved_route {
     struct nwf_address via, source;
     bool has_via, has_source, onlink;
     uint32_t table, metric, protocol, scope;
-    uint32_t mtu; /* 0: none of its own. */
+    uint32_t tos, preference;       /* RTA_PREF of IPv6, as the kernel numbers it; 0: medium. */
+    uint32_t metrics[RTAX_MAX + 1]; /* By RTAX_*; 0: none of its own. */
 };
 
 struct nwf_moved {
@@ -51,6 +53,9 @@ char *nwf_moved_address_format(const struct nwf_moved_address *address);
 char *nwf_moved_route_format(const struct nwf_moved_route *route);
 char *nwf_moved_format(const struct nwf_moved *moved);
 
+/* Whether a route's metric of this type, one of RTAX_*, has a word there. */
+bool nwf_moved_has_metric(uint16_t type);
+
 /* Reads what nwf_moved_format() has written. */
 int nwf_moved_parse(const char *text, struct nwf_moved *ret, struct nwf_error *err);
 
@@ -59,6 +64,10 @@ int nwf_moved_parse(const char *text, struct nwf_moved *ret, struct nwf_error *e
 /* What is on the device.  -ENODEV: there is no such device; -EOPNOTSUPP: it has a route that
  * cannot be put elsewhere, and the error says which. */
 int nwf_moved_read(const char *device, struct nwf_moved *ret, struct nwf_error *err);
+
+/* The same of what has to be put back if it goes: without routes that routers' messages make anew,
+ * and without those that cannot be put anywhere, or are too many. */
+int nwf_moved_note(const char *device, struct nwf_moved *ret, struct nwf_error *err);
 
 /* Puts all of it onto the device; what is there already stays as it is.  Goes on after an error,
  * which is the first. */

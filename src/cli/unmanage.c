@@ -119,6 +119,7 @@ give_back(struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge, struct nwf_
     if (!r && keepsake) {
         put_back(bridge, keepsake);
     }
+    nwf_keepsake_forget(bridge->name);
     return r;
 }
 
@@ -258,6 +259,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     nwf_error_clear(err);
     if (!(bridge = nwf_cli_read_bridge(db, name, &bridges, err))) {
         move_back(db, name, moved);
+        nwf_keepsake_forget(name);
         r = release_rest(name, removed, err);
         if (!r) {
             nwf_error_clear(err);

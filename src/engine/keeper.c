@@ -115,7 +115,6 @@ nwf_keeper_free(struct nwf_keeper *k)
     nwf_vec_clear(&k->silenced);
     nwf_vec_clear(&k->meters);
     nwf_keeper_close_host(k);
-    nwf_keeper_forget_wire(k);
     nwf_keeper_forget_device(k);
     free(k->recorded);
     nwf_nic_locks_clear(&k->locks); /* It stays in force. */

@@ -7,7 +7,6 @@
 #include "nwf/conn.h"
 #include "nwf/keeper.h"
 #include "nwf/keepsake.h"
-#include "nwf/moved.h"
 #include "nwf/nic_lock.h"
 #include "nwf/surroundings.h"
 #include "nwf/unixctl_call.h"
@@ -90,11 +89,6 @@ struct nwf_keeper {
     long long int advise_at;                 /* When the host's firewall is looked at. */
     long long int host_look_at, announce_at; /* 0: never. */
 
-    struct nwf_moved wire;     /* What the host has on the bridge's device, */
-    char *wire_text;           /* as it stands in a file. */
-    unsigned int wire_n_falls; /* How often the device had been down by then. */
-    int wire_index;            /* The device's number then. */
-    bool wire_is_known;
     struct nwf_surroundings surroundings; /* Where flows route: what the host is like, */
     unsigned int around_seqno;            /* by this state of its kernel. */
     bool is_around_known;
@@ -230,11 +224,6 @@ void nwf_keeper_close_host(struct nwf_keeper *keeper);
 void nwf_keeper_look_around(struct nwf_keeper *keeper);
 void nwf_keeper_ask_routers(struct nwf_keeper *keeper);
 void nwf_keeper_forget_around(struct nwf_keeper *keeper);
-
-/* The host's own addresses and routes on the bridge's device; see keeper_wire.c. */
-void nwf_keeper_look_at_wire(struct nwf_keeper *keeper);
-void nwf_keeper_forget_wire(struct nwf_keeper *keeper);
-void nwf_wire_forget(const char *bridge);
 
 /* What is wrong is logged, at times, and cleared. */
 void nwf_keeper_warn_of(const struct nwf_keeper *keeper, struct nwf_error *err);

@@ -293,11 +293,11 @@ nwf_keeper_lose_host(struct nwf_keeper *k)
     char *note CLEANUP_FREE = NULL;
     struct nwf_error err = NWF_ERROR_INIT;
 
+    nwf_keepsake_forget(k->plan.name);
     if (!k->host) {
         return;
     }
     (void) nwf_keeper_find_note(k, &note);
-    nwf_wire_forget(k->plan.name);
     if (nwf_host_remove_all(k->host, &err)) {
         nwf_keeper_warn_of(k, &err);
     }
@@ -313,7 +313,6 @@ nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, const char *uplink, st
     const char *note = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS);
     int r;
 
-    nwf_wire_forget(bridge->name);
     if ((r = nwf_host_open(bridge->name, &host, err))) {
         return r;
     }

@@ -72,9 +72,6 @@ look_around(struct nwf_keeper *k)
     if (k->is_around_known && k->around_seqno == nwf_host_around_seqno(k->host)) {
         return;
     }
-    if (!k->options->once) {
-        nwf_keeper_look_at_wire(k);
-    }
     k->is_around_known = true;
     k->around_seqno = nwf_host_around_seqno(k->host);
     nwf_surroundings_clear(&k->surroundings);

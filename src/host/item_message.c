@@ -17,12 +17,6 @@
 /* Link-local addresses have their subnet with them. */
 #define LINK_LOCAL_PREFIX 64
 
-static size_t
-size_of(int family)
-{
-    return family == AF_INET ? 4 : 16;
-}
-
 static bool
 is_link_local(const struct nwf_address *address)
 {
@@ -33,7 +27,7 @@ is_link_local(const struct nwf_address *address)
 static void
 put_address(struct nlmsghdr *request, uint16_t type, const struct nwf_address *address)
 {
-    mnl_attr_put(request, type, size_of(address->family), address->bytes);
+    mnl_attr_put(request, type, nwf_ip_size(address->family), address->bytes);
 }
 
 /* ---- Requests. ---- */
@@ -184,7 +178,7 @@ look_up_route(char *buffer, const struct nwf_host_item *item)
     struct rtmsg *header = mnl_nlmsg_put_extra_header(request, sizeof *header);
 
     header->rtm_family = (uint8_t) item->address.family;
-    header->rtm_dst_len = (uint8_t) (8 * size_of(item->address.family));
+    header->rtm_dst_len = (uint8_t) (8 * nwf_ip_size(item->address.family));
     header->rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;
     put_address(request, RTA_DST, &item->address);
     return request;
@@ -220,13 +214,13 @@ static bool
 read_address(const struct nlattr *attribute, int family, unsigned int prefix_len,
              struct nwf_address *ret)
 {
-    const void *data = nwf_netlink_data(attribute, size_of(family));
+    const void *data = nwf_netlink_data(attribute, nwf_ip_size(family));
 
-    if (!data || prefix_len > 8 * size_of(family)) {
+    if (!data || prefix_len > 8 * nwf_ip_size(family)) {
         return false;
     }
     *ret = (struct nwf_address){.family = family, .prefix_len = (uint8_t) prefix_len};
-    memcpy(ret->bytes, data, size_of(family));
+    memcpy(ret->bytes, data, nwf_ip_size(family));
     return true;
 }
 
@@ -286,7 +280,7 @@ read_neighbour(const struct nlmsghdr *message, struct nwf_host_news *ret)
     if (!nwf_netlink_parse(message, sizeof *header, attributes, NDA_MAX)
         || !is_ip(header->ndm_family)
         || !read_address(attributes[NDA_DST], header->ndm_family,
-                         8 * (unsigned int) size_of(header->ndm_family), &ret->item.address)) {
+                         8 * (unsigned int) nwf_ip_size(header->ndm_family), &ret->item.address)) {
         return false;
     }
     const uint8_t *protocol = nwf_netlink_data(attributes[NDA_PROTOCOL], sizeof *protocol);
@@ -379,6 +373,6 @@ nwf_address_read(const struct nlmsghdr *message, struct nwf_host_address *ret, b
                      & (IFA_F_SECONDARY | IFA_F_DEPRECATED | IFA_F_DADFAILED);
     ret->ours = protocol && *protocol == NWF_HOST_PROTOCOL;
     *ret_gone = message->nlmsg_type == RTM_DELADDR;
-    return read_address(own, header->ifa_family, 8 * (unsigned int) size_of(header->ifa_family),
+    return read_address(own, header->ifa_family, 8 * (unsigned int) nwf_ip_size(header->ifa_family),
                         &ret->address);
 }

@@ -2,118 +2,90 @@
  *
  * What stands on a device; see nwf/keepsake.h.
  *
- * It is kept as the kernel has told it, message by message, and given back as it was told.  What
- * the kernel makes itself comes back by itself, and what bears our number is made by others of us
- * (host.c): both are left out. */
+ * What the kernel makes itself comes back by itself, and what bears our number is made by others
+ * of us (host.c): both are left out (moved.c). */
 #include <config.h>
 
 #include "nwf/keepsake.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
-#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "netlink.h"
+#include "item.h"
+#include "nwf/file.h"
 #include "nwf/host.h"
+#include "nwf/moved.h"
 #include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
 
+#include "lib/dirs.h"
+#include "lib/packets.h"
 #include "lib/timeval.h"
 
-/* Addresses and routes that are kept. */
-#define ENTRIES_MAX 4096
+VLOG_DEFINE_THIS_MODULE(nwf_keepsake);
 
 /* How long nothing has changed before what is there is taken for what is meant to be there:
  * changes of the device itself come with others a moment before. */
 #define CALM_MS 1000
 
-#define ADDRESS_MAX IFA_PROTO
-#define ROUTE_MAX RTA_EXPIRES
-
-struct device {
-    int index; /* 0: it is not there. */
-    bool up;
-    struct nwf_mac mac;
-};
-
-struct messages {
-    struct nlmsghdr **data;
-    size_t n, allocated;
-};
-
-/* An address that the host has on another device. */
-struct elsewhere {
-    int family;
-    uint8_t bytes[16];
-};
-
-struct elsewheres {
-    struct elsewhere *data;
-    size_t n, allocated;
-};
+/* The file: a line for the device, one for what stands on it, one for what of that stands
+ * elsewhere, too. */
+#define FILE_MAX (2 * NWF_MOVED_TEXT_MAX + 100)
 
 struct nwf_keepsake {
-    char name[IFNAMSIZ];
-    struct nwf_netlink requests, monitor;
-    struct device now, then; /* The device; and when its state was noted. */
+    char *name;
+    struct nwf_netlink monitor;
+    struct nwf_host_device now, then; /* The device; and when its state was noted.  Index 0: it is
+                                       * not there. */
     bool is_noted;
     bool is_disturbed; /* It was another, or had another address, since then. */
     bool is_stale;     /* Something on it has changed since then, */
     long long int changed_at;
-    struct messages addresses, routes;
-    struct elsewheres elsewhere; /* When that was noted. */
+    struct nwf_moved kept;
+    struct nwf_moved shared; /* Addresses of those that the host had on another device, too. */
+    char *stored;            /* The file's text, as far as it is known; may be NULL. */
 };
 
+/* Nothing is noted. */
 static void
-messages_clear(struct messages *messages)
+clear(struct nwf_keepsake *k)
 {
-    nwf_vec_foreach (message, messages) {
-        free(*message);
-    }
-    nwf_vec_clear(messages);
+    nwf_moved_clear(&k->kept);
+    nwf_moved_clear(&k->shared);
+    k->is_noted = k->is_disturbed = k->is_stale = false;
 }
 
-/* ---- Reading. ---- */
-
-static void
-take_device(struct device *device, const struct nlmsghdr *message)
-{
-    const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-    const struct nlattr *attributes[IFLA_ADDRESS + 1];
-    const void *mac;
-
-    if (!nwf_netlink_parse(message, sizeof *info, attributes, IFLA_ADDRESS)) {
-        return;
-    }
-    device->index = info->ifi_index;
-    device->up = info->ifi_flags & IFF_UP;
-    memset(&device->mac, 0, sizeof device->mac);
-    if ((mac = nwf_netlink_data(attributes[IFLA_ADDRESS], sizeof device->mac))) {
-        memcpy(&device->mac, mac, sizeof device->mac);
-    }
-}
-
-static int
-read_device_message(const struct nlmsghdr *message, void *device)
-{
-    if (message->nlmsg_type == RTM_NEWLINK) {
-        take_device(device, message);
-    }
-    return 0;
-}
+/* ---- The device. ---- */
 
 /* One that is not there has no index. */
 static int
+read_device_message(const struct nlmsghdr *message, void *device)
+{
+    bool gone;
+
+    (void) nwf_device_read(message, device, &gone);
+    return 0;
+}
+
+static int
 read_device(struct nwf_keepsake *k, struct nwf_error *err)
 {
+    struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
     char buffer[NWF_NETLINK_REQUEST] = {0};
     struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETLINK, 0);
-    struct device device = {.index = 0};
+    struct nwf_host_device device = {.index = 0};
+    int r;
 
     mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(request, IFLA_IFNAME, k->name);
-    int r = nwf_netlink_ask(&k->requests, request, read_device_message, &device, err);
+    if ((r = nwf_netlink_open(0, &nl, err))) {
+        return r;
+    }
+    r = nwf_netlink_ask(&nl, request, read_device_message, &device, err);
     if (r == -ENODEV) {
         nwf_error_clear(err);
         r = 0;
@@ -124,191 +96,169 @@ read_device(struct nwf_keepsake *k, struct nwf_error *err)
     return r;
 }
 
-static void
-keep(struct messages *list, const struct nlmsghdr *message)
-{
-    if (list->n < ENTRIES_MAX) {
-        nwf_vec_push(list, nwf_memdup(message, message->nlmsg_len));
-    }
-}
-
-static uint32_t
-number(const struct nlattr *attribute)
-{
-    const uint32_t *value = nwf_netlink_data(attribute, sizeof *value);
-    uint32_t copy = 0;
-
-    if (value) {
-        memcpy(&copy, value, sizeof copy);
-    }
-    return copy;
-}
-
-/* Whether the kernel has made the address, and does so again: a temporary one, or the link-local
- * one of the device's Ethernet address. */
 static bool
-is_of_kernel(const struct nwf_keepsake *k, const struct ifaddrmsg *info,
-             const struct nlattr *const *attributes)
+is_same_device(const struct nwf_host_device *a, const struct nwf_host_device *b)
 {
-    uint32_t flags = attributes[IFA_FLAGS] ? number(attributes[IFA_FLAGS]) : info->ifa_flags;
-    const uint8_t *protocol = nwf_netlink_data(attributes[IFA_PROTO], 1);
-    const uint8_t *address = nwf_netlink_data(attributes[IFA_ADDRESS], 16);
-    uint8_t link_local[16];
-
-    if (info->ifa_family != AF_INET6) {
-        return false;
-    }
-    nwf_link_local(&k->now.mac, link_local);
-    return flags & IFA_F_TEMPORARY || (protocol && *protocol == IFAPROT_KERNEL_LL)
-           || (address && !memcmp(address, link_local, sizeof link_local));
+    return a->index == b->index && !memcmp(&a->mac, &b->mac, sizeof a->mac);
 }
 
-static int
-take_address(const struct nlmsghdr *message, void *keepsake_)
-{
-    struct nwf_keepsake *k = keepsake_;
-    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
-    const struct nlattr *attributes[ADDRESS_MAX + 1];
-
-    if (message->nlmsg_type != RTM_NEWADDR
-        || !nwf_netlink_parse(message, sizeof *info, attributes, ADDRESS_MAX)
-        || (int) info->ifa_index != k->now.index) {
-        return 0;
-    }
-    const uint8_t *protocol = nwf_netlink_data(attributes[IFA_PROTO], 1);
-    if (!is_of_kernel(k, info, attributes) && (!protocol || *protocol != NWF_HOST_PROTOCOL)) {
-        keep(&k->addresses, message);
-    }
-    return 0;
-}
-
-/* Routes of somebody's choice, by this device alone. */
-static int
-take_route(const struct nlmsghdr *message, void *keepsake_)
-{
-    struct nwf_keepsake *k = keepsake_;
-    const struct rtmsg *info = mnl_nlmsg_get_payload(message);
-    const struct nlattr *attributes[ROUTE_MAX + 1];
-
-    if (message->nlmsg_type != RTM_NEWROUTE
-        || !nwf_netlink_parse(message, sizeof *info, attributes, ROUTE_MAX)
-        || (int) number(attributes[RTA_OIF]) != k->now.index || info->rtm_flags & RTM_F_CLONED
-        || info->rtm_type != RTN_UNICAST) {
-        return 0;
-    }
-    switch (info->rtm_protocol) {
-    case RTPROT_KERNEL:
-    case RTPROT_REDIRECT:
-    case RTPROT_RA:
-    case NWF_HOST_PROTOCOL:
-        return 0;
-    default:
-        keep(&k->routes, message);
-        return 0;
-    }
-}
-
-static int
-dump_addresses(struct nwf_keepsake *k, struct nwf_error *err)
-{
-    char buffer[NWF_NETLINK_REQUEST] = {0};
-    struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETADDR, NLM_F_DUMP);
-    struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(request, sizeof *info);
-
-    info->ifa_index = (unsigned int) k->now.index;
-    return nwf_netlink_dump(&k->requests, request, take_address, k, err);
-}
-
-static int
-dump_routes(struct nwf_keepsake *k, uint8_t family, struct nwf_error *err)
-{
-    char buffer[NWF_NETLINK_REQUEST] = {0};
-    struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETROUTE, NLM_F_DUMP);
-    struct rtmsg *info = mnl_nlmsg_put_extra_header(request, sizeof *info);
-
-    info->rtm_family = family;
-    mnl_attr_put_u32(request, RTA_OIF, (uint32_t) k->now.index);
-    return nwf_netlink_dump(&k->requests, request, take_route, k, err);
-}
-
-struct elsewhere_dump {
-    int index;
-    struct elsewheres *list;
-};
+/* ---- Addresses elsewhere. ---- */
 
 static bool
-read_elsewhere(const struct nlmsghdr *message, struct elsewhere *ret)
+is_on(const struct nwf_moved *list, int family, const uint8_t *bytes)
 {
-    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
-    const struct nlattr *attributes[ADDRESS_MAX + 1];
-    const size_t size = info->ifa_family == AF_INET ? 4 : 16;
-
-    if (!nwf_netlink_parse(message, sizeof *info, attributes, ADDRESS_MAX)) {
-        return false;
-    }
-    const void *bytes = nwf_netlink_data(
-        attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS], size);
-    *ret = (struct elsewhere){.family = info->ifa_family};
-    if (bytes) {
-        memcpy(ret->bytes, bytes, size);
-    }
-    return bytes != NULL;
-}
-
-static int
-take_elsewhere(const struct nlmsghdr *message, void *dump_)
-{
-    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
-    struct elsewhere_dump *dump = dump_;
-    struct elsewhere found;
-
-    if (message->nlmsg_type == RTM_NEWADDR && read_elsewhere(message, &found)
-        && (int) info->ifa_index != dump->index && dump->list->n < ENTRIES_MAX) {
-        nwf_vec_push(dump->list, found);
-    }
-    return 0;
-}
-
-static int
-dump_elsewhere(struct nwf_keepsake *k, struct elsewheres *ret, struct nwf_error *err)
-{
-    char buffer[NWF_NETLINK_REQUEST] = {0};
-    struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETADDR, NLM_F_DUMP);
-    struct elsewhere_dump dump = {.index = k->now.index, .list = ret};
-
-    mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-    return nwf_netlink_dump(&k->requests, request, take_elsewhere, &dump, err);
-}
-
-static bool
-is_among(const struct elsewheres *list, const struct elsewhere *wanted)
-{
-    nwf_vec_foreach (item, list) {
-        if (item->family == wanted->family
-            && !memcmp(item->bytes, wanted->bytes, sizeof item->bytes)) {
+    nwf_vec_foreach (address, &list->addresses) {
+        if (address->family == family
+            && !memcmp(address->local, bytes, family == AF_INET ? 4 : 16)) {
             return true;
         }
     }
     return false;
 }
 
-/* ---- Noting. ---- */
+/* Those of what is kept that other devices have. */
+struct elsewhere {
+    const struct nwf_keepsake *keepsake;
+    struct nwf_moved found;
+};
 
 static int
-take_all(struct nwf_keepsake *k, struct nwf_error *err)
+take_elsewhere(const struct nlmsghdr *message, void *elsewhere_)
 {
+    struct elsewhere *elsewhere = elsewhere_;
+    const struct nwf_keepsake *k = elsewhere->keepsake;
+    struct nwf_host_address address;
+    bool gone;
+
+    if (nwf_address_read(message, &address, &gone) && address.index != k->now.index
+        && is_on(&k->kept, address.address.family, address.address.bytes)
+        && !is_on(&elsewhere->found, address.address.family, address.address.bytes)) {
+        struct nwf_moved_address found = {.family = address.address.family,
+                                          .prefix_len = address.address.prefix_len,
+                                          .valid = UINT32_MAX,
+                                          .preferred = UINT32_MAX};
+        memcpy(found.local, address.address.bytes, sizeof found.local);
+        nwf_vec_push(&elsewhere->found.addresses, found);
+    }
+    return 0;
+}
+
+static int
+list_elsewhere(const struct nwf_keepsake *k, struct nwf_moved *ret, struct nwf_error *err)
+{
+    struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
+    char buffer[NWF_NETLINK_REQUEST] = {0};
+    struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_GETADDR, 0);
+    struct elsewhere elsewhere = {.keepsake = k};
     int r;
 
-    messages_clear(&k->addresses);
-    messages_clear(&k->routes);
-    nwf_vec_clear(&k->elsewhere);
-    if ((r = dump_addresses(k, err)) || (r = dump_elsewhere(k, &k->elsewhere, err))
-        || (r = dump_routes(k, AF_INET, err)) || (r = dump_routes(k, AF_INET6, err))) {
-        messages_clear(&k->addresses);
-        messages_clear(&k->routes);
+    mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+    if (!(r = nwf_netlink_open(0, &nl, err))) {
+        r = nwf_netlink_dump(&nl, request, take_elsewhere, &elsewhere, err);
     }
+    *ret = elsewhere.found;
     return r;
 }
+
+/* ---- The file. ---- */
+
+static char *
+file_name(const char *device)
+{
+    return nwf_asprintf("%s/ovs-nwfilter.%s.device", ovs_rundir(), device);
+}
+
+static void
+store(struct nwf_keepsake *k)
+{
+    struct nwf_error err = NWF_ERROR_INIT;
+    char *name CLEANUP_FREE = file_name(k->name);
+    char *kept CLEANUP_FREE = nwf_moved_format(&k->kept);
+    char *shared CLEANUP_FREE = nwf_moved_format(&k->shared);
+    struct eth_addr mac;
+
+    memcpy(&mac, k->then.mac.octets, sizeof mac);
+    char *text = nwf_asprintf("%d " ETH_ADDR_FMT "\n%s\n%s\n", k->then.index, ETH_ADDR_ARGS(mac),
+                              kept, shared);
+    if (k->stored && !strcmp(k->stored, text)) {
+        free(text);
+        return;
+    }
+    if (nwf_file_write(name, text, strlen(text), &err)) {
+        VLOG_WARN("%s", nwf_error_text(&err));
+        nwf_error_clear(&err);
+    }
+    free(k->stored);
+    k->stored = text;
+}
+
+static bool
+parse(struct nwf_keepsake *k, char *text)
+{
+    char *rest = NULL, *head = strsep(&text, "\n"), *kept = strsep(&text, "\n"),
+         *shared = strsep(&text, "\n");
+    char *index = strtok_r(head, " ", &rest);
+    int64_t number;
+    struct eth_addr mac;
+
+    if (!shared || !index || !nwf_parse_int(index, 1, INT32_MAX, &number)
+        || !eth_addr_from_string(rest, &mac) || nwf_moved_parse(kept, &k->kept, NULL)) {
+        return false;
+    }
+    if (nwf_moved_parse(shared, &k->shared, NULL)) {
+        nwf_moved_clear(&k->kept);
+        return false;
+    }
+    k->then.index = (int) number;
+    memcpy(k->then.mac.octets, &mac, sizeof mac);
+    return true;
+}
+
+/* Whether it was another device or had another address when its state was noted, or has lost all
+ * of its routes, which it does when it goes down.  A new device that has addresses was set up by
+ * somebody. */
+static bool
+has_changed(const struct nwf_keepsake *k)
+{
+    struct nwf_moved now;
+
+    if (nwf_moved_note(k->name, &now, NULL)) {
+        return false;
+    }
+    bool is_other =
+        k->now.index != k->then.index ? !now.addresses.n : !is_same_device(&k->now, &k->then);
+    bool is_bare = k->now.index == k->then.index && k->kept.routes.n && !now.routes.n;
+    nwf_moved_clear(&now);
+    return is_other || is_bare;
+}
+
+/* What was noted by who ran before. */
+static void
+load(struct nwf_keepsake *k)
+{
+    char *name CLEANUP_FREE = file_name(k->name);
+    char *text CLEANUP_FREE = NULL;
+    size_t size;
+
+    if (nwf_file_read(name, FILE_MAX, &text, &size, NULL) || strlen(text) != size) {
+        return;
+    }
+    k->is_noted = parse(k, text);
+    k->is_disturbed = k->is_noted && (!k->now.index || has_changed(k));
+    if (!k->is_disturbed) {
+        clear(k); /* It is looked at anew. */
+    }
+}
+
+void
+nwf_keepsake_forget(const char *device)
+{
+    char *name CLEANUP_FREE = file_name(device);
+
+    (void) unlink(name);
+}
+
+/* ---- Noting. ---- */
 
 static int
 take(struct nwf_keepsake *k, struct nwf_error *err)
@@ -318,12 +268,14 @@ take(struct nwf_keepsake *k, struct nwf_error *err)
     if (r || !k->now.index || !k->now.up) {
         return r;
     }
-    k->is_noted = k->is_disturbed = k->is_stale = false;
-    if ((r = take_all(k, err))) {
+    clear(k);
+    if ((r = nwf_moved_note(k->name, &k->kept, err)) || (r = list_elsewhere(k, &k->shared, err))) {
+        clear(k);
         return r;
     }
     k->then = k->now;
     k->is_noted = true;
+    store(k);
     return 0;
 }
 
@@ -335,123 +287,55 @@ nwf_keepsake_take(struct nwf_keepsake *k, struct nwf_error *err)
 
 /* ---- Putting back. ---- */
 
-/* A request for what a message has told; other attributes are as they were.  Nobody else has got
- * the address meanwhile: it is used at once. */
-static struct nlmsghdr *
-new_request(const struct nwf_keepsake *k, const struct nlmsghdr *message)
+/* IPv4 addresses stay on a device that goes down.  If they are gone, it was somebody who has taken
+ * them away, with all that relies on them. */
+static bool
+was_emptied(const struct nwf_keepsake *k)
 {
-    char *buffer = nwf_zalloc(message->nlmsg_len + NWF_NETLINK_REQUEST);
-    bool is_address = message->nlmsg_type == RTM_NEWADDR;
-    struct nlmsghdr *request =
-        nwf_netlink_begin(buffer, message->nlmsg_type, NLM_F_CREATE | NLM_F_EXCL);
-    size_t size = is_address ? sizeof(struct ifaddrmsg) : sizeof(struct rtmsg);
-    void *header = mnl_nlmsg_put_extra_header(request, size);
-    uint32_t flags = 0;
-    const struct nlattr *attribute;
+    struct nwf_moved now;
+    bool is_missing = false;
 
-    memcpy(header, mnl_nlmsg_get_payload(message), size);
-    mnl_attr_for_each(attribute, message, (unsigned int) size)
-    {
-        uint16_t type = mnl_attr_get_type(attribute);
-        if (is_address && type == IFA_FLAGS) {
-            flags = number(attribute);
-        } else if (is_address || (type != RTA_OIF && type != RTA_CACHEINFO)) {
-            mnl_attr_put(request, attribute->nla_type, mnl_attr_get_payload_len(attribute),
-                         mnl_attr_get_payload(attribute));
-        }
+    if (k->now.index != k->then.index || nwf_moved_note(k->name, &now, NULL)) {
+        return false;
     }
-    if (is_address) {
-        struct ifaddrmsg *info = header;
-        flags &= ~(uint32_t) (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_SECONDARY);
-        flags |= info->ifa_family == AF_INET6 ? IFA_F_NODAD : 0;
-        info->ifa_index = (unsigned int) k->now.index;
-        info->ifa_flags = (uint8_t) flags;
-        mnl_attr_put_u32(request, IFA_FLAGS, flags);
-    } else {
-        struct rtmsg *info = header;
-        info->rtm_flags &= RTNH_F_ONLINK;
-        mnl_attr_put_u32(request, RTA_OIF, (uint32_t) k->now.index);
+    nwf_vec_foreach (address, &k->kept.addresses) {
+        is_missing |= address->family == AF_INET && !is_on(&now, AF_INET, address->local);
     }
-    return request;
+    nwf_moved_clear(&now);
+    return is_missing;
 }
 
+/* Somebody may have put an address onto another device since it was noted: that one has it now. */
 static int
-put_message(struct nwf_keepsake *k, const struct nlmsghdr *message, struct nwf_error *err)
+drop_moved(struct nwf_keepsake *k, struct nwf_error *err)
 {
-    struct nlmsghdr *request CLEANUP_FREE = new_request(k, message);
-    int r = nwf_netlink_ask(&k->requests, request, NULL, NULL, err);
+    struct nwf_moved now = {.addresses = {.n = 0}};
+    size_t n = 0;
+    int r = list_elsewhere(k, &now, err);
 
-    if (r == -EEXIST) {
-        nwf_error_clear(err);
-        return 0;
+    nwf_vec_foreach (address, &k->kept.addresses) {
+        if (!is_on(&now, address->family, address->local)
+            || is_on(&k->shared, address->family, address->local)) {
+            k->kept.addresses.data[n++] = *address;
+        }
     }
+    k->kept.addresses.n = n;
+    nwf_moved_clear(&now);
     return r;
 }
 
-static bool
-has_gateway(const struct nlmsghdr *message)
-{
-    const struct nlattr *attributes[ROUTE_MAX + 1];
-
-    return nwf_netlink_parse(message, sizeof(struct rtmsg), attributes, ROUTE_MAX)
-           && (attributes[RTA_GATEWAY] || attributes[RTA_VIA]);
-}
-
-/* Whether somebody has put the address onto another device since it was noted. */
-static bool
-has_moved(const struct nwf_keepsake *k, const struct elsewheres *now,
-          const struct nlmsghdr *message)
-{
-    struct elsewhere address;
-
-    return read_elsewhere(message, &address) && is_among(now, &address)
-           && !is_among(&k->elsewhere, &address);
-}
-
-static int
-put_addresses(struct nwf_keepsake *k, struct nwf_error *err)
-{
-    struct elsewheres now = {.data = NULL};
-    int result = dump_elsewhere(k, &now, err);
-
-    nwf_vec_foreach (message, &k->addresses) {
-        if (!has_moved(k, &now, *message)) {
-            int r = put_message(k, *message, result ? NULL : err);
-            result = result ? result : r;
-        }
-    }
-    nwf_vec_clear(&now);
-    return result;
-}
-
-/* Gateways are reached by the routes that come first. */
 static int
 put_all(struct nwf_keepsake *k, struct nwf_error *err)
 {
-    int r, result = put_addresses(k, err);
+    int r;
 
-    for (int by_gateway = 0; by_gateway < 2; by_gateway++) {
-        nwf_vec_foreach (message, &k->routes) {
-            if (has_gateway(*message) == by_gateway) {
-                r = put_message(k, *message, result ? NULL : err);
-                result = result ? result : r;
-            }
-        }
+    if (was_emptied(k)) {
+        return 0;
     }
-    return result;
-}
-
-/* A new device is down. */
-static int
-bring_up(struct nwf_keepsake *k, struct nwf_error *err)
-{
-    char buffer[NWF_NETLINK_REQUEST] = {0};
-    struct nlmsghdr *request = nwf_netlink_begin(buffer, RTM_NEWLINK, 0);
-    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(request, sizeof *info);
-
-    info->ifi_index = k->now.index;
-    info->ifi_flags = info->ifi_change = IFF_UP;
-    return nwf_netlink_ask(&k->requests, request, NULL, NULL, err);
+    if ((!k->now.up && (r = nwf_device_set_up(k->name, true, err))) || (r = drop_moved(k, err))) {
+        return r;
+    }
+    return nwf_moved_put(k->name, &k->kept, err);
 }
 
 int
@@ -462,14 +346,12 @@ nwf_keepsake_put_back(struct nwf_keepsake *k, struct nwf_error *err)
     if (r || !k->is_noted || !k->now.index) {
         return r;
     }
-    if (!k->now.up && (r = bring_up(k, err))) {
-        return r;
-    }
     r = put_all(k, err);
     if (r) {
         nwf_error_wrap(err, "putting back what stood on %s", k->name);
     }
     k->then = k->now;
+    store(k);
     k->is_disturbed = false;
     k->is_stale = true;
     k->changed_at = time_msec();
@@ -479,54 +361,43 @@ nwf_keepsake_put_back(struct nwf_keepsake *k, struct nwf_error *err)
 /* ---- Looking on. ---- */
 
 static bool
-is_same_device(const struct device *a, const struct device *b)
-{
-    return a->index == b->index && !memcmp(&a->mac, &b->mac, sizeof a->mac);
-}
-
-static bool
 is_about(const struct nwf_keepsake *k, const struct nlmsghdr *message)
 {
-    const struct nlattr *attributes[ROUTE_MAX + 1];
+    const struct nlattr *attributes[RTA_OIF + 1];
+    struct nwf_host_address address;
+    bool gone;
 
-    if (message->nlmsg_type == RTM_NEWADDR || message->nlmsg_type == RTM_DELADDR) {
-        const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
-        return nwf_netlink_parse(message, sizeof *info, attributes, 0)
-               && (int) info->ifa_index == k->now.index;
+    if (nwf_address_read(message, &address, &gone)) {
+        return address.index == k->now.index;
     }
-    return (message->nlmsg_type == RTM_NEWROUTE || message->nlmsg_type == RTM_DELROUTE)
-           && nwf_netlink_parse(message, sizeof(struct rtmsg), attributes, ROUTE_MAX)
-           && (int) number(attributes[RTA_OIF]) == k->now.index;
-}
-
-static bool
-is_link_of(const struct nwf_keepsake *k, const struct nlmsghdr *message)
-{
-    const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-    const struct nlattr *attributes[IFLA_IFNAME + 1];
-
-    if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
-        || !nwf_netlink_parse(message, sizeof *info, attributes, IFLA_IFNAME)) {
+    if ((message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE)
+        || !nwf_netlink_parse(message, sizeof(struct rtmsg), attributes, RTA_OIF)) {
         return false;
     }
-    const struct nlattr *name = attributes[IFLA_IFNAME];
-    return info->ifi_index == k->now.index
-           || (name && mnl_attr_validate(name, MNL_TYPE_NUL_STRING) >= 0
-               && !strcmp(mnl_attr_get_str(name), k->name));
+    const int *index = nwf_netlink_data(attributes[RTA_OIF], sizeof *index);
+    return index && *index == k->now.index;
+}
+
+static void
+take_device(struct nwf_keepsake *k, const struct nwf_host_device *device, bool gone)
+{
+    bool is_here = !gone && !strcmp(device->name, k->name);
+
+    if (is_here || device->index == k->now.index) {
+        k->now = is_here ? *device : (struct nwf_host_device){.index = 0};
+        k->is_disturbed |= k->is_noted && !is_same_device(&k->now, &k->then);
+    }
 }
 
 static int
 take_notification(const struct nlmsghdr *message, void *keepsake_)
 {
     struct nwf_keepsake *k = keepsake_;
+    struct nwf_host_device device;
+    bool gone;
 
-    if (is_link_of(k, message)) {
-        if (message->nlmsg_type == RTM_DELLINK) {
-            k->now = (struct device){.index = 0};
-        } else {
-            take_device(&k->now, message);
-        }
-        k->is_disturbed |= k->is_noted && !is_same_device(&k->now, &k->then);
+    if (nwf_device_read(message, &device, &gone)) {
+        take_device(k, &device, gone);
     } else if (is_about(k, message)) {
         k->is_stale = true;
         k->changed_at = time_msec();
@@ -534,34 +405,40 @@ take_notification(const struct nlmsghdr *message, void *keepsake_)
     return 0;
 }
 
+static int
+listen_on(struct nwf_keepsake *k, struct nwf_error *err)
+{
+    int r = nwf_netlink_listen(&k->monitor, take_notification, k);
+
+    if (r == -ENOBUFS) {
+        k->is_stale = true;
+        k->changed_at = time_msec();
+        r = read_device(k, err);
+        k->is_disturbed |= k->is_noted && !is_same_device(&k->now, &k->then);
+        return r;
+    }
+    return r ? nwf_error_set(err, r, "rtnetlink: notifications: %s", strerror(-r)) : 0;
+}
+
 int
 nwf_keepsake_run(struct nwf_keepsake *k, const struct nwf_mac *mac, bool *ret_put_back,
                  struct nwf_error *err)
 {
-    int r = nwf_netlink_listen(&k->monitor, take_notification, k);
+    int r = listen_on(k, err);
 
     *ret_put_back = false;
-    if (r == -ENOBUFS) {
-        k->is_stale = true;
-        k->changed_at = time_msec();
-        if ((r = read_device(k, err))) {
-            return r;
+    if (r || !k->now.index || memcmp(&k->now.mac, mac, sizeof *mac)) {
+        return r;
+    }
+    if (k->is_disturbed) {
+        if (k->now.up || k->now.index != k->then.index) {
+            *ret_put_back = true;
+            return nwf_keepsake_put_back(k, err);
         }
-        k->is_disturbed |= k->is_noted && !is_same_device(&k->now, &k->then);
-    } else if (r) {
-        return nwf_error_set(err, r, "rtnetlink: notifications: %s", strerror(-r));
+    } else if ((k->is_stale || !k->is_noted) && time_msec() >= k->changed_at + CALM_MS) {
+        return take(k, err);
     }
-    if (!k->now.index || memcmp(&k->now.mac, mac, sizeof *mac)) {
-        return 0;
-    }
-    if (k->is_disturbed && (k->now.up || k->now.index != k->then.index)) {
-        *ret_put_back = true;
-        return nwf_keepsake_put_back(k, err);
-    }
-    return !k->is_disturbed && (k->is_stale || !k->is_noted)
-                   && time_msec() >= k->changed_at + CALM_MS
-               ? take(k, err)
-               : 0;
+    return 0;
 }
 
 void
@@ -580,17 +457,18 @@ nwf_keepsake_open(const char *device, struct nwf_keepsake **ret, struct nwf_erro
 {
     const unsigned int groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE
                                 | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
-    struct nwf_keepsake *k CLEANUP(nwf_keepsake_cleanup) = nwf_zalloc(sizeof *k);
+    struct nwf_keepsake *k CLEANUP(nwf_keepsake_cleanup) = NULL;
     int r;
 
-    if (strlen(device) >= sizeof k->name) {
+    if (strlen(device) >= IFNAMSIZ || strchr(device, '/')) {
         return nwf_error_set(err, -ENODEV, "%.80s: no device can have this name", device);
     }
-    strcpy(k->name, device);
-    if ((r = nwf_netlink_open(groups, &k->monitor, err))
-        || (r = nwf_netlink_open(0, &k->requests, err)) || (r = read_device(k, err))) {
+    k = nwf_zalloc(sizeof *k);
+    k->name = nwf_strdup(device);
+    if ((r = nwf_netlink_open(groups, &k->monitor, err)) || (r = read_device(k, err))) {
         return r;
     }
+    load(k);
     *ret = TAKE_PTR(k);
     return 0;
 }
@@ -598,10 +476,9 @@ nwf_keepsake_open(const char *device, struct nwf_keepsake **ret, struct nwf_erro
 void
 nwf_keepsake_close(struct nwf_keepsake *k)
 {
-    messages_clear(&k->addresses);
-    messages_clear(&k->routes);
-    nwf_vec_clear(&k->elsewhere);
-    nwf_netlink_close(&k->requests);
+    clear(k);
     nwf_netlink_close(&k->monitor);
+    free(k->stored);
+    free(k->name);
     free(k);
 }

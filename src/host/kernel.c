@@ -41,7 +41,6 @@ static void
 note_bridge(struct nwf_host *host, const struct nwf_host_device *device,
             const struct nwf_host_device *known, bool gone)
 {
-    host->n_falls += gone || !device->up;
     host->rises_at = !gone && !device->up && known && known->up ? time_msec() + RISE_MS : 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Addresses and routes that go from one device to another; see nwf/moved.h. */
+ * Addresses and routes that are put onto a device, or taken off; see nwf/moved.h. */
 #include <config.h>
 
 #include "nwf/moved.h"
@@ -9,58 +9,10 @@
 #include <linux/if_addr.h>
 #include <net/if.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "netlink.h"
 #include "nwf/cleanup.h"
-#include "nwf/host.h"
 #include "nwf/text.h"
-
-#include "lib/util.h"
-
-/* What an administrator asks for; the kernel sets the others itself. */
-#define FLAGS_KEPT                                                                                 \
-    (IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE                  \
-     | IFA_F_MCAUTOJOIN)
-
-static size_t
-size_of(int family)
-{
-    return family == AF_INET ? 4 : 16;
-}
-
-static bool
-is_ip(int family)
-{
-    return family == AF_INET || family == AF_INET6;
-}
-
-static bool
-take_bytes(const struct nlattr *attribute, int family, uint8_t ret[16])
-{
-    const void *data = nwf_netlink_data(attribute, size_of(family));
-
-    if (data) {
-        memcpy(ret, data, size_of(family));
-    }
-    return data != NULL;
-}
-
-static uint32_t
-take_u32(const struct nlattr *attribute, uint32_t otherwise)
-{
-    const uint32_t *data = nwf_netlink_data(attribute, sizeof *data);
-
-    return data ? *data : otherwise;
-}
-
-/* ---- Reading. ---- */
-
-struct reading {
-    unsigned int index;
-    struct nwf_moved *moved;
-    struct nwf_error *err;
-};
 
 static int
 find_device(const char *device, unsigned int *ret_index, struct nwf_error *err)
@@ -70,213 +22,9 @@ find_device(const char *device, unsigned int *ret_index, struct nwf_error *err)
 }
 
 static void
-take_lifetimes(const struct nlattr *attribute, struct nwf_moved_address *a)
-{
-    const struct ifa_cacheinfo *info = nwf_netlink_data(attribute, sizeof *info);
-
-    a->valid = info ? info->ifa_valid : UINT32_MAX;
-    a->preferred = info ? info->ifa_prefered : UINT32_MAX;
-}
-
-/* Link-local ones of IPv6 belong to the device. */
-static int
-take_address(const struct nlmsghdr *message, void *reading_)
-{
-    struct reading *reading = reading_;
-    const struct nlattr *attributes[IFA_MAX + 1];
-    const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
-    struct nwf_moved_address a = {.family = header->ifa_family,
-                                  .prefix_len = header->ifa_prefixlen,
-                                  .scope = header->ifa_scope};
-    uint8_t address[16];
-
-    if (message->nlmsg_type != RTM_NEWADDR
-        || !nwf_netlink_parse(message, sizeof *header, attributes, IFA_MAX)
-        || header->ifa_index != reading->index || !is_ip(a.family)
-        || (a.family == AF_INET6 && a.scope == RT_SCOPE_LINK)
-        || !take_bytes(attributes[IFA_ADDRESS], a.family, address)) {
-        return 0;
-    }
-    const uint8_t *protocol = nwf_netlink_data(attributes[IFA_PROTO], sizeof *protocol);
-    uint32_t flags = take_u32(attributes[IFA_FLAGS], header->ifa_flags);
-    bool is_temporary = a.family == AF_INET6 && flags & IFA_F_TEMPORARY; /* Of privacy. */
-    if ((protocol && *protocol == NWF_HOST_PROTOCOL) || is_temporary) {
-        return 0;
-    }
-    if (!take_bytes(attributes[IFA_LOCAL], a.family, a.local)) {
-        memcpy(a.local, address, sizeof a.local);
-    }
-    a.has_peer = memcmp(a.local, address, size_of(a.family)) != 0;
-    memcpy(a.peer, address, size_of(a.family));
-    a.has_broadcast = take_bytes(attributes[IFA_BROADCAST], a.family, a.broadcast);
-    a.flags = flags & FLAGS_KEPT;
-    take_lifetimes(attributes[IFA_CACHEINFO], &a);
-    nwf_vec_push(&reading->moved->addresses, a);
-    return 0;
-}
-
-static bool
-take_metrics(const struct nlattr *metrics, struct nwf_moved_route *r)
-{
-    const struct nlattr *metric;
-
-    if (!metrics) {
-        return true;
-    }
-    mnl_attr_for_each_nested(metric, metrics)
-    {
-        if (mnl_attr_get_type(metric) != RTAX_MTU) {
-            return false;
-        }
-        r->mtu = take_u32(metric, 0);
-    }
-    return true;
-}
-
-/* False: it has something that is not read here. */
-static bool
-take_via(const struct nlattr *const *attributes, struct nwf_moved_route *r)
-{
-    const int family = r->to.family;
-    const uint8_t *via = nwf_netlink_data(attributes[RTA_VIA], 2 + 16);
-
-    if (via) {
-        r->has_via = true;
-        r->via = (struct nwf_address){.family = AF_INET6, .prefix_len = 128};
-        memcpy(r->via.bytes, via + 2, 16);
-    } else if (attributes[RTA_GATEWAY]) {
-        r->via =
-            (struct nwf_address){.family = family, .prefix_len = (uint8_t) (8 * size_of(family))};
-        r->has_via = take_bytes(attributes[RTA_GATEWAY], family, r->via.bytes);
-    }
-    return r->has_via == (attributes[RTA_VIA] || attributes[RTA_GATEWAY]);
-}
-
-static bool
-take_details(const struct nlattr *const *attributes, struct nwf_moved_route *r)
-{
-    const int family = r->to.family;
-
-    if (!take_via(attributes, r) || !take_metrics(attributes[RTA_METRICS], r)) {
-        return false;
-    }
-    r->metric = take_u32(attributes[RTA_PRIORITY], 0);
-    r->source =
-        (struct nwf_address){.family = family, .prefix_len = (uint8_t) (8 * size_of(family))};
-    r->has_source = take_bytes(attributes[RTA_PREFSRC], family, r->source.bytes);
-    return !attributes[RTA_MULTIPATH] && !attributes[RTA_ENCAP] && !attributes[RTA_SRC]
-           && !attributes[RTA_FLOW] && !attributes[RTA_NH_ID];
-}
-
-/* Whether a route by several ways has the device among them. */
-static bool
-is_among(const struct nlattr *multipath, unsigned int index)
-{
-    const struct rtnexthop *hop = multipath ? mnl_attr_get_payload(multipath) : NULL;
-    int left = multipath ? mnl_attr_get_payload_len(multipath) : 0;
-
-    for (; left >= (int) sizeof *hop && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left;
-         left -= NLA_ALIGN(hop->rtnh_len),
-         hop = (const void *) ((const char *) hop + NLA_ALIGN(hop->rtnh_len))) {
-        if ((unsigned int) hop->rtnh_ifindex == index) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int
-take_route(const struct nlmsghdr *message, void *reading_)
-{
-    struct reading *reading = reading_;
-    const struct nlattr *attributes[RTA_MAX + 1];
-    const struct rtmsg *header = mnl_nlmsg_get_payload(message);
-    struct nwf_moved_route r = {
-        .to = {.family = header->rtm_family, .prefix_len = header->rtm_dst_len},
-        .protocol = header->rtm_protocol,
-        .scope = header->rtm_scope,
-        .onlink = header->rtm_flags & RTNH_F_ONLINK};
-
-    if (message->nlmsg_type != RTM_NEWROUTE
-        || !nwf_netlink_parse(message, sizeof *header, attributes, RTA_MAX) || !is_ip(r.to.family)
-        || header->rtm_flags & RTM_F_CLONED || header->rtm_protocol == RTPROT_KERNEL
-        || header->rtm_protocol == NWF_HOST_PROTOCOL
-        || (take_u32(attributes[RTA_OIF], 0) != reading->index
-            && !is_among(attributes[RTA_MULTIPATH], reading->index))) {
-        return 0;
-    }
-    r.table = take_u32(attributes[RTA_TABLE], header->rtm_table);
-    if (r.table == RT_TABLE_LOCAL) {
-        return 0;
-    }
-    bool has_to = !r.to.prefix_len || take_bytes(attributes[RTA_DST], r.to.family, r.to.bytes);
-    if (!has_to || !take_details(attributes, &r) || header->rtm_type != RTN_UNICAST
-        || header->rtm_tos) {
-        char *text CLEANUP_FREE = nwf_moved_route_format(&r);
-        return nwf_error_set(reading->err, -EOPNOTSUPP,
-                             "%s has more to it than can be put onto another device", text);
-    }
-    nwf_vec_push(&reading->moved->routes, r);
-    return 0;
-}
-
-static int
-dump(struct nwf_netlink *nl, struct reading *reading, uint16_t type, int family)
-{
-    char buffer[NWF_NETLINK_REQUEST] = {0};
-    struct nlmsghdr *request = nwf_netlink_begin(buffer, type, 0);
-    struct rtmsg *route;
-    struct ifaddrmsg *address;
-
-    if (type == RTM_GETROUTE) {
-        route = mnl_nlmsg_put_extra_header(request, sizeof *route);
-        route->rtm_family = (uint8_t) family;
-    } else {
-        address = mnl_nlmsg_put_extra_header(request, sizeof *address);
-        address->ifa_family = (uint8_t) family;
-    }
-    return nwf_netlink_dump(nl, request, type == RTM_GETROUTE ? take_route : take_address, reading,
-                            reading->err);
-}
-
-static bool
-is_too_much(const struct nwf_moved *moved)
-{
-    return moved->addresses.n > NWF_MOVED_MAX || moved->routes.n > NWF_MOVED_MAX;
-}
-
-int
-nwf_moved_read(const char *device, struct nwf_moved *ret, struct nwf_error *err)
-{
-    struct nwf_netlink nl CLEANUP(nwf_netlink_close) = {.socket = NULL};
-    struct reading reading = {.moved = ret, .err = err};
-    int r = find_device(device, &reading.index, err);
-
-    memset(ret, 0, sizeof *ret);
-    if (r || (r = nwf_netlink_open(0, &nl, err))) {
-        return r;
-    }
-    for (int i = 0; !r && i < 2; i++) {
-        int family = i ? AF_INET6 : AF_INET;
-        r = dump(&nl, &reading, RTM_GETADDR, family);
-        r = r ? r : dump(&nl, &reading, RTM_GETROUTE, family);
-    }
-    if (!r && is_too_much(ret)) {
-        r = nwf_error_set(err, -E2BIG, "more than %d addresses or routes", NWF_MOVED_MAX);
-    }
-    if (r) {
-        nwf_moved_clear(ret);
-        nwf_error_wrap(err, "%s", device);
-    }
-    return r;
-}
-
-/* ---- Writing. ---- */
-
-static void
 put_bytes(struct nlmsghdr *request, uint16_t type, int family, const uint8_t *bytes)
 {
-    mnl_attr_put(request, type, size_of(family), bytes);
+    mnl_attr_put(request, type, nwf_ip_size(family), bytes);
 }
 
 /* Its uniqueness was found out on the device where it was; a second look would make it unusable
@@ -321,6 +69,25 @@ put_via(struct nlmsghdr *request, const struct nwf_moved_route *r)
     }
 }
 
+/* What does not tell one route from another. */
+static void
+put_details(struct nlmsghdr *request, const struct nwf_moved_route *r)
+{
+    if (r->has_source) {
+        put_bytes(request, RTA_PREFSRC, r->source.family, r->source.bytes);
+    }
+    if (r->preference) {
+        mnl_attr_put_u8(request, RTA_PREF, (uint8_t) r->preference);
+    }
+    struct nlattr *metrics = mnl_attr_nest_start(request, RTA_METRICS);
+    for (uint16_t type = 0; type <= RTAX_MAX; type++) {
+        if (r->metrics[type]) {
+            mnl_attr_put_u32(request, type, r->metrics[type]);
+        }
+    }
+    mnl_attr_nest_end(request, metrics);
+}
+
 static struct nlmsghdr *
 begin_route(char *buffer, uint16_t type, const struct nwf_moved_route *r, unsigned int index)
 {
@@ -334,6 +101,7 @@ begin_route(char *buffer, uint16_t type, const struct nwf_moved_route *r, unsign
     header->rtm_protocol = (uint8_t) r->protocol;
     header->rtm_scope = (uint8_t) r->scope;
     header->rtm_type = RTN_UNICAST;
+    header->rtm_tos = (uint8_t) r->tos;
     header->rtm_flags = r->onlink ? RTNH_F_ONLINK : 0;
     mnl_attr_put_u32(request, RTA_TABLE, r->table);
     if (r->to.prefix_len) {
@@ -346,13 +114,8 @@ begin_route(char *buffer, uint16_t type, const struct nwf_moved_route *r, unsign
     if (r->metric) {
         mnl_attr_put_u32(request, RTA_PRIORITY, r->metric);
     }
-    if (type == RTM_NEWROUTE && r->has_source) {
-        put_bytes(request, RTA_PREFSRC, r->source.family, r->source.bytes);
-    }
-    if (type == RTM_NEWROUTE && r->mtu) {
-        struct nlattr *metrics = mnl_attr_nest_start(request, RTA_METRICS);
-        mnl_attr_put_u32(request, RTAX_MTU, r->mtu);
-        mnl_attr_nest_end(request, metrics);
+    if (type == RTM_NEWROUTE) {
+        put_details(request, r);
     }
     return request;
 }

@@ -13,12 +13,11 @@
 #include <inttypes.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
+#include "openvswitch/dynamic-string.h"
 
 void
 nwf_moved_clear(struct nwf_moved *moved)
@@ -29,23 +28,30 @@ nwf_moved_clear(struct nwf_moved *moved)
 
 /* ---- Writing. ---- */
 
-/* Adds to the text at *s, which is replaced. */
-static void append(char **s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What ip-route(8) calls a route's metrics. */
+static const char *const metric_words[RTAX_MAX + 1] = {
+    [RTAX_LOCK] = "lock",
+    [RTAX_MTU] = "mtu",
+    [RTAX_WINDOW] = "window",
+    [RTAX_RTT] = "rtt",
+    [RTAX_RTTVAR] = "rttvar",
+    [RTAX_SSTHRESH] = "ssthresh",
+    [RTAX_CWND] = "cwnd",
+    [RTAX_ADVMSS] = "advmss",
+    [RTAX_REORDERING] = "reordering",
+    [RTAX_HOPLIMIT] = "hoplimit",
+    [RTAX_INITCWND] = "initcwnd",
+    [RTAX_FEATURES] = "features",
+    [RTAX_RTO_MIN] = "rto_min",
+    [RTAX_INITRWND] = "initrwnd",
+    [RTAX_QUICKACK] = "quickack",
+    [RTAX_FASTOPEN_NO_COOKIE] = "fastopen_no_cookie",
+};
 
-static void
-append(char **s, const char *format, ...)
+bool
+nwf_moved_has_metric(uint16_t type)
 {
-    va_list args;
-    char *more;
-
-    va_start(args, format);
-    if (vasprintf(&more, format, args) < 0) {
-        abort();
-    }
-    va_end(args);
-    char *old CLEANUP_FREE = *s;
-    *s = nwf_asprintf("%s%s", old ? old : "", more);
-    free(more);
+    return type <= RTAX_MAX && metric_words[type];
 }
 
 static const char *
@@ -54,73 +60,91 @@ ip_text(int family, const uint8_t *bytes, char buffer[INET6_ADDRSTRLEN])
     return inet_ntop(family, bytes, buffer, INET6_ADDRSTRLEN);
 }
 
-char *
-nwf_moved_address_format(const struct nwf_moved_address *a)
+static void
+put_number(struct ds *s, const char *word, uint32_t number, uint32_t usual)
+{
+    if (number != usual) {
+        ds_put_format(s, " %s %" PRIu32, word, number);
+    }
+}
+
+static void
+put_address(struct ds *s, const struct nwf_moved_address *a)
 {
     char buffer[INET6_ADDRSTRLEN];
-    char *s = nwf_asprintf("address %s/%u", ip_text(a->family, a->local, buffer), a->prefix_len);
+
+    ds_put_format(s, "address %s/%u", ip_text(a->family, a->local, buffer), a->prefix_len);
 
     if (a->has_peer) {
-        append(&s, " peer %s", ip_text(a->family, a->peer, buffer));
+        ds_put_format(s, " peer %s", ip_text(a->family, a->peer, buffer));
     }
     if (a->has_broadcast) {
-        append(&s, " broadcast %s", ip_text(a->family, a->broadcast, buffer));
+        ds_put_format(s, " broadcast %s", ip_text(a->family, a->broadcast, buffer));
     }
-    if (a->scope != RT_SCOPE_UNIVERSE) {
-        append(&s, " scope %" PRIu32, a->scope);
-    }
-    if (a->flags) {
-        append(&s, " flags %" PRIu32, a->flags);
-    }
+    put_number(s, "scope", a->scope, RT_SCOPE_UNIVERSE);
+    put_number(s, "flags", a->flags, 0);
     if (a->valid != UINT32_MAX || a->preferred != UINT32_MAX) {
-        append(&s, " valid %" PRIu32 " preferred %" PRIu32, a->valid, a->preferred);
+        ds_put_format(s, " valid %" PRIu32 " preferred %" PRIu32, a->valid, a->preferred);
     }
-    return s;
+}
+
+static void
+put_route(struct ds *s, const struct nwf_moved_route *r)
+{
+    char buffer[INET6_ADDRSTRLEN];
+
+    ds_put_format(s, "route %s/%u", ip_text(r->to.family, r->to.bytes, buffer), r->to.prefix_len);
+    if (r->has_via) {
+        ds_put_format(s, " via %s", ip_text(r->via.family, r->via.bytes, buffer));
+    }
+    if (r->has_source) {
+        ds_put_format(s, " source %s", ip_text(r->source.family, r->source.bytes, buffer));
+    }
+    put_number(s, "table", r->table, RT_TABLE_MAIN);
+    put_number(s, "metric", r->metric, 0);
+    ds_put_format(s, " protocol %" PRIu32 " scope %" PRIu32, r->protocol, r->scope);
+    put_number(s, "tos", r->tos, 0);
+    put_number(s, "pref", r->preference, 0);
+    for (size_t type = 0; type <= RTAX_MAX; type++) {
+        put_number(s, metric_words[type], r->metrics[type], 0);
+    }
+    if (r->onlink) {
+        ds_put_cstr(s, " onlink");
+    }
 }
 
 char *
-nwf_moved_route_format(const struct nwf_moved_route *r)
+nwf_moved_address_format(const struct nwf_moved_address *address)
 {
-    char buffer[INET6_ADDRSTRLEN];
-    char *s =
-        nwf_asprintf("route %s/%u", ip_text(r->to.family, r->to.bytes, buffer), r->to.prefix_len);
+    struct ds s = DS_EMPTY_INITIALIZER;
 
-    if (r->has_via) {
-        append(&s, " via %s", ip_text(r->via.family, r->via.bytes, buffer));
-    }
-    if (r->has_source) {
-        append(&s, " source %s", ip_text(r->source.family, r->source.bytes, buffer));
-    }
-    if (r->table != RT_TABLE_MAIN) {
-        append(&s, " table %" PRIu32, r->table);
-    }
-    if (r->metric) {
-        append(&s, " metric %" PRIu32, r->metric);
-    }
-    append(&s, " protocol %" PRIu32 " scope %" PRIu32, r->protocol, r->scope);
-    if (r->mtu) {
-        append(&s, " mtu %" PRIu32, r->mtu);
-    }
-    if (r->onlink) {
-        append(&s, " onlink");
-    }
-    return s;
+    put_address(&s, address);
+    return ds_steal_cstr(&s);
+}
+
+char *
+nwf_moved_route_format(const struct nwf_moved_route *route)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    put_route(&s, route);
+    return ds_steal_cstr(&s);
 }
 
 char *
 nwf_moved_format(const struct nwf_moved *moved)
 {
-    char *s = nwf_strdup("");
+    struct ds s = DS_EMPTY_INITIALIZER;
 
     nwf_vec_foreach (address, &moved->addresses) {
-        char *text CLEANUP_FREE = nwf_moved_address_format(address);
-        append(&s, "%s%s", *s ? "; " : "", text);
+        ds_put_cstr(&s, s.length ? "; " : "");
+        put_address(&s, address);
     }
     nwf_vec_foreach (route, &moved->routes) {
-        char *text CLEANUP_FREE = nwf_moved_route_format(route);
-        append(&s, "%s%s", *s ? "; " : "", text);
+        ds_put_cstr(&s, s.length ? "; " : "");
+        put_route(&s, route);
     }
-    return s;
+    return ds_steal_cstr(&s);
 }
 
 /* ---- Reading. ---- */
@@ -223,6 +247,30 @@ read_ip_word(struct words *words, struct nwf_address *ret)
     return read_ip(word, ret->family, ret->bytes);
 }
 
+static uint32_t *
+find_number(const char *word, struct nwf_moved_route *r)
+{
+    const struct {
+        const char *word;
+        uint32_t *number;
+    } numbers[] = {
+        {"table", &r->table}, {"metric", &r->metric}, {"protocol", &r->protocol},
+        {"scope", &r->scope}, {"tos", &r->tos},       {"pref", &r->preference},
+    };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (!strcmp(word, numbers[i].word)) {
+            return numbers[i].number;
+        }
+    }
+    for (size_t type = 0; type <= RTAX_MAX; type++) {
+        if (metric_words[type] && !strcmp(word, metric_words[type])) {
+            return &r->metrics[type];
+        }
+    }
+    return NULL;
+}
+
 static bool
 read_route_word(const char *word, struct words *words, struct nwf_moved_route *r)
 {
@@ -235,12 +283,7 @@ read_route_word(const char *word, struct words *words, struct nwf_moved_route *r
     if (!strcmp(word, "onlink")) {
         return r->onlink = true;
     }
-    uint32_t *number = !strcmp(word, "table")      ? &r->table
-                       : !strcmp(word, "metric")   ? &r->metric
-                       : !strcmp(word, "protocol") ? &r->protocol
-                       : !strcmp(word, "scope")    ? &r->scope
-                       : !strcmp(word, "mtu")      ? &r->mtu
-                                                   : NULL;
+    uint32_t *number = find_number(word, r);
     return number && read_number(next_word(words), number);
 }
 
@@ -260,6 +303,7 @@ read_route(struct words *words, struct nwf_moved *ret)
         }
     }
     if (r.scope > RT_SCOPE_NOWHERE || r.protocol > UINT8_MAX || r.table == RT_TABLE_LOCAL
+        || r.tos > UINT8_MAX || r.preference > UINT8_MAX
         || (r.has_via && r.to.family == AF_INET6 && r.via.family != AF_INET6)) {
         return false;
     }

@@ -329,3 +329,9 @@ nwf_netlink_data(const struct nlattr *attribute, size_t size)
                ? mnl_attr_get_payload(attribute)
                : NULL;
 }
+
+size_t
+nwf_ip_size(int family)
+{
+    return family == AF_INET ? 4 : 16;
+}

@@ -56,4 +56,7 @@ bool nwf_netlink_parse(const struct nlmsghdr *message, size_t offset,
 /* The attribute's value if it has that size, else NULL. */
 const void *nwf_netlink_data(const struct nlattr *attribute, size_t size);
 
+/* Bytes of an address: of AF_INET, or of AF_INET6. */
+size_t nwf_ip_size(int family);
+
 #endif

@@ -21,12 +21,6 @@
 /* "discard" of UDP: whoever hears of it does nothing about it. */
 #define DISCARD_PORT 9
 
-static size_t
-size_of(int family)
-{
-    return family == AF_INET ? 4 : 16;
-}
-
 static int
 find_device(const char *device, unsigned int *ret_index, struct nwf_error *err)
 {
@@ -47,7 +41,7 @@ send_packet(const char *device, unsigned int index, const struct nwf_address *ga
         return;
     }
     memcpy(is_4 ? (void *) &to4.sin_addr : (void *) &to6.sin6_addr, gateway->bytes,
-           size_of(gateway->family));
+           nwf_ip_size(gateway->family));
     to6.sin6_scope_id = index;
     (void) setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t) strlen(device));
     (void) !sendto(fd, "", 1, 0,
@@ -64,7 +58,7 @@ begin_neighbour(char *buffer, uint16_t type, unsigned int index, const struct nw
 
     header->ndm_family = (uint8_t) address->family;
     header->ndm_ifindex = (int) index;
-    mnl_attr_put(request, NDA_DST, size_of(address->family), address->bytes);
+    mnl_attr_put(request, NDA_DST, nwf_ip_size(address->family), address->bytes);
     return request;
 }
 

@@ -57,7 +57,7 @@ struct nwf_host {
     bool needs_dump;
     bool is_complete;
     bool has_news;
-    unsigned int seqno, around_seqno, n_falls;
+    unsigned int seqno, around_seqno;
     long long int rises_at; /* Until when the bridge's device may be down; 0: it is up. */
     struct nwf_address routers[NWF_N_ROUTED]; /* As nwf_host_look_around() has found them. */
     size_t n_repairs;

@@ -250,12 +250,6 @@ nwf_host_look_around(struct nwf_host *host, const char *name, struct nwf_surroun
 }
 
 unsigned int
-nwf_host_n_falls(const struct nwf_host *host)
-{
-    return host->n_falls;
-}
-
-unsigned int
 nwf_host_around_seqno(const struct nwf_host *host)
 {
     return host->around_seqno;

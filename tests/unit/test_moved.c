@@ -78,13 +78,16 @@ static const char configuration[] =
     "ip addr add 10.9.0.1/24 dev nic0 valid_lft 3000 preferred_lft 2000;"
     "ip -6 addr add 2001:db8:1::2/128 dev nic0 nodad;"
     "ip -6 addr add 2001:db8:2::2/64 dev nic0 nodad noprefixroute;"
+    "ip -6 addr add fe80::77/64 dev nic0 nodad;"
     "ip route add default via 192.0.2.1 dev nic0 proto static;"
     "ip route add default via 198.51.100.1 dev nic0 metric 500 proto dhcp src 198.51.100.3;"
-    "ip route add 203.0.113.0/24 via 203.0.113.200 dev nic0 onlink mtu 1400;"
+    "ip route add 203.0.113.0/24 via 203.0.113.200 dev nic0 onlink mtu 1400 advmss 1300;"
+    "ip route add 203.0.114.0/24 via 192.0.2.1 dev nic0 tos 8 window 10000;"
     "ip route add 10.2.0.0/16 dev nic0 scope link table 77;"
     "ip route add 10.3.0.0/16 via inet6 fe80::1 dev nic0;"
     "ip -6 route add 2001:db8:9::1 dev nic0;"
-    "ip -6 route add default via 2001:db8:9::1 dev nic0 metric 700;"
+    "ip -6 route add default via 2001:db8:9::1 dev nic0 metric 700 pref high "
+    "hoplimit 9;"
     "ip -6 route add default via fe80::1 dev nic0 proto static";
 
 static void
@@ -98,8 +101,8 @@ test_there_and_back(void **state)
     char *before CLEANUP_FREE = show("nic0"), *empty CLEANUP_FREE = show("br0");
     assert_string_equal(empty, "");
     assert_int_equal(nwf_moved_read("nic0", &moved, &err), 0);
-    assert_int_equal(moved.addresses.n, 7);
-    assert_int_equal(moved.routes.n, 8);
+    assert_int_equal(moved.addresses.n, 8);
+    assert_int_equal(moved.routes.n, 9);
 
     expect_ok(nwf_moved_take("nic0", &moved, &err), &err);
     expect_ok(nwf_moved_put("br0", &moved, &err), &err);
@@ -132,9 +135,7 @@ test_not_movable(void **state)
         {"ip route add 10.7.0.0/16 nexthop via 198.51.100.1 dev nic0 nexthop via 198.51.100.9 dev "
          "nic0",
          "ip route del 10.7.0.0/16", "route 10.7.0.0/16"},
-        {"ip route add 10.7.0.0/16 dev nic0 window 10000", "ip route del 10.7.0.0/16",
-         "route 10.7.0.0/16"},
-        {"ip route add 10.7.0.0/16 dev nic0 tos 8", "ip route del 10.7.0.0/16 tos 8",
+        {"ip route add 10.7.0.0/16 dev nic0 congctl reno", "ip route del 10.7.0.0/16",
          "route 10.7.0.0/16"},
     };
     struct nwf_moved moved;
@@ -147,12 +148,20 @@ test_not_movable(void **state)
         int r = nwf_moved_read("nic0", &moved, &err);
         assert_int_equal(r, -EOPNOTSUPP);
         expect_error(r, &err, rows[i].words);
+        assert_int_equal(nwf_moved_note("nic0", &moved, &err), 0); /* Without that one. */
+        assert_int_equal(moved.routes.n, 9);
+        nwf_moved_clear(&moved);
         do_shell(rows[i].unmake);
     }
     assert_int_equal(nwf_moved_read("none0", &moved, &err), -ENODEV);
     nwf_error_clear(&err);
-    do_shell("for i in $(seq 70); do ip addr add 10.5.0.$i/32 dev nic0; done");
-    expect_error(nwf_moved_read("nic0", &moved, &err), &err, "more than 64");
+    do_shell(
+        "for i in $(seq 1030); do echo addr add 10.5.$((i / 250)).$((i % 250))/32 dev nic0; done"
+        " | ip -batch -");
+    expect_error(nwf_moved_read("nic0", &moved, &err), &err, "more than 1024");
+    expect_ok(nwf_moved_note("nic0", &moved, &err), &err);
+    assert_int_equal(moved.addresses.n, 1024);
+    nwf_moved_clear(&moved);
 }
 
 static void
@@ -183,6 +192,10 @@ test_bad_text(void **state)
         "route 1.2.3.0/24 scope 999",
         "route 1.2.3.0/24 metric 4294967296",
         "route 1.2.3.0/24 dev eth0",
+        "route 1.2.3.0/24 tos 256",
+        "route 1.2.3.0/24 pref 256",
+        "route 1.2.3.0/24 mtu",
+        "route 1.2.3.0/24 cc 1",
     };
     struct nwf_moved moved;
     struct nwf_error err = NWF_ERROR_INIT;
@@ -195,9 +208,9 @@ test_bad_text(void **state)
         assert_int_equal(moved.addresses.n + moved.routes.n, 0);
     }
     char *many = nwf_strdup("");
-    for (int i = 0; i < 65; i++) {
+    for (int i = 0; i <= NWF_MOVED_MAX; i++) {
         char *old CLEANUP_FREE = many;
-        many = nwf_asprintf("%saddress 10.0.0.%d/32; ", old, i);
+        many = nwf_asprintf("%saddress 10.0.%d.%d/32; ", old, i / 250, i % 250);
     }
     expect_error(nwf_moved_parse(many, &moved, &err), &err, "no list of addresses");
     free(many);
