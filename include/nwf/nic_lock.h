@@ -8,6 +8,10 @@
  * whatever Open vSwitch, or the host itself, hands to the NIC, and does not depend on the bridge.
  * A table of family netdev for each bridge, ours by name; nobody else's table is touched.
  *
+ * Where the host routes for guests, its kernel takes whatever reaches the bridge's device in that
+ * moment, and would send it on from any address: a table of family inet lets it forward from there
+ * only what comes from addresses that are routed there.
+ *
  * Frames that an interface of type afxdp or dpdk sends do not pass the kernel's hooks: there is no
  * second lock for those.
  *
@@ -45,6 +49,8 @@ struct nwf_nic_lock_nic {
 /* What a bridge's lock shall be. */
 struct nwf_nic_locks {
     NWF_VEC(struct nwf_nic_lock_nic) nics;
+    bool sources; /* What the host forwards from the bridge's device is from an address that it
+                   * routes there. */
 };
 
 void nwf_nic_locks_clear(struct nwf_nic_locks *locks);

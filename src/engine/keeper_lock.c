@@ -153,6 +153,7 @@ read_wanted(const struct nwf_ovs_bridge *bridge, struct nwf_nic_locks *ret, char
     struct nics nics = {.data = NULL};
 
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &config, NULL);
+    ret->sources = config.is_routed && config.via == NWF_VIA_HOST;
     if (nwf_routed_has_guards(&config)) {
         nwf_ovs_list_ports(bridge, &refs);
         list_nics(&config, &refs, &nics);
@@ -170,6 +171,12 @@ read_wanted(const struct nwf_ovs_bridge *bridge, struct nwf_nic_locks *ret, char
 
 /* ---- Making it so. ---- */
 
+static bool
+is_locked(const struct nwf_nic_locks *locks)
+{
+    return locks->nics.n || locks->sources;
+}
+
 static void
 say(struct nwf_keeper *k, char *without)
 {
@@ -180,7 +187,7 @@ say(struct nwf_keeper *k, char *without)
         return;
     }
     if (without) {
-        VLOG_WARN_RL(&rl, "bridge %s: no second lock on its NICs: %s", k->plan.name, without);
+        VLOG_WARN_RL(&rl, "bridge %s: no second lock: %s", k->plan.name, without);
     }
     free(k->no_lock);
     k->no_lock = without;
@@ -194,12 +201,11 @@ say_changed(const struct nwf_keeper *k, bool mended)
     const size_t n = k->locks.nics.n;
 
     if (mended) {
-        VLOG_WARN_RL(&rl,
-                     "bridge %s: somebody else has changed the second lock on its NICs; it "
-                     "is made anew",
+        VLOG_WARN_RL(&rl, "bridge %s: somebody else has changed the second lock; it is made anew",
                      k->plan.name);
-    } else if (n) {
-        VLOG_INFO("bridge %s: the second lock is on %s%s", k->plan.name, k->locks.nics.data[0].name,
+    } else if (n || k->locks.sources) {
+        VLOG_INFO("bridge %s: the second lock is on %s%s", k->plan.name,
+                  n ? k->locks.nics.data[0].name : "what the host forwards",
                   n > 1 ? " and others" : "");
     } else {
         VLOG_INFO("bridge %s: no second lock any more", k->plan.name);
@@ -226,7 +232,7 @@ make_lock(struct nwf_keeper *k, struct nwf_nic_locks *wanted, char *without)
     if (r > 0) {
         say_changed(k, same);
     }
-    if (r < 0 && !without && k->locks.nics.n) {
+    if (r < 0 && !without && is_locked(&k->locks)) {
         without = nwf_strdup(nwf_error_text(&err));
     }
     k->has_locks = true;
@@ -259,7 +265,7 @@ nwf_keeper_run_lock(struct nwf_keeper *k)
 void
 nwf_keeper_wait_for_lock(const struct nwf_keeper *k)
 {
-    if (k->locks.nics.n && !k->options->once) {
+    if (is_locked(&k->locks) && !k->options->once) {
         poll_timer_wait_until(k->lock_at);
     }
 }

@@ -7,47 +7,30 @@
  * outside; one that names the bridge is taken to have been written for it. */
 #include "nwf/firewall.h"
 
-#include <jansson.h>
-#include <nftables/libnftables.h>
 #include <string.h>
 
+#include "nft.h"
 #include "nwf/sysctl.h"
 #include "nwf/text.h"
-
-DEFINE_CLEANUP(struct nft_ctx, nft_ctx, nft_ctx_free)
-DEFINE_CLEANUP(json_t, json, json_decref)
 
 /* ---- nftables. ---- */
 
 /* What a command prints: a new string; NULL: it fails, as it does where there is no nftables. */
 static char *
-run_nft(unsigned int flags, const char *command)
+print(unsigned int flags, const char *command)
 {
-    struct nft_ctx *ctx CLEANUP(nft_ctx_cleanup) = nft_ctx_new(NFT_CTX_DEFAULT);
+    char *output = NULL;
 
-    if (!ctx || nft_ctx_buffer_error(ctx) || nft_ctx_buffer_output(ctx)) {
-        return NULL;
-    }
-    nft_ctx_output_set_flags(ctx, flags);
-    return nft_run_cmd_from_buffer(ctx, command) ? NULL
-                                                 : nwf_strdup(nft_ctx_get_output_buffer(ctx));
-}
-
-static const char *
-string_of(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-
-    return value ? value : "";
+    return nft_run(command, flags, &output, NULL) ? NULL : output;
 }
 
 static bool
 drops_forwarded(const json_t *chain)
 {
-    const char *family = string_of(chain, "family");
+    const char *family = nft_string(chain, "family");
 
-    return !strcmp(string_of(chain, "hook"), "forward")
-           && !strcmp(string_of(chain, "policy"), "drop")
+    return !strcmp(nft_string(chain, "hook"), "forward")
+           && !strcmp(nft_string(chain, "policy"), "drop")
            && (!strcmp(family, "ip") || !strcmp(family, "ip6") || !strcmp(family, "inet"));
 }
 
@@ -55,13 +38,12 @@ char *
 nwf_firewall_find_chain(const char *listing)
 {
     json_t *root CLEANUP(json_cleanup) = json_loads(listing, 0, NULL);
-    const json_t *items = json_object_get(root, "nftables");
+    const json_t *chain;
 
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *chain = json_object_get(json_array_get(items, i), "chain");
-        if (chain && drops_forwarded(chain)) {
-            return nwf_asprintf("%s %s %s", string_of(chain, "family"), string_of(chain, "table"),
-                                string_of(chain, "name"));
+    for (size_t at = 0; (chain = nft_next(root, "chain", &at));) {
+        if (drops_forwarded(chain)) {
+            return nwf_asprintf("%s %s %s", nft_string(chain, "family"), nft_string(chain, "table"),
+                                nft_string(chain, "name"));
         }
     }
     return NULL;
@@ -71,7 +53,7 @@ static bool
 names_bridge(const char *chain, const char *bridge)
 {
     char *command CLEANUP_FREE = nwf_asprintf("list chain %s", chain);
-    char *rules CLEANUP_FREE = run_nft(0, command);
+    char *rules CLEANUP_FREE = print(0, command);
     char *quoted CLEANUP_FREE = nwf_asprintf("\"%s\"", bridge);
 
     return rules && strstr(rules, quoted);
@@ -80,7 +62,7 @@ names_bridge(const char *chain, const char *bridge)
 static char *
 find_policy(const char *bridge)
 {
-    char *listing CLEANUP_FREE = run_nft(NFT_CTX_OUTPUT_JSON, "list chains");
+    char *listing CLEANUP_FREE = print(NFT_CTX_OUTPUT_JSON, "list chains");
     char *chain CLEANUP_FREE = listing ? nwf_firewall_find_chain(listing) : NULL;
 
     if (!chain || names_bridge(chain, bridge)) {

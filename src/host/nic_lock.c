@@ -6,27 +6,23 @@
 #include "nwf/nic_lock.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <nftables/libnftables.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "nic_lock_read.h"
 #include "nic_lock_text.h"
+#include "source_lock.h"
 #include "nwf/cleanup.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 
 #include "lib/util.h"
-
-DEFINE_CLEANUP(struct nft_ctx, nft_ctx, nft_ctx_free)
-DEFINE_CLEANUP(json_t, json, json_decref)
 
 /* Changes that one call of nwf_nic_lock_watch_run() reads: there may be ever more. */
 #define MESSAGES_AT_ONCE 64
@@ -61,7 +57,7 @@ macs_equal(const struct nwf_nic_lock_mac *a, const struct nwf_nic_lock_mac *b)
 bool
 nwf_nic_locks_equal(const struct nwf_nic_locks *a, const struct nwf_nic_locks *b)
 {
-    if (a->nics.n != b->nics.n) {
+    if (a->nics.n != b->nics.n || a->sources != b->sources) {
         return false;
     }
     for (size_t i = 0; i < a->nics.n; i++) {
@@ -115,108 +111,18 @@ nwf_nic_lock_counters_clear(struct nwf_nic_lock_counters *counters)
     nwf_vec_clear(&counters->rests);
 }
 
-/* What the kernel says where it lacks nf_tables, the netdev family, its egress hook or "fwd". */
-static bool
-is_unsupported(const char *text)
-{
-    static const char *const words[] = {"Operation not supported", "Protocol not supported",
-                                        "Protocol not available", "Address family not supported"};
-
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strstr(text, words[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int
-fail(struct nwf_error *err, const char *text)
-{
-    char line[256];
-
-    ovs_strlcpy(line, *text ? text : "nftables gave no reason", sizeof line);
-    line[strcspn(line, "\n")] = '\0';
-    if (is_unsupported(line)) {
-        return nwf_error_set(err, -EOPNOTSUPP,
-                             "this kernel has no nftables at a NIC's egress (Linux 5.16 has): %s",
-                             line);
-    }
-    return nwf_error_set(err,
-                         strstr(line, "Operation not permitted") ? -EPERM
-                         : strstr(line, "No such file")          ? -ENOENT
-                                                                 : -EIO,
-                         "nftables: %s", line);
-}
-
-/* libnftables ends the process where there is no netfilter socket to be had. */
-static int
-check_netfilter(struct nwf_error *err)
-{
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-
-    if (fd < 0) {
-        return fail(err, ovs_strerror(errno));
-    }
-    close(fd);
-    return 0;
-}
-
-/* Runs 'commands', which are one transaction.  What they print goes to *ret_output (may be
- * NULL), to be freed by the caller. */
-static int
-run(const char *commands, unsigned int flags, char **ret_output, struct nwf_error *err)
-{
-    int r = check_netfilter(err);
-
-    if (r) {
-        return r;
-    }
-    CLEANUP(nft_ctx_cleanup) struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (!ctx || nft_ctx_buffer_error(ctx) || nft_ctx_buffer_output(ctx)) {
-        return nwf_error_set(err, -ENOMEM, "nftables cannot be used");
-    }
-    nft_ctx_output_set_flags(ctx, flags | NFT_CTX_OUTPUT_NUMERIC_ALL);
-    if (nft_run_cmd_from_buffer(ctx, commands)) {
-        return fail(err, nft_ctx_get_error_buffer(ctx));
-    }
-    if (ret_output) {
-        *ret_output = nwf_strdup(nft_ctx_get_output_buffer(ctx));
-    }
-    return 0;
-}
-
-static int
-list_json(const char *command, json_t **ret, struct nwf_error *err)
-{
-    CLEANUP_FREE char *output = NULL;
-    json_error_t why;
-    int r = run(command, NFT_CTX_OUTPUT_JSON, &output, err);
-
-    if (r) {
-        return r;
-    }
-    json_t *listing = json_loads(output, 0, &why);
-    if (!listing) {
-        return nwf_error_set(err, -EIO, "nftables: %s: a listing that is no JSON: %s", command,
-                             why.text);
-    }
-    *ret = listing;
-    return 0;
-}
-
 /* Lists our table into *ret, which stays NULL if there is none. */
 static int
 list_table(const char *table, json_t **ret, struct nwf_error *err)
 {
     CLEANUP(json_cleanup) json_t *tables = NULL;
     CLEANUP_FREE char *command = nwf_asprintf("list table netdev %s", table);
-    int r = list_json("list tables netdev", &tables, err);
+    int r = nft_list("list tables netdev", &tables, err);
 
-    if (r || !nic_lock_has_table(tables, table)) {
+    if (r || !nft_has_table(tables, "netdev", table)) {
         return r;
     }
-    r = list_json(command, ret, err);
+    r = nft_list(command, ret, err);
     if (r == -ENOENT) { /* Gone meanwhile. */
         nwf_error_clear(err);
         return 0;
@@ -258,7 +164,7 @@ replace_rules(const json_t *listing, const struct nic_lock_text *text, struct nw
     chains.remove = true;
     nic_lock_each_chain(listing, put_old_chain, &chains);
     ds_put_format(&commands, "%s%s", text->objects, text->chains);
-    int r = chains.odd ? -EINVAL : run(ds_cstr(&commands), 0, NULL, err);
+    int r = chains.odd ? -EINVAL : nft_run(ds_cstr(&commands), 0, NULL, err);
     ds_destroy(&commands);
     return r;
 }
@@ -270,7 +176,7 @@ replace_table(const struct nic_lock_text *text, struct nwf_error *err)
         nwf_asprintf("add table netdev %s\ndelete table netdev %s\nadd table netdev %s\n%s%s",
                      text->table, text->table, text->table, text->objects, text->chains);
 
-    return run(commands, 0, NULL, err);
+    return nft_run(commands, 0, NULL, err);
 }
 
 static int
@@ -283,7 +189,7 @@ apply(const struct nic_lock_text *text, const struct nwf_nic_locks *locks, struc
     int r = list_table(text->table, &listing, err);
 
     if (!r && listing) {
-        r = run(command, NFT_CTX_OUTPUT_STATELESS, &plain, err);
+        r = nft_run(command, NFT_CTX_OUTPUT_STATELESS, &plain, err);
     }
     if (r) {
         return r;
@@ -305,13 +211,33 @@ apply(const struct nic_lock_text *text, const struct nwf_nic_locks *locks, struc
 }
 
 static int
+remove_table(const char *bridge, struct nwf_error *err)
+{
+    CLEANUP(json_cleanup) json_t *tables = NULL;
+    char table[NIC_LOCK_NAME_MAX];
+
+    nic_lock_identifier("ovs-nwfilter-", bridge, table);
+    int r = nft_list("list tables netdev", &tables, err);
+    if (r == -EOPNOTSUPP) {
+        nwf_error_clear(err);
+        return 0;
+    }
+    if (r || !nft_has_table(tables, "netdev", table)) {
+        return r;
+    }
+    CLEANUP_FREE char *command = nwf_asprintf("delete table netdev %s", table);
+    r = nft_run(command, 0, NULL, err);
+    return r ? r : 1;
+}
+
+static int
 apply_list(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
 {
     struct nic_lock_text text;
     int r;
 
     if (!locks->nics.n) {
-        return nwf_nic_lock_remove(bridge, err);
+        return remove_table(bridge, err);
     }
     r = nic_lock_text_init(&text, bridge, locks, err);
     if (!r) {
@@ -321,8 +247,8 @@ apply_list(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_err
     return r;
 }
 
-int
-nwf_nic_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
+static int
+apply_present(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
 {
     int r = apply_list(bridge, locks, err);
 
@@ -350,24 +276,35 @@ nwf_nic_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct
                                    "this kernel lacks a part of nftables (nft_fwd_netdev)");
 }
 
+/* Both are tried; the first error counts. */
+static int
+both(int first, int second, struct nwf_error *second_err)
+{
+    nwf_error_clear(second_err);
+    if (first < 0) {
+        return first;
+    }
+    return second < 0 ? second : MAX(first, second);
+}
+
+int
+nwf_nic_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
+{
+    struct nwf_error other = NWF_ERROR_INIT;
+    int r = apply_present(bridge, locks, err);
+    int sources = locks->sources ? source_lock_apply(bridge, r < 0 ? &other : err)
+                                 : source_lock_remove(bridge, r < 0 ? &other : err);
+
+    return both(r, sources, &other);
+}
+
 int
 nwf_nic_lock_remove(const char *bridge, struct nwf_error *err)
 {
-    CLEANUP(json_cleanup) json_t *tables = NULL;
-    char table[NIC_LOCK_NAME_MAX];
+    struct nwf_error other = NWF_ERROR_INIT;
+    int r = remove_table(bridge, err);
 
-    nic_lock_identifier("ovs-nwfilter-", bridge, table);
-    int r = list_json("list tables netdev", &tables, err);
-    if (r == -EOPNOTSUPP) {
-        nwf_error_clear(err);
-        return 0;
-    }
-    if (r || !nic_lock_has_table(tables, table)) {
-        return r;
-    }
-    CLEANUP_FREE char *command = nwf_asprintf("delete table netdev %s", table);
-    r = run(command, 0, NULL, err);
-    return r ? r : 1;
+    return both(r, source_lock_remove(bridge, r < 0 ? &other : err), &other);
 }
 
 int
@@ -401,7 +338,7 @@ nwf_nic_lock_watch_new(struct nwf_nic_lock_watch **ret, struct nwf_error *err)
 
     if (fd < 0 || bind(fd, (const struct sockaddr *) &address, sizeof address) < 0
         || setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
-        int r = fail(err, ovs_strerror(errno));
+        int r = nft_fail(err, ovs_strerror(errno));
         if (fd >= 0) {
             close(fd);
         }

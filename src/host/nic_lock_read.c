@@ -13,14 +13,6 @@
 
 #include "nwf/text.h"
 
-static const char *
-string_of(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-
-    return value ? value : "";
-}
-
 static uint64_t
 number_of(const json_t *object, const char *key)
 {
@@ -29,40 +21,13 @@ number_of(const json_t *object, const char *key)
     return value > 0 ? (uint64_t) value : 0;
 }
 
-/* The item at 'i' of a listing if it is a 'kind' ("chain", "rule", ...), else NULL. */
-static const json_t *
-item_of_kind(const json_t *listing, size_t i, const char *kind)
-{
-    return json_object_get(json_array_get(json_object_get(listing, "nftables"), i), kind);
-}
-
-static size_t
-count_items(const json_t *listing)
-{
-    return json_array_size(json_object_get(listing, "nftables"));
-}
-
-bool
-nic_lock_has_table(const json_t *listing, const char *table)
-{
-    for (size_t i = 0; i < count_items(listing); i++) {
-        const json_t *item = item_of_kind(listing, i, "table");
-        if (item && !strcmp(string_of(item, "name"), table)
-            && !strcmp(string_of(item, "family"), "netdev")) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void
 nic_lock_each_chain(const json_t *listing, void (*each)(const char *name, void *aux), void *aux)
 {
-    for (size_t i = 0; i < count_items(listing); i++) {
-        const json_t *chain = item_of_kind(listing, i, "chain");
-        if (chain) {
-            each(string_of(chain, "name"), aux);
-        }
+    const json_t *chain;
+
+    for (size_t at = 0; (chain = nft_next(listing, "chain", &at));) {
+        each(nft_string(chain, "name"), aux);
     }
 }
 
@@ -92,14 +57,14 @@ has_device(const json_t *chain, const char *plain, const char *nic)
         device = json_array_size(device) == 1 ? json_array_get(device, 0) : NULL;
         return json_is_string(device) && !strcmp(json_string_value(device), nic);
     }
-    return device ? !strcmp(string_of(chain, "dev"), nic)
-                  : plain_has_device(plain, string_of(chain, "name"), nic);
+    return device ? !strcmp(nft_string(chain, "dev"), nic)
+                  : plain_has_device(plain, nft_string(chain, "name"), nic);
 }
 
 static bool
 is_our_base_chain(const json_t *chain, const char *plain, const struct nwf_nic_locks *locks)
 {
-    char *nic = nic_lock_name_of("out-", string_of(chain, "name"));
+    char *nic = nic_lock_name_of("out-", nft_string(chain, "name"));
     bool wanted = false;
 
     nwf_vec_foreach (lock, &locks->nics) {
@@ -107,8 +72,8 @@ is_our_base_chain(const json_t *chain, const char *plain, const struct nwf_nic_l
     }
     /* One that is not wanted any more goes away as it is. */
     bool same = !wanted
-                || (!strcmp(string_of(chain, "hook"), "egress")
-                    && !strcmp(string_of(chain, "policy"), "accept") && !number_of(chain, "prio")
+                || (!strcmp(nft_string(chain, "hook"), "egress")
+                    && !strcmp(nft_string(chain, "policy"), "accept") && !number_of(chain, "prio")
                     && has_device(chain, plain, nic));
     free(nic);
     return same;
@@ -130,20 +95,17 @@ compare_chains(const json_t *listing, const char *plain, const struct nic_lock_t
                const struct nwf_nic_locks *locks)
 {
     enum nic_lock_state state = NIC_LOCK_SAME;
+    const json_t *chain;
     size_t n = 0;
 
-    for (size_t i = 0; i < count_items(listing); i++) {
-        const json_t *chain = item_of_kind(listing, i, "chain");
-        if (!chain) {
-            continue;
-        }
-        if (!is_wanted_chain(text, string_of(chain, "name"))) {
+    for (size_t at = 0; (chain = nft_next(listing, "chain", &at));) {
+        if (!is_wanted_chain(text, nft_string(chain, "name"))) {
             state = NIC_LOCK_RULES;
         } else {
             n++;
         }
         const bool is_base = json_object_get(chain, "hook");
-        const bool should_be = !strncmp(string_of(chain, "name"), "out-", 4);
+        const bool should_be = !strncmp(nft_string(chain, "name"), "out-", 4);
         if (is_base != should_be || (is_base && !is_our_base_chain(chain, plain, locks))) {
             return NIC_LOCK_SHAPE;
         }
@@ -155,7 +117,7 @@ compare_chains(const json_t *listing, const char *plain, const struct nic_lock_t
 static size_t
 rule_number(const json_t *rule, const struct nic_lock_text *text)
 {
-    const char *comment = string_of(rule, "comment");
+    const char *comment = nft_string(rule, "comment");
     size_t n = strlen(text->fingerprint);
     int64_t number;
 
@@ -171,12 +133,9 @@ static bool
 has_rules(const json_t *listing, const struct nic_lock_text *text)
 {
     size_t n = 0, previous = SIZE_MAX;
+    const json_t *rule;
 
-    for (size_t i = 0; i < count_items(listing); i++) {
-        const json_t *rule = item_of_kind(listing, i, "rule");
-        if (!rule) {
-            continue;
-        }
+    for (size_t at = 0; (rule = nft_next(listing, "rule", &at));) {
         size_t number = rule_number(rule, text);
         if (number == SIZE_MAX) {
             return false;
@@ -184,7 +143,7 @@ has_rules(const json_t *listing, const struct nic_lock_text *text)
         size_t chain = text->chain_of.data[number];
         bool in_order =
             previous == SIZE_MAX || text->chain_of.data[previous] != chain || previous < number;
-        if (!in_order || strcmp(text->names.data[chain], string_of(rule, "chain"))) {
+        if (!in_order || strcmp(text->names.data[chain], nft_string(rule, "chain"))) {
             return false;
         }
         previous = number;
@@ -198,11 +157,11 @@ static bool
 has_object(const json_t *listing, const char *kind, const char *prefix, const char *nic)
 {
     char name[NIC_LOCK_NAME_MAX];
+    const json_t *item;
 
     nic_lock_identifier(prefix, nic, name);
-    for (size_t i = 0; i < count_items(listing); i++) {
-        const json_t *item = item_of_kind(listing, i, kind);
-        if (item && !strcmp(string_of(item, "name"), name)) {
+    for (size_t at = 0; (item = nft_next(listing, kind, &at));) {
+        if (!strcmp(nft_string(item, "name"), name)) {
             return true;
         }
     }
@@ -275,13 +234,13 @@ read_element(const json_t *element, const char *nic, struct nwf_nic_lock_counter
 static void
 read_set(const json_t *set, struct nwf_nic_lock_counters *ret)
 {
-    char *nic = nic_lock_name_of(NIC_LOCK_UNTAGGED, string_of(set, "name"));
+    char *nic = nic_lock_name_of(NIC_LOCK_UNTAGGED, nft_string(set, "name"));
     const json_t *elements = json_object_get(set, "elem");
     size_t i;
     json_t *element;
 
     if (!nic) {
-        nic = nic_lock_name_of(NIC_LOCK_TAGGED, string_of(set, "name"));
+        nic = nic_lock_name_of(NIC_LOCK_TAGGED, nft_string(set, "name"));
     }
     if (nic) {
         json_array_foreach (elements, i, element) {
@@ -294,7 +253,7 @@ read_set(const json_t *set, struct nwf_nic_lock_counters *ret)
 static void
 read_rest(const json_t *counter, struct nwf_nic_lock_counters *ret)
 {
-    char *nic = nic_lock_name_of(NIC_LOCK_REST, string_of(counter, "name"));
+    char *nic = nic_lock_name_of(NIC_LOCK_REST, nft_string(counter, "name"));
 
     if (nic) {
         nwf_vec_push(&ret->rests,
@@ -307,13 +266,12 @@ read_rest(const json_t *counter, struct nwf_nic_lock_counters *ret)
 void
 nic_lock_read_counters(const json_t *listing, struct nwf_nic_lock_counters *ret)
 {
-    for (size_t i = 0; i < count_items(listing); i++) {
-        const json_t *set = item_of_kind(listing, i, "set");
-        const json_t *counter = item_of_kind(listing, i, "counter");
-        if (set) {
-            read_set(set, ret);
-        } else if (counter) {
-            read_rest(counter, ret);
-        }
+    const json_t *item;
+
+    for (size_t at = 0; (item = nft_next(listing, "set", &at));) {
+        read_set(item, ret);
+    }
+    for (size_t at = 0; (item = nft_next(listing, "counter", &at));) {
+        read_rest(item, ret);
     }
 }

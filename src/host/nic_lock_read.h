@@ -4,8 +4,7 @@
 #ifndef NWF_HOST_NIC_LOCK_READ_H
 #define NWF_HOST_NIC_LOCK_READ_H
 
-#include <jansson.h>
-
+#include "nft.h"
 #include "nic_lock_text.h"
 
 enum nic_lock_state {
@@ -26,8 +25,5 @@ void nic_lock_each_chain(const json_t *listing, void (*each)(const char *name, v
 
 /* Adds the listing's counters to 'ret'. */
 void nic_lock_read_counters(const json_t *listing, struct nwf_nic_lock_counters *ret);
-
-/* Whether a listing of tables has one of this name. */
-bool nic_lock_has_table(const json_t *listing, const char *table);
 
 #endif

@@ -56,7 +56,7 @@ class Scenes(World):
 
     def scenes(self):
         return [self.all_of_it, self.policy, self.isolation, self.ports, self.faults, self.rewrites,
-                self.at_the_end]
+                self.cleared, self.at_the_end]
 
     # --- set-up and end
 
@@ -198,6 +198,26 @@ class Scenes(World):
         self.server.reload_network()
         time.sleep(0.2)
         self.server.daemon.start()
+
+    def cleared(self):
+        """The bridge forwards whatever guests send, and nobody mends it: the host's kernel routes
+        for nobody who is not a guest.  One guest may be another one there."""
+        self.unwatch()
+        self.server.daemon.crash()
+        before = self.counts()
+        self.server.ovs.vsctl("clear", "Bridge", BRIDGE, "external_ids", "fail_mode")
+        time.sleep(2)
+        after = self.counts()
+        self.check(f"{self.name}: cleared for 2 s, no packet left from an address that is not ours",
+                   after["sources"] == before["sources"], (before, after))
+        self.watch()
+        began = self.monitor.now()
+        self.server.daemon.start()
+        print("    not reachable for", self.recovered("cleared", began))
+        print(f"    {self.forgive()} forged packets were routed meanwhile")
+
+    def counts(self):
+        return self.provider.port.report()["counts"]
 
     def _new_bridge(self):
         """Taps are lost with the bridge, and added again."""
