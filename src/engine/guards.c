@@ -32,6 +32,22 @@ find_guarding(const struct nwf_plan *plan, const struct nwf_ovs_port *from, cons
 }
 
 bool
+nwf_plan_has_uplink(const struct nwf_plan *plan, const struct nwf_ovs_port *from, enum nwf_via via)
+{
+    const char *uplink = plan->routed.uplink;
+
+    if (!uplink || !plan->routed.is_routed || plan->routed.via != via) {
+        return false;
+    }
+    nwf_vec_foreach (name, &from->nic_names) {
+        if (!strcmp(uplink, *name)) {
+            return true;
+        }
+    }
+    return !strcmp(uplink, from->port_name);
+}
+
+bool
 nwf_plan_guards(const struct nwf_plan *plan, const struct nwf_ovs_port *from)
 {
     const char *reason;

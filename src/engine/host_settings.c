@@ -114,20 +114,6 @@ add_advertisements(struct nwf_host *host, const struct nwf_host_device *device, 
     }
 }
 
-static const char *
-name_of(enum device device, const struct nwf_host_places *places)
-{
-    switch (device) {
-    case NOBODY:
-        break;
-    case UPLINK:
-        return places->uplink;
-    case BRIDGE:
-        return places->bridge;
-    }
-    return "";
-}
-
 static unsigned int
 where_of(const struct nwf_host_places *places)
 {
@@ -137,23 +123,41 @@ where_of(const struct nwf_host_places *places)
     return places->is_userspace ? FLOWS | USERSPACE_FLOWS : FLOWS;
 }
 
+static char *
+path_of(const struct setting *setting, const char *name)
+{
+    return nwf_asprintf("%s%s%s", setting->before, name, setting->behind);
+}
+
+static void
+add_setting(struct nwf_host *host, const struct setting *setting, const char *name,
+            struct wanted_list *list)
+{
+    if (setting->device == NOBODY || nwf_host_device(host, name)) {
+        nwf_vec_push(list, (struct wanted){path_of(setting, name), setting->value});
+    }
+}
+
 static void
 list_wanted(struct nwf_host *host, const struct nwf_host_places *places, struct wanted_list *list)
 {
-    const char *wire = places->by_flows ? places->bridge : places->uplink;
     unsigned int where = where_of(places);
     const struct nwf_host_defaults *routes = nwf_host_default_routes(host);
 
-    add_advertisements(host, nwf_host_device(host, wire), true, list);
+    add_advertisements(host, places->wire ? nwf_host_device(host, places->wire) : NULL, true, list);
     nwf_vec_foreach (route, routes) {
         add_advertisements(host, nwf_host_device_by_index(host, route->index), false, list);
     }
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &settings[i];
-        const char *name = name_of(s->device, places);
-        if (s->where & where && (s->device == NOBODY || nwf_host_device(host, name))) {
-            nwf_vec_push(list, (struct wanted){nwf_asprintf("%s%s%s", s->before, name, s->behind),
-                                               s->value});
+        if (!(s->where & where)) {
+            continue;
+        }
+        if (s->device != UPLINK) {
+            add_setting(host, s, s->device == BRIDGE ? places->bridge : "", list);
+        }
+        for (size_t j = 0; s->device == UPLINK && j < places->n_nics; j++) {
+            add_setting(host, s, places->nics[j], list);
         }
     }
 }
@@ -230,21 +234,28 @@ nwf_host_settings_each(struct nwf_host *host, const struct nwf_host_places *plac
 
 /* ---- Doing it. ---- */
 
+static void
+give_back(const struct setting *setting, const char *nic, const char *note)
+{
+    char *path CLEANUP_FREE = path_of(setting, nic);
+    char *before CLEANUP_FREE = find_value(note, path);
+
+    if (before && nwf_sysctl_equals(path, setting->value)) {
+        (void) nwf_sysctl_write(path, before, NULL);
+    }
+}
+
 /* A NIC that has left the bridge is the host's own again. */
 static void
 give_back_uplink(const struct nwf_host_places *places, const char *note)
 {
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &settings[i];
-        char *path CLEANUP_FREE = NULL, *before CLEANUP_FREE = NULL;
-
         if (s->where & where_of(places) || !(s->where & USERSPACE_FLOWS)) {
             continue;
         }
-        path = nwf_asprintf("%s%s%s", s->before, places->uplink, s->behind);
-        before = find_value(note, path);
-        if (before && nwf_sysctl_equals(path, s->value)) {
-            (void) nwf_sysctl_write(path, before, NULL);
+        for (size_t j = 0; j < places->n_nics; j++) {
+            give_back(s, places->nics[j], note);
         }
     }
 }
@@ -257,7 +268,7 @@ nwf_host_settings_apply(struct nwf_host *host, const struct nwf_host_places *pla
     int r;
 
     *ret_missing = false;
-    if (places->by_flows && places->uplink) {
+    if (places->by_flows) {
         give_back_uplink(places, note);
     }
     list_wanted(host, places, &list);

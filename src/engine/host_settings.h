@@ -6,9 +6,15 @@
 
 #include "nwf/host.h"
 
-/* Whose settings. */
+/* Most devices of an uplink: the members of a bond. */
+#define NWF_UPLINK_NICS_MAX 16
+
+/* Whose settings.  The names are others'. */
 struct nwf_host_places {
-    const char *bridge, *uplink;
+    const char *bridge;
+    const char *nics[NWF_UPLINK_NICS_MAX]; /* Of the uplink. */
+    size_t n_nics;
+    const char *wire;  /* Which of all these devices has the host's addresses. */
     bool by_flows;     /* Flows route. */
     bool is_userspace; /* If so: the uplink is on the bridge, on the userspace datapath. */
 };

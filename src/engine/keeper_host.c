@@ -344,7 +344,7 @@ judge_bridge(struct nwf_keeper *k, struct nwf_error *err)
     const char *uplink = k->plan.routed.uplink;
     const struct nwf_error *error = nwf_host_error(k->host, BRIDGE_OWNER);
 
-    if (!nwf_host_device(k->host, uplink)) {
+    if (!nwf_plan_find_uplink(&k->plan) && !nwf_host_device(k->host, uplink)) {
         nwf_error_clear(err);
         nwf_error_set(err, -ENODEV, "the uplink %s: there is no such device now", uplink);
     } else if (k->plan.routed.via == NWF_VIA_FLOWS && !nwf_plan_find_uplink(&k->plan)) {

@@ -26,6 +26,10 @@ bool nwf_plan_note_sighting(struct nwf_plan_port *port, const struct nwf_flow *p
 /* The same of all guests that the switch has heard. */
 void nwf_plan_collect_sightings(struct nwf_plan *plan, const struct nwf_image *image);
 
+/* Whether the port is the bridge's uplink, if that is routed to in this way.  Who names a member of
+ * a bond means the bond. */
+bool nwf_plan_has_uplink(const struct nwf_plan *plan, const struct nwf_ovs_port *from,
+                         enum nwf_via via);
 /* Whether the bridge's tags name the port as a NIC that nothing leaves unguarded. */
 bool nwf_plan_guards(const struct nwf_plan *plan, const struct nwf_ovs_port *from);
 /* What the uplink guard is to know of a port: 'config' is what else was read of it. */

@@ -157,14 +157,6 @@ read_trusted(const struct nwf_ovs_port *from, struct nwf_port_config *config)
     list_bond(from, config);
 }
 
-/* Whether flows route to the provider's network by the port. */
-static bool
-is_uplink(const struct nwf_routed_config *routed, const struct nwf_ovs_port *port)
-{
-    return routed->is_routed && routed->via == NWF_VIA_FLOWS && routed->uplink
-           && (!strcmp(routed->uplink, port->name) || !strcmp(routed->uplink, port->port_name));
-}
-
 static void
 read_config(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
             const struct nwf_ovs_port *from, const struct nwf_sources *sources,
@@ -188,7 +180,7 @@ read_config(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     ret->vlan = nwf_vlan_copy(&from->vlan);
     ret->is_mirror_output = from->is_mirror_output;
     ret->is_patch = from->is_patch;
-    ret->is_uplink = trusted && is_uplink(&plan->routed, from);
+    ret->is_uplink = trusted && nwf_plan_has_uplink(plan, from, NWF_VIA_FLOWS);
     if (trusted) {
         read_trusted(from, ret);
     } else if (r) {
@@ -302,10 +294,7 @@ static void
 shut_uplink(const struct nwf_plan *plan, const struct nwf_ovs_port *from,
             struct nwf_port_config *config)
 {
-    const char *uplink = plan->routed.uplink;
-
-    if (uplink && plan->routed.is_routed && plan->routed.via == NWF_VIA_HOST
-        && (!strcmp(uplink, from->name) || !strcmp(uplink, from->port_name))) {
+    if (nwf_plan_has_uplink(plan, from, NWF_VIA_HOST)) {
         nwf_error_clear(&config->error);
         quarantine(config,
                    "it is the uplink, which the host is to have for itself: take it off the "

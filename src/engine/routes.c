@@ -45,15 +45,26 @@ nwf_plan_find_uplink(const struct nwf_plan *plan)
     return NULL;
 }
 
+/* An uplink that is on the bridge is a NIC, or all members of a bond. */
 struct nwf_host_places
 nwf_plan_places(const struct nwf_plan *plan)
 {
-    return (struct nwf_host_places){
+    struct nwf_host_places places = {
         .bridge = plan->name,
-        .uplink = plan->routed.uplink,
+        .wire = nwf_plan_wire(plan),
         .by_flows = plan->routed.via == NWF_VIA_FLOWS,
         .is_userspace = plan->is_userspace && nwf_plan_find_uplink(plan),
     };
+
+    nwf_vec_foreach (port, &plan->ports) {
+        if ((*port)->config.is_uplink && places.n_nics < NWF_UPLINK_NICS_MAX) {
+            places.nics[places.n_nics++] = (*port)->config.name;
+        }
+    }
+    if (!places.n_nics && plan->routed.uplink) {
+        places.nics[places.n_nics++] = plan->routed.uplink;
+    }
+    return places;
 }
 
 /* ---- A guest's addresses. ---- */

@@ -4,6 +4,7 @@
 comes in as from any port; without NORMAL, and beside a bond that is not guarded."""
 
 import os
+import re
 import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -36,6 +37,7 @@ def test(world):
     test_failover(world)
     for name in MEMBERS:
         test_member(world, name)
+    test_uplink(world)
     test_lacp(world)
     test_given_back(world)
 
@@ -123,6 +125,38 @@ def test_member(world, name):
     bad = [by_members(world, "open0", frame) for frame in foreign() + [ip("02:aa:00:00:00:01")]]
     world.check("a member names its bond, and its address is followed", good == [1, 1, 1]
                 and not any(bad), (good, bad))
+
+
+def setting(path):
+    with open(f"/proc/sys/net/{path}") as file:
+        return file.read().strip()
+
+
+def flows(world):
+    """Without what they count, whose they are, what was learned, and what the host has on br0."""
+    return sorted(re.sub(r"(cookie|duration|n_packets|n_bytes|idle_age)=[^,]*, ", "", line)
+                  for line in world.ovs.ofctl("dump-flows", "br0").splitlines()[1:]
+                  if "hard_timeout" not in line and "table=217" not in line)
+
+
+def test_uplink(world):
+    """A bond as the uplink that flows route to: by its name, or by a member's."""
+    command("ip", "address", "add", "192.0.2.2/24", "dev", "br0")
+    before = [setting(f"ipv4/conf/{name}/arp_ignore") for name in MEMBERS]
+    dumps = {}
+    for name in ["bond0"] + MEMBERS:
+        world.manage("--mode=routed", "--via=flows", f"--uplink={name}")
+        status = world.ovs.vsctl("get", "Bridge", "br0", "external_ids:nwfilter-status")
+        world.check(f"the uplink is {name}: the bridge is active", "active" in status
+                    and "uplink" not in status, status)
+        now = [setting(f"ipv4/conf/{name}/arp_ignore") for name in MEMBERS]
+        world.check("    the kernel answers on none of its members", now == ["8", "8"], now)
+        dumps[name] = flows(world)
+    world.check("    and a member's name means the bond", dumps["m0"] == dumps["m1"]
+                == dumps["bond0"], [set(dumps["bond0"]) ^ set(dumps[name]) for name in MEMBERS])
+    world.manage(f"--guard=bond0", f"--guard-mac={BOUGHT}")
+    after = [setting(f"ipv4/conf/{name}/arp_ignore") for name in MEMBERS]
+    world.check("    undone with the mode", after == before, (before, after))
 
 
 def test_lacp(world):
