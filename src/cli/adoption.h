@@ -31,6 +31,9 @@ struct nwf_adoption {
     struct nwf_moved moved;
 };
 
+/* Whether the note can name such a NIC: it separates words by spaces and items by semicolons. */
+bool nwf_adoption_is_name(const char *nic);
+
 void nwf_adoption_clear(struct nwf_adoption *adoption);
 
 /* What it takes to put the NIC onto 'bridge'.  Nothing is changed. */
