@@ -24,6 +24,15 @@ NEW_ROUTER_MAC = "d2:00:00:00:00:02"
 # Tables of src/compile/route.c.
 LEAVE = 218
 PREFIX, IN_PREFIX = "c::/80", "c::1234"
+PRIVATE = "10.0.3.2"
+MASQUERADE = f"""
+table ip private {{
+    chain postrouting {{
+        type nat hook postrouting priority srcnat
+        ip saddr 10.0.3.0/24 oifname {BRIDGE} masquerade
+    }}
+}}
+"""
 GATEWAYS = {p.Hetzner: (), p.Ovh: ("192.168.0.1", "fe80::1")}
 PLANS = {p.Hetzner: HETZNER, p.Ovh: OVH}
 
@@ -34,7 +43,7 @@ class FlowScenes(Scenes):
 
     def scenes(self):
         return [self.all_of_it, self.fast, self.new_router, self.router_lost, self.too_big,
-                self.prefix, self.policy, self.isolation, self.ports, self.faults, self.rewrites,
+                self.prefix, self.private, self.policy, self.isolation, self.ports, self.faults, self.rewrites,
                 self.at_the_end]
 
     def everything(self, what, **more):
@@ -143,9 +152,23 @@ class FlowScenes(Scenes):
         guest.node.ip(f"addr del {inside}/128 dev {guest.interface}")
         self.rebind(guest)
 
-    def rebind(self, guest, more=()):
+    def private(self):
+        """What is to be translated the host's kernel routes, and its NAT."""
+        guest = self.guests["vnet1"]
+        guest.node.ip(f"addr add {PRIVATE}/32 dev {guest.interface}")
+        self.rebind(guest, more4=[PRIVATE])
+        end, there = Endpoint(guest.node, PRIVATE), Endpoint(self.provider.world, p.WORLD[0])
+        run("nft", "-f", "-", stdin=MASQUERADE)
+        self.reach(f"{self.name}: a private address, by the host's NAT",
+                   [(end, there), (end, self.host()[0]), (self.host()[0], end)])
+        self.transfers(f"{self.name}: a private address", [(end, there)])
+        guest.node.ip(f"addr del {PRIVATE}/32 dev {guest.interface}")
+        self.rebind(guest)
+        run("nft", "delete", "table", "ip", "private")
+
+    def rebind(self, guest, more=(), more4=()):
         return self.nwfilter("bind", "--wait=10", guest.name, "clean-traffic-strict",
-                             f"IP={','.join(guest.addresses4)}",
+                             f"IP={','.join([*guest.addresses4, *more4])}",
                              f"IPV6={','.join([*guest.addresses6, *more])}", f"MAC={guest.mac}")
 
 
