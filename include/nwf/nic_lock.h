@@ -10,7 +10,8 @@
  *
  * Where the host routes for guests, its kernel takes whatever reaches the bridge's device in that
  * moment, and would send it on from any address: a table of family inet lets it forward from there
- * only what comes from addresses that are routed there.
+ * only what comes from addresses that are routed there.  On the userspace datapath it hears guests'
+ * devices itself beside Open vSwitch: a table of family netdev lets it hear nothing.
  *
  * Frames that an interface of type afxdp or dpdk sends do not pass the kernel's hooks: there is no
  * second lock for those.
@@ -19,6 +20,7 @@
 #ifndef NWF_NIC_LOCK_H
 #define NWF_NIC_LOCK_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,11 +48,18 @@ struct nwf_nic_lock_nic {
     NWF_VEC(struct nwf_nic_lock_mac) macs; /* None: nothing leaves the NIC. */
 };
 
+/* A device, which is this one as long as it has the number. */
+struct nwf_nic_lock_device {
+    char name[IFNAMSIZ];
+    unsigned int index;
+};
+
 /* What a bridge's lock shall be. */
 struct nwf_nic_locks {
     NWF_VEC(struct nwf_nic_lock_nic) nics;
     bool sources; /* What the host forwards from the bridge's device is from an address that it
                    * routes there. */
+    NWF_VEC(struct nwf_nic_lock_device) deaf; /* Guests' of which the kernel is to hear nothing. */
 };
 
 void nwf_nic_locks_clear(struct nwf_nic_locks *locks);

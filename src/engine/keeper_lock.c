@@ -144,9 +144,42 @@ put_macs(const struct nics *nics, const struct nic *nic, const struct nwf_routed
     }
 }
 
+/* A port that is so new that the plan does not know it is taken for a guest's. */
+static bool
+is_guests(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+          const struct nwf_ovs_ref *ref)
+{
+    const char *name = nwf_ovs_ref_name(ref), *reason;
+    const struct nwf_plan_port *port = nwf_plan_find_port(plan, name);
+
+    if (nwf_routed_guarding(&plan->routed, nwf_ovs_ref_port_name(ref), name, &reason)
+        != NWF_UNGUARDED) {
+        return false;
+    }
+    return port ? port->config.role != NWF_TRUSTED : !nwf_is_named_trusted(&bridge->config, name);
+}
+
+/* Guests' devices that the userspace datapath reads beside the kernel, where that routes.  A device
+ * of Open vSwitch's own is the other way round: what it hears is what a guest gets. */
+static void
+list_deaf(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+          const struct nwf_ovs_refs *refs, struct nwf_nic_locks *ret)
+{
+    nwf_vec_foreach (ref, refs) {
+        const char *name = nwf_ovs_ref_name(ref), *type = nwf_ovs_ref_type(ref);
+        struct nwf_nic_lock_device device = {.index = if_nametoindex(name)};
+
+        if (device.index && (!*type || !strcmp(type, "system")) && is_guests(plan, bridge, ref)) {
+            ovs_strlcpy(device.name, name, sizeof device.name);
+            nwf_vec_push(&ret->deaf, device);
+        }
+    }
+}
+
 /* *ret_without is a new string if there is a NIC that cannot be locked, else NULL. */
 static void
-read_wanted(const struct nwf_ovs_bridge *bridge, struct nwf_nic_locks *ret, char **ret_without)
+read_wanted(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
+            struct nwf_nic_locks *ret, char **ret_without)
 {
     struct nwf_routed_config config CLEANUP(nwf_routed_config_clear);
     struct nwf_ovs_refs refs = {.data = NULL};
@@ -154,8 +187,11 @@ read_wanted(const struct nwf_ovs_bridge *bridge, struct nwf_nic_locks *ret, char
 
     (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &config, NULL);
     ret->sources = config.is_routed && config.via == NWF_VIA_HOST;
+    nwf_ovs_list_ports(bridge, &refs);
+    if (config.is_routed && bridge->userspace) {
+        list_deaf(plan, bridge, &refs, ret);
+    }
     if (nwf_routed_has_guards(&config)) {
-        nwf_ovs_list_ports(bridge, &refs);
         list_nics(&config, &refs, &nics);
     }
     if (nics.n) {
@@ -174,7 +210,7 @@ read_wanted(const struct nwf_ovs_bridge *bridge, struct nwf_nic_locks *ret, char
 static bool
 is_locked(const struct nwf_nic_locks *locks)
 {
-    return locks->nics.n || locks->sources;
+    return locks->nics.n || locks->sources || locks->deaf.n;
 }
 
 static void
@@ -256,7 +292,7 @@ nwf_keeper_run_lock(struct nwf_keeper *k)
         struct nwf_nic_locks wanted = {.nics = {.data = NULL}};
         char *without;
         if (!strcmp(bridge->name, k->plan.name) && bridge->config.managed != NWF_UNMANAGED) {
-            read_wanted(bridge, &wanted, &without);
+            read_wanted(&k->plan, bridge, &wanted, &without);
             make_lock(k, &wanted, without);
         }
     }

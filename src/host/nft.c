@@ -142,3 +142,32 @@ nft_has_table(const json_t *listing, const char *family, const char *table)
     }
     return false;
 }
+
+int
+nft_find_table(const char *family, const char *table, bool *ret, struct nwf_error *err)
+{
+    CLEANUP(json_cleanup) json_t *tables = NULL;
+    CLEANUP_FREE char *command = nwf_asprintf("list tables %s", family);
+    int r = nft_list(command, &tables, err);
+
+    *ret = !r && nft_has_table(tables, family, table);
+    return r;
+}
+
+int
+nft_remove_table(const char *family, const char *table, struct nwf_error *err)
+{
+    CLEANUP_FREE char *command = nwf_asprintf("delete table %s %s", family, table);
+    bool is_there;
+    int r = nft_find_table(family, table, &is_there, err);
+
+    if (r == -EOPNOTSUPP) {
+        nwf_error_clear(err);
+        return 0;
+    }
+    if (r || !is_there) {
+        return r;
+    }
+    r = nft_run(command, 0, NULL, err);
+    return r ? r : 1;
+}

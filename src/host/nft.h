@@ -33,4 +33,11 @@ const char *nft_string(const json_t *object, const char *key);
 /* Whether a listing of tables has this one. */
 bool nft_has_table(const json_t *listing, const char *family, const char *table);
 
+/* Whether the kernel has this table. */
+int nft_find_table(const char *family, const char *table, bool *ret, struct nwf_error *err);
+
+/* Takes the table away: 1 if there was one, 0 if not, also where the kernel knows none, else a
+ * negative errno. */
+int nft_remove_table(const char *family, const char *table, struct nwf_error *err);
+
 #endif

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "deaf_lock.h"
 #include "nic_lock_read.h"
 #include "nic_lock_text.h"
 #include "source_lock.h"
@@ -38,6 +39,7 @@ nwf_nic_locks_clear(struct nwf_nic_locks *locks)
         nwf_vec_clear(&nic->macs);
     }
     nwf_vec_clear(&locks->nics);
+    nwf_vec_clear(&locks->deaf);
 }
 
 struct nwf_nic_lock_nic *
@@ -57,8 +59,14 @@ macs_equal(const struct nwf_nic_lock_mac *a, const struct nwf_nic_lock_mac *b)
 bool
 nwf_nic_locks_equal(const struct nwf_nic_locks *a, const struct nwf_nic_locks *b)
 {
-    if (a->nics.n != b->nics.n || a->sources != b->sources) {
+    if (a->nics.n != b->nics.n || a->sources != b->sources || a->deaf.n != b->deaf.n) {
         return false;
+    }
+    for (size_t i = 0; i < a->deaf.n; i++) {
+        if (strcmp(a->deaf.data[i].name, b->deaf.data[i].name)
+            || a->deaf.data[i].index != b->deaf.data[i].index) {
+            return false;
+        }
     }
     for (size_t i = 0; i < a->nics.n; i++) {
         const struct nwf_nic_lock_nic *x = &a->nics.data[i], *y = &b->nics.data[i];
@@ -115,11 +123,11 @@ nwf_nic_lock_counters_clear(struct nwf_nic_lock_counters *counters)
 static int
 list_table(const char *table, json_t **ret, struct nwf_error *err)
 {
-    CLEANUP(json_cleanup) json_t *tables = NULL;
     CLEANUP_FREE char *command = nwf_asprintf("list table netdev %s", table);
-    int r = nft_list("list tables netdev", &tables, err);
+    bool is_there;
+    int r = nft_find_table("netdev", table, &is_there, err);
 
-    if (r || !nft_has_table(tables, "netdev", table)) {
+    if (r || !is_there) {
         return r;
     }
     r = nft_list(command, ret, err);
@@ -213,21 +221,10 @@ apply(const struct nic_lock_text *text, const struct nwf_nic_locks *locks, struc
 static int
 remove_table(const char *bridge, struct nwf_error *err)
 {
-    CLEANUP(json_cleanup) json_t *tables = NULL;
     char table[NIC_LOCK_NAME_MAX];
 
     nic_lock_identifier("ovs-nwfilter-", bridge, table);
-    int r = nft_list("list tables netdev", &tables, err);
-    if (r == -EOPNOTSUPP) {
-        nwf_error_clear(err);
-        return 0;
-    }
-    if (r || !nft_has_table(tables, "netdev", table)) {
-        return r;
-    }
-    CLEANUP_FREE char *command = nwf_asprintf("delete table netdev %s", table);
-    r = nft_run(command, 0, NULL, err);
-    return r ? r : 1;
+    return nft_remove_table("netdev", table, err);
 }
 
 static int
@@ -276,35 +273,40 @@ apply_present(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_
                                    "this kernel lacks a part of nftables (nft_fwd_netdev)");
 }
 
-/* Both are tried; the first error counts. */
-static int
-both(int first, int second, struct nwf_error *second_err)
+/* All are tried; the first error counts.  'r' is that of another part, whose error 'cause' has. */
+static void
+add_part(int r, struct nwf_error *cause, int *result, struct nwf_error *err)
 {
-    nwf_error_clear(second_err);
-    if (first < 0) {
-        return first;
+    if (*result >= 0 && r < 0) {
+        *result = nwf_error_set(err, r, "%s", nwf_error_text(cause));
+    } else if (*result >= 0) {
+        *result = MAX(*result, r);
     }
-    return second < 0 ? second : MAX(first, second);
+    nwf_error_clear(cause);
 }
 
 int
 nwf_nic_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
 {
-    struct nwf_error other = NWF_ERROR_INIT;
-    int r = apply_present(bridge, locks, err);
-    int sources = locks->sources ? source_lock_apply(bridge, r < 0 ? &other : err)
-                                 : source_lock_remove(bridge, r < 0 ? &other : err);
+    struct nwf_error cause = NWF_ERROR_INIT;
+    int result = apply_present(bridge, locks, err);
+    int r = locks->sources ? source_lock_apply(bridge, &cause) : source_lock_remove(bridge, &cause);
 
-    return both(r, sources, &other);
+    add_part(r, &cause, &result, err);
+    r = deaf_lock_apply(bridge, locks, &cause);
+    add_part(r, &cause, &result, err);
+    return result;
 }
 
 int
 nwf_nic_lock_remove(const char *bridge, struct nwf_error *err)
 {
-    struct nwf_error other = NWF_ERROR_INIT;
-    int r = remove_table(bridge, err);
+    struct nwf_error cause = NWF_ERROR_INIT;
+    int result = remove_table(bridge, err);
 
-    return both(r, source_lock_remove(bridge, r < 0 ? &other : err), &other);
+    add_part(source_lock_remove(bridge, &cause), &cause, &result, err);
+    add_part(deaf_lock_remove(bridge, &cause), &cause, &result, err);
+    return result;
 }
 
 int

@@ -46,16 +46,6 @@ is_made(const json_t *listing)
 }
 
 static int
-has_table(const char *table, bool *ret, struct nwf_error *err)
-{
-    CLEANUP(json_cleanup) json_t *tables = NULL;
-    int r = nft_list("list tables inet", &tables, err);
-
-    *ret = !r && nft_has_table(tables, "inet", table);
-    return r;
-}
-
-static int
 make(const char *table, const char *bridge, struct nwf_error *err)
 {
     CLEANUP_FREE char *commands = nwf_asprintf(
@@ -89,7 +79,7 @@ source_lock_apply(const char *bridge, struct nwf_error *err)
                              bridge);
     }
     nic_lock_identifier(TABLE, bridge, table);
-    if ((r = has_table(table, &is_there, err))) {
+    if ((r = nft_find_table("inet", table, &is_there, err))) {
         return r;
     }
     if (is_there) {
@@ -106,18 +96,7 @@ int
 source_lock_remove(const char *bridge, struct nwf_error *err)
 {
     char table[NIC_LOCK_NAME_MAX];
-    bool is_there;
 
     nic_lock_identifier(TABLE, bridge, table);
-    int r = has_table(table, &is_there, err);
-    if (r == -EOPNOTSUPP) {
-        nwf_error_clear(err);
-        return 0;
-    }
-    if (r || !is_there) {
-        return r;
-    }
-    CLEANUP_FREE char *command = nwf_asprintf("delete table inet %s", table);
-    r = nft_run(command, 0, NULL, err);
-    return r ? r : 1;
+    return nft_remove_table("inet", table, err);
 }

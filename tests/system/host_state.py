@@ -5,10 +5,12 @@
 import os
 import re
 import signal
+import socket
 import sys
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+from lab import frames as f  # noqa: E402
 from lab.netns import run as command, run_status, sysctl, wait_for  # noqa: E402
 from lab.nwfilterd import Nwfilterd  # noqa: E402
 from system.world import FILTERS, nwfilter, run  # noqa: E402
@@ -83,6 +85,7 @@ def test(world):
                 IPV6="2001:db8::101,2001:db8:0:1::/80,fe80::5054:ff:fe00:1")
     before = state(), settings()
     test_made(world)
+    test_deaf(world)
     test_refused(world)
     test_one_port(world)
     test_snippets(world)
@@ -102,6 +105,46 @@ def test_made(world):
     once = state()
     result = nwfilter("sync")
     world.check("sync: nothing to do, nothing done", result.status == 0 and state() == once, result)
+
+
+def answers(name):
+    """The addresses by which the host answers a guest that looks for its gateway."""
+    mac = "52:54:00:00:00:01"
+    question = f.eth(f.BROADCAST, mac, f.arp(f.REQUEST, mac, "192.0.2.1", f.MAC_ZERO, MAIN4))
+    found = set()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806)) as guest:
+        guest.bind((f"{name}x", 0))
+        guest.settimeout(0.5)
+        guest.send(question)
+        try:
+            while True:
+                frame, where = guest.recvfrom(2000)
+                if where[2] != socket.PACKET_OUTGOING and frame[20:22] == b"\0\2":
+                    found.add(frame[6:12].hex(":"))
+        except TimeoutError:
+            return found
+
+
+def device_mac(name):
+    with open(f"/sys/class/net/{name}/address") as file:
+        return file.read().strip()
+
+
+def test_deaf(world):
+    """What the userspace datapath reads from a guest's device the kernel would hear as well."""
+    command("ip", "link", "set", "vnet0", "arp", "on")  # As any device has it.
+    wait_for(lambda: answers("vnet0"), "an answer")
+    got = answers("vnet0")
+    world.check("a guest that looks for its gateway finds the bridge, and no other device",
+                got == {device_mac("br0")}, (got, device_mac("br0"), device_mac("vnet0")))
+    command("nft", "delete", "table", "netdev", "ovs-nwfilter-deaf-br0")
+    got = answers("vnet0")
+    world.check("    of which the kernel hears nothing", got == {device_mac("br0"),
+                                                                 device_mac("vnet0")}, got)
+    nwfilter("sync")
+    got = answers("vnet0")
+    world.check("    again after a sync", got == {device_mac("br0")}, got)
+    command("ip", "link", "set", "vnet0", "arp", "off")
 
 
 def test_refused(world):
@@ -232,6 +275,8 @@ def test_given_back(world, before):
     world.check("unmanage: nothing is left, and all is as it was", result.status == 0
                 and "110" not in now[0] and now[1] == before[1] and not missing(
                     [("route", "unreachable 192.0.2.1 metric 9999")]), (result, now))
+    tables = command("nft", "list", "tables")
+    world.check("    no table of nftables either", "nwfilter" not in tables, tables)
     world.check("    the notes are gone",
                 "nwfilter" not in world.ovs.vsctl("get", "Bridge", "br0", "external_ids"))
     world.manage("--mode=routed", "--uplink=up0")
