@@ -24,6 +24,7 @@ struct nwf_cli {
     unsigned int timeout_ms;
     uint32_t versions;
     bool json;
+    bool has_key, has_certificate, has_ca; /* For a database that is reached by SSL. */
 
     bool help, version;
 

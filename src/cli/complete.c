@@ -294,7 +294,8 @@ find_ofctl_command(const char *name)
 static bool
 takes_next(const struct nwf_cli *cli, const char *word)
 {
-    if (!strcmp(word, "-O") || !strcmp(word, "-t") || !strcmp(word, "-F") || !strcmp(word, "-P")) {
+    /* The short ones of either kind of command: -O, -F, -P, -t, -p, -c, -C. */
+    if (*word == '-' && word[1] && strchr("OFPtpcC", word[1]) && !word[2]) {
         return true;
     }
     for (size_t i = 0; i < cli->n_common; i++) {

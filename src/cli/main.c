@@ -24,6 +24,7 @@
 
 #include "lib/dirs.h"
 #include "lib/fatal-signal.h"
+#include "lib/stream-ssl.h"
 #include "lib/util.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
@@ -51,6 +52,12 @@ static const struct nwf_common_option common[] = {
     {'w', false, "timeout", "SECONDS", "longest wait for the database or a switch (10)"},
     {'O', true, "protocols", "VERSIONS", "OpenFlow versions to use (OpenFlow13 to OpenFlow15)"},
     {'v', true, "verbose", "[SPEC]", "log to stderr, as in the OVS tools, e.g. -v or -vvconn:dbg"},
+    {'p', true, "private-key", "FILE", "our private key, for --db=ssl:..."},
+    {'c', true, "certificate", "FILE", "the certificate of our private key"},
+    {'C', true, "ca-cert", "FILE", "who certifies the database; \"none\" takes any"},
+    {'B', false, "bootstrap-ca-cert", "FILE", "as --ca-cert; if it is not there, take and keep it"},
+    {'P', false, "ssl-protocols", "PROTOCOLS", "versions of SSL and TLS, e.g. TLSv1.2"},
+    {'S', false, "ssl-ciphers", "CIPHERS", "in the syntax of openssl-ciphers(1)"},
     {'h', true, "help", NULL, "this help"},
     {'V', true, "version", NULL, "the version"},
 };
@@ -126,6 +133,50 @@ parse_versions(const char *text, uint32_t *ret, struct nwf_error *err)
     return 0;
 }
 
+/* The library reads the files, and says only in its log what it does not like. */
+static int
+apply_ssl(struct nwf_cli *cli, int letter, const char *argument, struct nwf_error *err)
+{
+    bool is_file = letter == 'p' || letter == 'c' || (letter == 'C' && strcmp(argument, "none"));
+
+    if (is_file && access(argument, R_OK)) {
+        return nwf_error_set(err, -errno, "%s: %s", argument, strerror(errno));
+    }
+    switch (letter) {
+    case 'p':
+        stream_ssl_set_private_key_file(argument);
+        cli->has_key = true;
+        break;
+    case 'c':
+        stream_ssl_set_certificate_file(argument);
+        cli->has_certificate = true;
+        break;
+    case 'C':
+    case 'B':
+        stream_ssl_set_ca_cert_file(argument, letter == 'B');
+        cli->has_ca = true;
+        break;
+    case 'P':
+        stream_ssl_set_protocols(argument);
+        break;
+    case 'S':
+        stream_ssl_set_ciphers(argument);
+        break;
+    }
+    return 0;
+}
+
+/* What the library would only say in its log, and try again. */
+static int
+check_ssl(const struct nwf_cli *cli, struct nwf_error *err)
+{
+    return strncmp(cli->db, "ssl:", 4) || (cli->has_key && cli->has_certificate && cli->has_ca)
+               ? 0
+               : nwf_error_set(err, -EINVAL,
+                               "--db=%s: SSL needs --private-key, --certificate and --ca-cert",
+                               cli->db);
+}
+
 static int
 apply_common(struct nwf_cli *cli, int letter, const char *argument, struct nwf_error *err)
 {
@@ -164,7 +215,7 @@ apply_common(struct nwf_cli *cli, int letter, const char *argument, struct nwf_e
         cli->version = true;
         return 0;
     }
-    return 0;
+    return apply_ssl(cli, letter, argument, err);
 }
 
 /* ---- Running. ---- */
@@ -223,6 +274,9 @@ run_verb(struct nwf_cli *cli, const struct nwf_verb *verb, struct nwf_error *err
     if (cli->argc < verb->min_args || cli->argc > verb->max_args) {
         return nwf_error_set(err, -EINVAL, "usage: ovs-nwfilter %s%s%s", verb->name,
                              *verb->operands ? " " : "", verb->operands);
+    }
+    if ((r = check_ssl(cli, err))) {
+        return r;
     }
     nwf_filter_path_init(&cli->path, cli->filter_dir);
     cli->store = nwf_store_new(nwf_filter_path_read, &cli->path);

@@ -18,6 +18,8 @@
 #include "lib/command-line.h"
 #include "lib/daemon.h"
 #include "lib/dirs.h"
+#include "lib/stream-ssl.h"
+#include "lib/stream.h"
 #include "lib/util.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
@@ -27,8 +29,10 @@ enum {
     OPT_FILTER_DIR,
     OPT_TIMEOUT,
     OPT_UNIXCTL,
+    OPT_BOOTSTRAP_CA_CERT,
     DAEMON_OPTION_ENUMS,
     VLOG_OPTION_ENUMS,
+    SSL_OPTION_ENUMS,
 };
 
 static const struct option long_options[] = {
@@ -41,6 +45,8 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, 'V'},
     DAEMON_LONG_OPTIONS,
     VLOG_LONG_OPTIONS,
+    STREAM_SSL_LONG_OPTIONS,
+    {"bootstrap-ca-cert", required_argument, NULL, OPT_BOOTSTRAP_CA_CERT},
     {NULL, 0, NULL, 0},
 };
 
@@ -54,6 +60,7 @@ print_help(void)
            "  --timeout=SECONDS       longest wait for an answer of database or switch (10)\n"
            "  -O, --protocols=VERSIONS  OpenFlow versions to use (OpenFlow13 to OpenFlow15)\n",
            program_name, program_name, ovs_rundir());
+    stream_usage("database", true, false, true);
     daemon_usage();
     printf("The pidfile is always there; ovs-nwfilter finds the daemon by the default one.\n");
     vlog_usage();
@@ -119,8 +126,12 @@ apply(struct nwf_daemon_options *options, int letter)
     case 'V':
         ovs_print_version(OFP13_VERSION, OFP15_VERSION);
         exit(EXIT_SUCCESS);
+    case OPT_BOOTSTRAP_CA_CERT:
+        stream_ssl_set_ca_cert_file(optarg, true);
+        break;
         DAEMON_OPTION_HANDLERS
         VLOG_OPTION_HANDLERS
+        STREAM_SSL_OPTION_HANDLERS
     default: /* getopt has said what is wrong. */
         exit(EXIT_FAILURE);
     }
