@@ -9,12 +9,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/openflow.h"
 #include "nwf/text.h"
 #include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/poll-loop.h"
 
-#include "lib/dirs.h"
 #include "lib/socket-util.h"
 #include "lib/timeval.h"
 #include "lib/util.h"
@@ -39,7 +39,7 @@ nwf_conn_new(const char *bridge, uint32_t versions, unsigned int timeout_ms)
     struct nwf_conn *conn = nwf_zalloc(sizeof *conn);
 
     conn->bridge = nwf_strdup(bridge);
-    conn->name = nwf_asprintf("unix:%s/%s.mgmt", ovs_rundir(), bridge);
+    conn->name = nwf_bridge_socket(bridge, "mgmt");
     conn->versions = versions;
     conn->timeout_ms = timeout_ms;
     ovs_list_init(&conn->tx);

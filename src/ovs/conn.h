@@ -109,6 +109,12 @@ void nwf_conn_queue(struct nwf_conn *conn, struct ofpbuf *msg);
 /* Queues 'request', which is taken, and makes its answer the one that is waited for. */
 void nwf_conn_ask(struct nwf_conn *conn, struct ofpbuf *request);
 
+/* For fill(): asks for the flows of a table with the operation's cookies, as the only message. */
+bool nwf_conn_ask_flows(struct nwf_conn *conn, size_t i, uint8_t table);
+
+/* A part of that answer was taken: the operation ends, or goes on for as long as flows come. */
+void nwf_conn_took_part(struct nwf_conn *conn, bool more, bool has_flows);
+
 /* Queues a barrier. */
 void nwf_conn_ask_barrier(struct nwf_conn *conn);
 int nwf_conn_check_barrier(struct nwf_conn *conn, const struct ofpbuf *reply,

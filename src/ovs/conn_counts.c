@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "openvswitch/ofp-flow.h"
+#include "nwf/openflow.h"
 
 /* Flows that are counted: a limit on what the other side makes us keep. */
 #define COUNTS_MAX 2000000
@@ -24,62 +24,34 @@ nwf_flow_counts_clear(struct nwf_flow_counts *counts)
 static bool
 fill_counts(struct nwf_conn *conn, size_t i)
 {
-    struct ofputil_flow_stats_request request = {
-        .cookie = htonll(conn->cookies.cookie),
-        .cookie_mask = htonll(conn->cookies.mask),
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .table_id = conn->table,
-    };
-
-    if (i) {
-        return false;
-    }
-    match_init_catchall(&request.match);
-    nwf_conn_ask(conn, ofputil_encode_flow_stats_request(&request, conn->protocol));
-    return true;
+    return nwf_conn_ask_flows(conn, i, conn->table);
 }
 
 static int
-add_counts(struct nwf_conn *conn, struct ofpbuf *msg, struct nwf_error *err)
+add_count(const struct ofputil_flow_stats *fs, void *counts_)
 {
-    uint64_t stub[256];
-    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
-    struct ofputil_flow_stats fs;
-    int r;
+    struct nwf_flow_counts *counts = counts_;
 
-    while (!(r = ofputil_decode_flow_stats_reply(&fs, msg, true, &ofpacts))) {
-        if (conn->counts->n >= COUNTS_MAX) {
-            r = E2BIG;
-            break;
-        }
-        struct nwf_flow *flow = nwf_flow_new(fs.table_id, fs.priority, ntohll(fs.cookie), &fs.match,
-                                             fs.ofpacts, fs.ofpacts_len);
-        nwf_vec_push(conn->counts, (struct nwf_flow_count){flow, fs.packet_count, fs.idle_age});
+    if (counts->n >= COUNTS_MAX) {
+        return E2BIG;
     }
-    ofpbuf_uninit(&ofpacts);
-    return r == EOF ? 0 : nwf_conn_fail(conn, err, r, "reading counters of flows");
+    struct nwf_flow *flow = nwf_flow_new(fs->table_id, fs->priority, ntohll(fs->cookie), &fs->match,
+                                         fs->ofpacts, fs->ofpacts_len);
+    nwf_vec_push(counts, (struct nwf_flow_count){flow, fs->packet_count, fs->idle_age});
+    return 0;
 }
 
 static int
 take_counts(struct nwf_conn *conn, struct ofpbuf *msg, struct nwf_error *err)
 {
     const size_t n_before = conn->counts->n;
-    enum ofptype type;
-    int r;
+    bool more;
+    int code = nwf_read_flows(msg, true, add_count, conn->counts, &more);
 
-    if (ofptype_decode(&type, msg->data) || type != OFPTYPE_FLOW_STATS_REPLY) {
-        return nwf_conn_fail(conn, err, EPROTO, "reading counters of flows");
+    if (code) {
+        return nwf_conn_fail(conn, err, code, "reading counters of flows");
     }
-    const bool more = ofpmp_more(msg->data);
-    if ((r = add_counts(conn, msg, err))) {
-        return r;
-    }
-    if (!more) {
-        nwf_conn_end(conn);
-    } else if (conn->counts->n > n_before) {
-        nwf_conn_start_clock(conn);
-    }
+    nwf_conn_took_part(conn, more, conn->counts->n > n_before);
     return 0;
 }
 

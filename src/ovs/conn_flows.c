@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/openflow.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-bundle.h"
@@ -22,61 +23,33 @@
 static bool
 fill_dump(struct nwf_conn *conn, size_t i)
 {
-    struct ofputil_flow_stats_request request = {
-        .cookie = htonll(conn->cookies.cookie),
-        .cookie_mask = htonll(conn->cookies.mask),
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
-    };
-
-    if (i) {
-        return false;
-    }
-    match_init_catchall(&request.match);
-    nwf_conn_ask(conn, ofputil_encode_flow_stats_request(&request, conn->protocol));
-    return true;
+    return nwf_conn_ask_flows(conn, i, OFPTT_ALL);
 }
 
 static int
-add_flows(struct nwf_conn *conn, struct ofpbuf *msg, struct nwf_error *err)
+add_flow(const struct ofputil_flow_stats *fs, void *set_)
 {
-    uint64_t stub[256];
-    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
-    struct ofputil_flow_stats fs;
-    int r;
+    struct nwf_flow_set *set = set_;
 
-    while (!(r = ofputil_decode_flow_stats_reply(&fs, msg, false, &ofpacts))) {
-        if (nwf_flow_set_count(conn->set) >= FLOWS_MAX) {
-            r = E2BIG;
-            break;
-        }
-        nwf_flow_set_add(conn->set, fs.table_id, fs.priority, ntohll(fs.cookie), &fs.match,
-                         fs.ofpacts, fs.ofpacts_len);
+    if (nwf_flow_set_count(set) >= FLOWS_MAX) {
+        return E2BIG;
     }
-    ofpbuf_uninit(&ofpacts);
-    return r == EOF ? 0 : nwf_conn_fail(conn, err, r, "reading flows");
+    nwf_flow_set_add(set, fs->table_id, fs->priority, ntohll(fs->cookie), &fs->match, fs->ofpacts,
+                     fs->ofpacts_len);
+    return 0;
 }
 
 static int
 take_dump(struct nwf_conn *conn, struct ofpbuf *msg, struct nwf_error *err)
 {
     const size_t n_before = nwf_flow_set_count(conn->set);
-    enum ofptype type;
-    int r;
+    bool more;
+    int code = nwf_read_flows(msg, false, add_flow, conn->set, &more);
 
-    if (ofptype_decode(&type, msg->data) || type != OFPTYPE_FLOW_STATS_REPLY) {
-        return nwf_conn_fail(conn, err, EPROTO, "reading flows");
+    if (code) {
+        return nwf_conn_fail(conn, err, code, "reading flows");
     }
-    const bool more = ofpmp_more(msg->data);
-    if ((r = add_flows(conn, msg, err))) {
-        return r;
-    }
-    if (!more) {
-        nwf_conn_end(conn);
-    } else if (nwf_flow_set_count(conn->set) > n_before) {
-        nwf_conn_start_clock(conn); /* Long dumps are fine as long as they go on. */
-    }
+    nwf_conn_took_part(conn, more, nwf_flow_set_count(conn->set) > n_before);
     return 0;
 }
 
@@ -92,16 +65,12 @@ nwf_conn_dump(struct nwf_conn *conn, uint64_t cookie, uint64_t mask, struct nwf_
 
 /* ---- Changing flows: what is sent. ---- */
 
+#define BUNDLE_ID 1
+
 static struct ofpbuf *
 bundle_control(const struct nwf_conn *conn, uint16_t type)
 {
-    struct ofputil_bundle_ctrl_msg control = {
-        .bundle_id = 1,
-        .type = type,
-        .flags = OFPBF_ORDERED | OFPBF_ATOMIC,
-    };
-
-    return ofputil_encode_bundle_ctrl_request(conn->version, &control);
+    return nwf_bundle_control(conn->version, BUNDLE_ID, type);
 }
 
 static void
@@ -110,13 +79,7 @@ bundle_add(struct nwf_conn *conn, const struct ofputil_flow_mod *fm, uint32_t xi
     struct ofpbuf *inner = ofputil_encode_flow_mod(fm, conn->protocol);
 
     ((struct ofp_header *) inner->data)->xid = htonl(xid);
-    struct ofputil_bundle_add_msg add = {
-        .bundle_id = 1,
-        .flags = OFPBF_ORDERED | OFPBF_ATOMIC,
-        .msg = inner->data,
-    };
-    nwf_conn_queue(conn, ofputil_encode_bundle_add(conn->version, &add));
-    ofpbuf_delete(inner);
+    nwf_conn_queue(conn, nwf_bundle_add(conn->version, BUNDLE_ID, inner));
 }
 
 static void
@@ -250,13 +213,7 @@ static int
 check_bundle_reply(struct nwf_conn *conn, const struct ofpbuf *reply, uint16_t type,
                    const char *what, struct nwf_error *err)
 {
-    struct ofputil_bundle_ctrl_msg answer;
-    enum ofptype decoded;
-
-    return ofptype_decode(&decoded, reply->data) || decoded != OFPTYPE_BUNDLE_CONTROL
-                   || ofputil_decode_bundle_ctrl(reply->data, &answer) || answer.type != type
-               ? nwf_conn_fail(conn, err, EPROTO, what)
-               : 0;
+    return nwf_is_bundle_reply(reply, BUNDLE_ID, type) ? 0 : nwf_conn_fail(conn, err, EPROTO, what);
 }
 
 static int

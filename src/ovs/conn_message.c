@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "nwf/openflow.h"
 #include "nwf/text.h"
 #include "openvswitch/ofp-util.h"
 
@@ -61,6 +62,29 @@ nwf_conn_ask(struct nwf_conn *conn, struct ofpbuf *request)
 {
     conn->xid = nwf_conn_send(conn, request);
     nwf_conn_start_clock(conn);
+}
+
+bool
+nwf_conn_ask_flows(struct nwf_conn *conn, size_t i, uint8_t table)
+{
+    struct ofputil_flow_stats_request request;
+
+    if (i) {
+        return false;
+    }
+    nwf_flows_request_init(&request, table, conn->cookies.cookie, conn->cookies.mask);
+    nwf_conn_ask(conn, ofputil_encode_flow_stats_request(&request, conn->protocol));
+    return true;
+}
+
+void
+nwf_conn_took_part(struct nwf_conn *conn, bool more, bool has_flows)
+{
+    if (!more) {
+        nwf_conn_end(conn);
+    } else if (has_flows) {
+        nwf_conn_start_clock(conn); /* Long answers are fine as long as they go on. */
+    }
 }
 
 void

@@ -302,11 +302,13 @@ def own_name(test):
     nwfilter = Program(PROGRAM, "ovs-nwfilter")
     wanted = test.theirs.run("-O OpenFlow13 --no-stats dump-flows br0")
     for line in ("-O OpenFlow13 --no-stats dump-flows br0", "dump-flows br0 -O OpenFlow13 --no-stats",
-                 "--no-stats dump-flows -OOpenFlow13 br0", "--protocols OpenFlow13 dump-flows --no-st br0"):
+                 "--no-stats dump-flows -OOpenFlow13 br0", "--protocols OpenFlow13 dump-flows --no-st br0",
+                 "--db=x -O OpenFlow13 --filter-dir=/nowhere --no-stats dump-flows br0",
+                 "--db x --no-stats dump-flows -OOpenFlow13 br0"):
         test.cases += 1
         test.compare(f"ovs-nwfilter {line}", wanted, nwfilter.run(line))
     for line, words in (("--help", "usage: ovs-nwfilter"), ("dump-flow br0", "unknown command"),
-                        ("--db=x dump-flows br0", "unrecognized option '--db=x'"),
+                        ("--explain --db=unix:/nowhere dump-flows br0", "/nowhere"),
                         ("bindings extra", "usage: ovs-nwfilter bindings")):
         test.cases += 1
         ended = nwfilter.run(line)
@@ -319,6 +321,9 @@ def own_name(test):
     if "usage: ovs-ofctl [OPTIONS] COMMAND [ARG...]" not in help_text or set(unnamed) - HIDDEN:
         test.differences += 1
         print(f"FAILED help does not name {unnamed}")
+    for line in ("--db=x dump-flows br0", "--filter-dir=x dump-flows br0", "--d br0 monitor"):
+        test.cases += 1
+        test.compare(f"ovs-ofctl {line}", test.theirs.run(line), test.ours.run(line))
     for line in ("diff", "sync", "bindings", "compile /nowhere"):
         test.cases += 1
         ended = test.ours.run(line)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "link.h"
+#include "nwf/openflow.h"
 #include "openvswitch/ofp-bundle.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
@@ -21,9 +22,10 @@
 /* How many messages are sent before answers are looked for: those of so many have room. */
 #define UNANSWERED 64
 
+#define BUNDLE_ID 0
+
 struct bundle {
     struct vconn *vconn;
-    struct ofputil_bundle_ctrl_msg control;
     uint32_t next_xid; /* Of the next message that is not one of the changes. */
     struct ovs_list errors;
 };
@@ -86,32 +88,18 @@ transact(struct bundle *bundle, struct ofpbuf *request, struct ofpbuf **ret_repl
     return error;
 }
 
-static bool
-is_reply(const struct bundle *bundle, const struct ofpbuf *message)
-{
-    struct ofputil_bundle_ctrl_msg reply;
-    enum ofptype type;
-
-    return !ofptype_decode(&type, message->data) && type == OFPTYPE_BUNDLE_CONTROL
-           && !ofputil_decode_bundle_ctrl(message->data, &reply)
-           && reply.bundle_id == bundle->control.bundle_id
-           && reply.type == bundle->control.type + 1;
-}
-
 static int
 control(struct bundle *bundle, uint16_t type)
 {
     struct ofpbuf *reply;
+    struct ofpbuf *request = nwf_bundle_control(ofctl_version(bundle->vconn), BUNDLE_ID, type);
 
-    bundle->control.type = type;
-    struct ofpbuf *request =
-        ofputil_encode_bundle_ctrl_request(ofctl_version(bundle->vconn), &bundle->control);
     ofpmsg_update_length(request);
     int error = transact(bundle, request, &reply);
     if (error) {
         return error;
     }
-    error = is_reply(bundle, reply) ? 0 : EPROTO;
+    error = nwf_is_bundle_reply(reply, BUNDLE_ID, type + 1) ? 0 : EPROTO;
     take_error(bundle, reply);
     return error;
 }
@@ -122,15 +110,8 @@ static int
 add(struct bundle *bundle, struct ofpbuf *change)
 {
     ofpmsg_update_length(change);
-
-    struct ofputil_bundle_add_msg message = {
-        .bundle_id = bundle->control.bundle_id,
-        .flags = bundle->control.flags,
-        .msg = change->data,
-    };
-    struct ofpbuf *request = ofputil_encode_bundle_add(ofctl_version(bundle->vconn), &message);
-    ofpbuf_delete(change);
-    return vconn_send_block(bundle->vconn, request);
+    return vconn_send_block(bundle->vconn,
+                            nwf_bundle_add(ofctl_version(bundle->vconn), BUNDLE_ID, change));
 }
 
 /* The switch leaves out of the bundle what it does not like: its answers have to be seen before
@@ -169,7 +150,9 @@ run(struct bundle *bundle, struct ofpbuf *first, ofctl_next_message_fn *next, vo
         }
         change = error ? NULL : next(aux);
     }
-    error = error ? error : end_changes(bundle);
+    if (!error) {
+        error = end_changes(bundle);
+    }
     if (error) {
         control(bundle, OFPBCT_DISCARD_REQUEST);
         return error;
@@ -217,12 +200,11 @@ ofctl_transact_bundle(struct ofctl *ofctl, const char *target, struct vconn *vco
     struct ofpbuf *first = next(aux), *message;
     struct bundle bundle = {
         .vconn = vconn,
-        .control.flags = OFPBF_ORDERED | OFPBF_ATOMIC,
         .errors = OVS_LIST_INITIALIZER(&bundle.errors),
     };
 
     /* The changes come first in the numbering, as if they were all made before the bundle. */
-    struct ofpbuf *unused = ofputil_encode_barrier_request(ofctl_version(vconn));
+    struct ofpbuf *unused = ofctl_number(ofputil_encode_barrier_request(ofctl_version(vconn)));
     bundle.next_xid = first ? xid_of(first) + (uint32_t) n : xid_of(unused);
     ofpbuf_delete(unused);
 

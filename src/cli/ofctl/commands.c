@@ -5,16 +5,10 @@
 #include <config.h>
 
 #include <limits.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "nwf/cleanup.h"
-#include "nwf/text.h"
 #include "ofctl.h"
 
 #include "lib/util.h"
-
-#define LINE_WIDTH 90
 
 const struct ofctl_command ofctl_commands[] = {
     /* clang-format off */
@@ -127,34 +121,3 @@ const struct ofctl_command ofctl_commands[] = {
 };
 
 const size_t ofctl_n_commands = ARRAY_SIZE(ofctl_commands);
-
-void
-ofctl_print_commands_help(void)
-{
-    for (size_t i = 0; i < ofctl_n_commands; i++) {
-        const struct ofctl_command *row = &ofctl_commands[i];
-        if (row->help) {
-            char *line CLEANUP_FREE = nwf_asprintf("%s %s", row->command.name, row->command.usage);
-            printf("  %-38s %s\n", line, row->help);
-        }
-    }
-}
-
-void
-ofctl_print_command_names(void)
-{
-    size_t column = 0;
-
-    for (size_t i = 0; i < ofctl_n_commands; i++) {
-        const char *name = ofctl_commands[i].command.name;
-        if (!ofctl_commands[i].help) {
-            continue;
-        }
-        if (column + strlen(name) + 2 > LINE_WIDTH) {
-            putchar('\n');
-            column = 0;
-        }
-        column += (size_t) printf("%s%s", column ? " " : "  ", name);
-    }
-    putchar('\n');
-}

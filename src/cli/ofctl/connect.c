@@ -2,11 +2,12 @@
  *
  * From what names a switch to a connection with it.
  *
- * The engine's connection (nwf/conn.h) is to a bridge of this host, speaks OpenFlow 1.3 and
- * later, and never waits.  These commands are asked for any switch, at any address, in any
- * version down to 1.0, print every message as it comes, and have nothing to do but wait for it.
- * So they have their own, on the library's blocking functions; all of them go through this file
- * and exchange.c. */
+ * The engine's connection (nwf/conn.h) is to a bridge of this host, in OpenFlow 1.3 and later; it
+ * numbers its messages itself, answers probes, bounds every wait, and ends at what it does not
+ * expect.  These commands are asked for any switch, at any address, in any version, and what they
+ * send and print, down to the messages' numbers and the words of a failure, is what ovs-ofctl
+ * does.  So they have the library's connection by itself, and wait; all of them go through this
+ * file and exchange.c.  What both kinds of conversation are made of is in nwf/openflow.h. */
 #include <config.h>
 
 #include "link.h"
@@ -16,37 +17,46 @@
 #include <string.h>
 
 #include "nwf/cleanup.h"
+#include "nwf/openflow.h"
 #include "nwf/text.h"
 #include "openvswitch/ofp-print.h"
 #include "openvswitch/vlog.h"
 
-#include "lib/dirs.h"
 #include "lib/ofp-version-opt.h"
 #include "lib/socket-util.h"
 #include "lib/util.h"
 
 VLOG_DEFINE_THIS_MODULE(ofctl);
 
-/* The connection to the socket, or NULL if there is none of that name. */
+#define UNIX "unix:"
+
+/* The connection to the socket of this name, "unix:PATH", or NULL if there is none. */
 static struct vconn *
-open_socket(const char *path)
+open_socket(const char *name)
 {
-    char *name CLEANUP_FREE = nwf_asprintf("unix:%s", path);
     struct vconn *vconn;
     int error = vconn_open(name, get_allowed_ofp_versions(), DSCP_DEFAULT, &vconn);
 
     if (error && error != ENOENT) {
-        ovs_fatal(0, "%s: failed to open socket (%s)", path, ovs_strerror(error));
+        ovs_fatal(0, "%s: failed to open socket (%s)", name + strlen(UNIX), ovs_strerror(error));
     }
     return error ? NULL : vconn;
 }
 
 static struct vconn *
-open_bridge(const char *bridge, const char *suffix)
+open_path(const char *path)
 {
-    char *path CLEANUP_FREE = nwf_asprintf("%s/%s.%s", ovs_rundir(), bridge, suffix);
+    char *name CLEANUP_FREE = nwf_asprintf(UNIX "%s", path);
 
-    return open_socket(path);
+    return open_socket(name);
+}
+
+static struct vconn *
+open_bridge(const char *bridge, const char *kind)
+{
+    char *name CLEANUP_FREE = nwf_bridge_socket(bridge, kind);
+
+    return open_socket(name);
 }
 
 /* The name of a datapath is that of its bridge, but for the type that may stand before it. */
@@ -59,7 +69,7 @@ datapath_name(const char *target)
 }
 
 static struct vconn *
-open_target(const char *target, const char *suffix)
+open_target(const char *target, const char *kind)
 {
     struct vconn *vconn;
     int error;
@@ -71,8 +81,8 @@ open_target(const char *target, const char *suffix)
         }
         return vconn;
     }
-    if ((vconn = open_socket(target)) || (vconn = open_bridge(target, suffix))
-        || (vconn = open_bridge(datapath_name(target), suffix))) {
+    if ((vconn = open_path(target)) || (vconn = open_bridge(target, kind))
+        || (vconn = open_bridge(datapath_name(target), kind))) {
         return vconn;
     }
     ovs_fatal(0, "%s is not a bridge or a socket", target);
@@ -139,11 +149,14 @@ change_protocol(struct vconn *vconn, enum ofputil_protocol want, enum ofputil_pr
     return *current == want;
 }
 
-static _Noreturn void
-refuse_usable(const struct ofctl *ofctl, enum ofputil_protocol usable)
+enum ofputil_protocol
+ofctl_require_usable(const struct ofctl *ofctl, enum ofputil_protocol usable)
 {
-    ovs_fatal(0, "none of the usable flow formats (%s) is among the allowed flow formats (%s)",
-              ofputil_protocols_to_string(usable), ofputil_protocols_to_string(ofctl->allowed));
+    if (!(usable & ofctl->allowed)) {
+        ovs_fatal(0, "none of the usable flow formats (%s) is among the allowed flow formats (%s)",
+                  ofputil_protocols_to_string(usable), ofputil_protocols_to_string(ofctl->allowed));
+    }
+    return usable & ofctl->allowed;
 }
 
 static _Noreturn void
@@ -157,12 +170,7 @@ struct vconn *
 ofctl_connect_for_mods(const struct ofctl *ofctl, const char *target, enum ofputil_protocol usable,
                        enum ofputil_protocol *ret)
 {
-    enum ofputil_protocol wanted = usable & ofctl->allowed;
-
-    if (!wanted) {
-        refuse_usable(ofctl, usable);
-    }
-
+    enum ofputil_protocol wanted = ofctl_require_usable(ofctl, usable);
     struct vconn *vconn = ofctl_connect(target);
     enum ofputil_protocol current = current_protocol(vconn);
     if (current & wanted) {
@@ -183,12 +191,9 @@ ofctl_connect_for_dump(const struct ofctl *ofctl, const char *target, enum ofput
                        enum ofputil_protocol *ret)
 {
     struct vconn *vconn = ofctl_connect(target);
-    enum ofputil_protocol wanted = usable & ofctl->allowed;
+    enum ofputil_protocol wanted = ofctl_require_usable(ofctl, usable);
     enum ofputil_protocol current = current_protocol(vconn);
 
-    if (!wanted) {
-        refuse_usable(ofctl, usable);
-    }
     for (size_t i = 0; i < ofputil_n_flow_dump_protocols; i++) {
         enum ofputil_protocol p = ofputil_flow_dump_protocols[i];
         if ((p & wanted) && change_protocol(vconn, p, &current)) {

@@ -20,7 +20,7 @@ begin_dump(struct ovs_cmdl_context *ctx, bool aggregate, struct ofputil_flow_sta
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const char *match = ctx->argc > 2 ? ctx->argv[2] : "";
+    const char *match = ofctl_text(ctx);
     const struct ofputil_port_map *ports = NULL;
     const struct ofputil_table_map *tables = NULL;
     enum ofputil_protocol usable;
@@ -56,7 +56,7 @@ struct printer {
     struct ofctl_sorted_lines sorted; /* No options: the lines are printed as they come. */
 };
 
-static void
+static int
 print_flow(const struct ofputil_flow_stats *flow, void *printer_)
 {
     struct printer *printer = printer_;
@@ -76,6 +76,7 @@ print_flow(const struct ofputil_flow_stats *flow, void *printer_)
     } else {
         fwrite(printer->line.string, 1, printer->line.length, stdout);
     }
+    return 0;
 }
 
 static void
@@ -85,7 +86,7 @@ dump_one_by_one(struct ovs_cmdl_context *ctx)
     struct printer printer = {
         .ofctl = ofctl,
         .target = ctx->argv[1],
-        .explainer = ofctl->explain ? ofctl_explainer_new(ctx->argv[1]) : NULL,
+        .explainer = ofctl->explain ? ofctl_explainer_new(ofctl, ctx->argv[1]) : NULL,
         .line = DS_EMPTY_INITIALIZER,
         .sorted.ofctl = ofctl->sort_keys.n ? ofctl : NULL,
     };

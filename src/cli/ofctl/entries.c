@@ -157,7 +157,7 @@ struct taker {
     int set;
 };
 
-static void
+static int
 add_flow(const struct ofputil_flow_stats *flow, void *taker_)
 {
     struct taker *taker = taker_;
@@ -170,25 +170,22 @@ add_flow(const struct ofputil_flow_stats *flow, void *taker_)
     data->importance = flow->importance;
     if (ofctl_has_tunnel_metadata(&flow->match)) {
         let_wait(taker->entries, flow->table_id, taker->set, &flow->match, flow->priority, data);
-        return;
+        return 0;
     }
     minimatch_init(&match, &flow->match);
     insert(taker->entries, flow->table_id, taker->set, &match, flow->priority, data);
     minimatch_destroy(&match);
+    return 0;
 }
 
 void
 ofctl_entries_read_switch(struct ofctl_entries *entries, int set, struct vconn *vconn,
                           enum ofputil_protocol protocol)
 {
-    struct ofputil_flow_stats_request request = {
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
-    };
+    struct ofputil_flow_stats_request request;
     struct taker taker = {entries, set};
 
-    match_init_catchall(&request.match);
+    nwf_flows_request_init(&request, OFPTT_ALL, 0, 0);
     ofctl_read_flows(vconn, &request, protocol, add_flow, &taker);
 }
 

@@ -12,6 +12,7 @@
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-print.h"
+#include "openvswitch/ofp-util.h"
 #include "openvswitch/vlog.h"
 
 #include "lib/util.h"
@@ -24,6 +25,52 @@ xid_of(const struct ofpbuf *message)
     const struct ofp_header *header = message->data;
 
     return header->xid;
+}
+
+/* ---- Numbers. ---- */
+
+static uint32_t unseen_since, n_unseen;
+
+/* That of a message that is made now; it is used up. */
+static uint32_t
+take_number(void)
+{
+    struct ofpbuf *message = ofputil_encode_barrier_request(OFP10_VERSION);
+    uint32_t number = ntohl(xid_of(message));
+
+    ofpbuf_delete(message);
+    return number;
+}
+
+void
+ofctl_begin_unseen(void)
+{
+    unseen_since = take_number();
+}
+
+void
+ofctl_end_unseen(void)
+{
+    n_unseen += take_number() - unseen_since + 1;
+}
+
+struct ofpbuf *
+ofctl_number(struct ofpbuf *message)
+{
+    struct ofp_header *header = message->data;
+
+    header->xid = htonl(ntohl(header->xid) - n_unseen);
+    return message;
+}
+
+/* ---- One message. ---- */
+
+static void
+check_talk(struct vconn *vconn, int error)
+{
+    if (error) {
+        ovs_fatal(error, "talking to %s", vconn_get_name(vconn));
+    }
 }
 
 void
@@ -52,11 +99,8 @@ struct ofpbuf *
 ofctl_transact(struct vconn *vconn, struct ofpbuf *request)
 {
     struct ofpbuf *reply;
-    int error = vconn_transact(vconn, request, &reply);
 
-    if (error) {
-        ovs_fatal(error, "talking to %s", vconn_get_name(vconn));
-    }
+    check_talk(vconn, vconn_transact(vconn, request, &reply));
     return reply;
 }
 
@@ -90,20 +134,47 @@ ofctl_dump(struct ofctl *ofctl, const char *target, struct vconn *vconn, struct 
 
 /* ---- Requests without an answer. ---- */
 
-void
-ofctl_transact_noreply(struct ofctl *ofctl, const char *target, struct vconn *vconn,
-                       struct ofpbuf *request)
+struct ofctl_pending
+ofctl_begin_noreply(struct vconn *vconn, struct ofpbuf *request)
 {
-    struct ofpbuf *reply;
-    int error = vconn_transact_noreply(vconn, request, &reply);
+    struct ofpbuf *barrier = ofputil_encode_barrier_request(ofctl_version(vconn));
+    struct ofctl_pending pending = {xid_of(request), xid_of(barrier)};
 
-    if (error) {
-        ovs_fatal(error, "talking to %s", vconn_get_name(vconn));
-    }
+    check_talk(vconn, vconn_send_block(vconn, request));
+    check_talk(vconn, vconn_send_block(vconn, barrier));
+    return pending;
+}
+
+void
+ofctl_finish_noreply(struct ofctl *ofctl, const char *target, struct vconn *vconn,
+                     const struct ofctl_pending *pending)
+{
+    struct ofpbuf *reply = NULL, *message;
+    ovs_be32 xid;
+
+    do {
+        check_talk(vconn, vconn_recv_block(vconn, &message));
+        xid = xid_of(message);
+        if (xid == pending->xid) {
+            ofpbuf_delete(reply);
+            reply = message;
+        } else {
+            ofpbuf_delete(message);
+        }
+    } while (xid != pending->barrier_xid);
     if (reply) {
         ofctl_print_message(ofctl, target, stderr, reply, 2);
         exit(EXIT_FAILURE);
     }
+}
+
+void
+ofctl_transact_noreply(struct ofctl *ofctl, const char *target, struct vconn *vconn,
+                       struct ofpbuf *request)
+{
+    struct ofctl_pending pending = ofctl_begin_noreply(vconn, request);
+
+    ofctl_finish_noreply(ofctl, target, vconn, &pending);
 }
 
 void

@@ -19,7 +19,6 @@
 #include "nwf/program.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
-#include "protect.h"
 
 #include "lib/dirs.h"
 #include "lib/util.h"
@@ -43,11 +42,46 @@ struct ofctl_explainer {
 
 /* ---- The bridge. ---- */
 
+#define UNIX "unix:"
+#define MGMT ".mgmt"
+
+/* A management socket's path ends in it; another path is no bridge's. */
+static char *
+bridge_of_path(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *suffix = strrchr(name, '.');
+
+    return suffix && !strcmp(suffix, MGMT) ? nwf_strndup(name, (size_t) (suffix - name)) : NULL;
+}
+
+/* The bridge of this host that the target names, by its management socket, itself or its datapath,
+ * in a new string; NULL if it names none. */
+static char *
+bridge_of(const char *target)
+{
+    const char *at = strchr(target, '@');
+
+    if (!strncmp(target, UNIX, strlen(UNIX))) {
+        return bridge_of_path(target + strlen(UNIX));
+    }
+    if (strchr(target, ':')) {
+        return NULL;
+    }
+    char *bridge = bridge_of_path(target);
+    if (!bridge && !strchr(target, '/')) {
+        bridge = nwf_strdup(at ? at + 1 : target);
+    }
+    return bridge;
+}
+
 static int
-read_plan(struct ofctl_explainer *explainer, const char *name, struct nwf_error *err)
+read_plan(struct ofctl_explainer *explainer, const char *db_name, const char *name,
+          struct nwf_error *err)
 {
     const struct nwf_sources sources = {explainer->store, &explainer->policies};
-    char *remote CLEANUP_FREE = nwf_asprintf("unix:%s/db.sock", ovs_rundir());
+    char *remote CLEANUP_FREE =
+        db_name ? nwf_strdup(db_name) : nwf_asprintf("unix:%s/db.sock", ovs_rundir());
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     int r = nwf_ovsdb_open(remote, NULL, DATABASE_TIMEOUT_MS, &db, err);
@@ -66,20 +100,20 @@ read_plan(struct ofctl_explainer *explainer, const char *name, struct nwf_error 
 }
 
 struct ofctl_explainer *
-ofctl_explainer_new(const char *target)
+ofctl_explainer_new(const struct ofctl *ofctl, const char *target)
 {
     struct ofctl_explainer *explainer = nwf_zalloc(sizeof *explainer);
-    char *name CLEANUP_FREE = ofctl_bridge_of(target);
+    char *name CLEANUP_FREE = bridge_of(target);
     struct nwf_error err = NWF_ERROR_INIT;
 
     if (!name) {
         ovs_fatal(0, "%s: only flows of this host's bridges can be explained", target);
     }
-    nwf_filter_path_init(&explainer->path, NULL);
+    nwf_filter_path_init(&explainer->path, ofctl->filter_dir);
     explainer->store = nwf_store_new(nwf_filter_path_read, &explainer->path);
     nwf_policies_load(&explainer->policies);
     nwf_plan_init(&explainer->plan, name);
-    if (read_plan(explainer, name, &err)) {
+    if (read_plan(explainer, ofctl->db, name, &err)) {
         ovs_fatal(0, "%s: %s", target, nwf_error_text(&err));
     }
     return explainer;
@@ -271,16 +305,31 @@ put_own(const struct ofctl_explainer *explainer, uint8_t table, uint64_t cookie,
     }
 }
 
+/* Where an operator's own flow stands, or that of somebody who knows nothing of us. */
+static const char *
+foreign_text(uint8_t table)
+{
+    switch (table) {
+    case NWF_TABLE_BEFORE:
+        return "an operator's: before guests' filters";
+    case NWF_TABLE_BEHIND:
+        return "an operator's: behind guests' filters";
+    case NWF_TABLE_UPLINK:
+        return "an operator's: towards the uplink";
+    default:
+        return "of no network filter";
+    }
+}
+
 void
 ofctl_explain_flow(struct ofctl_explainer *explainer, uint8_t table, uint64_t cookie, struct ds *s)
 {
     enum nwf_cookie_kind kind = nwf_cookie_kind(cookie);
 
-    if ((cookie & NWF_COOKIE_ALL_MASK) != NWF_COOKIE_MAGIC) {
-        return;
-    }
     ds_put_cstr(s, "    # ");
-    if (kind == NWF_COOKIE_FROM_VM || kind == NWF_COOKIE_TO_VM) {
+    if ((cookie & NWF_COOKIE_ALL_MASK) != NWF_COOKIE_MAGIC) {
+        ds_put_cstr(s, foreign_text(table));
+    } else if (kind == NWF_COOKIE_FROM_VM || kind == NWF_COOKIE_TO_VM) {
         put_rule(explainer, cookie, s);
     } else {
         put_own(explainer, table, cookie, s);

@@ -47,7 +47,7 @@ next_message(void *source_)
         return NULL;
     }
     struct ofputil_flow_mod *mod = &source->mods[source->next++];
-    struct ofpbuf *message = ofputil_encode_flow_mod(mod, source->protocol);
+    struct ofpbuf *message = ofctl_number(ofputil_encode_flow_mod(mod, source->protocol));
     free_mod(mod);
     return message;
 }
@@ -77,20 +77,23 @@ ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flo
 {
     enum ofputil_protocol protocol;
 
-    mods = ofctl_protect(ofctl, target, mods, &n, &usable);
     if (ofctl->bundle) {
         usable &= OFPUTIL_P_OF13_UP;
     }
+    ofctl_require_usable(ofctl, usable);
+    mods = ofctl_protect(ofctl, target, mods, &n, &usable);
 
     struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
     struct source source = {mods, n, 0, protocol};
     if (ofctl->bundle) {
         ofctl_transact_bundle(ofctl, target, vconn, n, next_message, &source);
     } else {
-        struct ofpbuf *message;
-        while ((message = next_message(&source))) {
+        struct ofpbuf *message = next_message(&source);
+        while (message) {
             show_bytes(ofctl, message);
-            ofctl_transact_noreply(ofctl, target, vconn, message);
+            struct ofctl_pending pending = ofctl_begin_noreply(vconn, message);
+            message = next_message(&source);
+            ofctl_finish_noreply(ofctl, target, vconn, &pending);
         }
     }
     vconn_close(vconn);
@@ -98,21 +101,18 @@ ofctl_send_flow_mods(struct ofctl *ofctl, const char *target, struct ofputil_flo
 
 /* ---- The commands. ---- */
 
-/* Any of add, delete and so on, at the beginning of each flow; add where there is none. */
-#define ANY_COMMAND (-2)
-
 static void
 change_by_file(struct ovs_cmdl_context *ctx, const char *file, int command)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     struct ofputil_flow_mod *mods = NULL;
     enum ofputil_protocol usable;
     size_t n = 0;
 
-    ofctl_check(parse_ofp_flow_mod_file(file, ports, tables, command, &mods, &n, &usable));
+    ofctl_check(
+        parse_ofp_flow_mod_file(file, words.ports, words.tables, command, &mods, &n, &usable));
     ofctl_send_flow_mods(ofctl, target, mods, n, usable);
     free(mods);
 }
@@ -122,24 +122,21 @@ change_by_text(struct ovs_cmdl_context *ctx, const char *text, int command)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     struct ofputil_flow_mod mod;
     enum ofputil_protocol usable;
 
-    ofctl_check(parse_ofp_flow_mod_str(&mod, text, ports, tables, command, &usable));
+    ofctl_check(parse_ofp_flow_mod_str(&mod, text, words.ports, words.tables, command, &usable));
     ofctl_send_flow_mods(ofctl, target, &mod, 1, usable);
 }
 
 static void
 change(struct ovs_cmdl_context *ctx, int command)
 {
-    const char *text = ctx->argc > 2 ? ctx->argv[2] : "";
-
-    if (!strcmp(text, "-")) {
-        change_by_file(ctx, text, command == OFPFC_ADD ? ANY_COMMAND : command);
+    if (ofctl_reads_stdin(ctx)) {
+        change_by_file(ctx, "-", command == OFPFC_ADD ? OFCTL_ANY_COMMAND : command);
     } else {
-        change_by_text(ctx, text, command);
+        change_by_text(ctx, ofctl_text(ctx), command);
     }
 }
 
@@ -152,7 +149,7 @@ ofctl_add_flow(struct ovs_cmdl_context *ctx)
 void
 ofctl_add_flows(struct ovs_cmdl_context *ctx)
 {
-    change_by_file(ctx, ctx->argv[2], ANY_COMMAND);
+    change_by_file(ctx, ctx->argv[2], OFCTL_ANY_COMMAND);
 }
 
 void
@@ -172,20 +169,25 @@ ofctl_bundle(struct ovs_cmdl_context *ctx)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
     struct ofputil_bundle_msg *messages;
+    struct ofpbuf *request;
     enum ofputil_protocol usable, protocol;
     size_t n;
 
-    ofctl_check(parse_ofp_bundle_file(ctx->argv[2], ports, tables, &messages, &n, &usable));
-    ofctl_protect_bundle(ofctl, target, messages, n);
+    ofctl_check(
+        parse_ofp_bundle_file(ctx->argv[2], words.ports, words.tables, &messages, &n, &usable));
     ofctl_require_bundles(ofctl);
-    struct vconn *vconn =
-        ofctl_connect_for_mods(ofctl, target, usable & OFPUTIL_P_OF13_UP, &protocol);
+    usable &= OFPUTIL_P_OF13_UP;
+    ofctl_require_usable(ofctl, usable);
+    ofctl_protect_bundle(ofctl, target, messages, n);
+    struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
     ofputil_encode_bundle_msgs(messages, n, &requests, protocol);
     ofputil_free_bundle_msgs(messages, n);
+    LIST_FOR_EACH (request, list_node, &requests) {
+        ofctl_number(request);
+    }
     ofctl_transact_bundle_list(ofctl, target, vconn, &requests);
     vconn_close(vconn);
 }

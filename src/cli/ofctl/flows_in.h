@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The flows of a switch, one by one as they come. */
+ * Flows of a switch, one at a time as they come. */
 #ifndef NWF_CLI_OFCTL_FLOWS_IN_H
 #define NWF_CLI_OFCTL_FLOWS_IN_H
 
 #include "link.h"
-#include "openvswitch/ofp-flow.h"
+#include "nwf/openflow.h"
 
-typedef void ofctl_flow_fn(const struct ofputil_flow_stats *flow, void *aux);
-
-/* Sends the request and calls take(flow, aux) for each flow; what 'flow' points to is gone
- * afterwards. */
+/* Calls 'take' for each flow that the switch has for the request; it returns 0.  Ends the program
+ * if the switch does not answer as it should. */
 void ofctl_read_flows(struct vconn *vconn, const struct ofputil_flow_stats_request *request,
-                      enum ofputil_protocol protocol, ofctl_flow_fn *take, void *aux);
+                      enum ofputil_protocol protocol, nwf_take_flow_fn *take, void *aux);
 
 #endif

@@ -13,9 +13,6 @@
 
 #include "lib/util.h"
 
-/* Any of add, modify and so on, at the beginning of each group; add where there is none. */
-#define ANY_COMMAND (-2)
-
 struct mods {
     struct ofputil_group_mod *data;
     size_t n;
@@ -61,13 +58,12 @@ change_by_file(struct ovs_cmdl_context *ctx, const char *file, int command)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     enum ofputil_protocol usable;
     struct mods mods = {.n = 0};
 
-    ofctl_check(
-        parse_ofp_group_mod_file(file, ports, tables, command, &mods.data, &mods.n, &usable));
+    ofctl_check(parse_ofp_group_mod_file(file, words.ports, words.tables, command, &mods.data,
+                                         &mods.n, &usable));
     send_mods(ofctl, target, &mods, usable);
     for (size_t i = 0; i < mods.n; i++) {
         ofputil_uninit_group_mod(&mods.data[i]);
@@ -76,25 +72,28 @@ change_by_file(struct ovs_cmdl_context *ctx, const char *file, int command)
 }
 
 static void
-change(struct ovs_cmdl_context *ctx, int command)
+change_by_text(struct ovs_cmdl_context *ctx, const char *text, int command)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const char *text = ctx->argc > 2 ? ctx->argv[2] : "";
-
-    if (!strcmp(text, "-")) {
-        change_by_file(ctx, text, command == OFPGC11_ADD ? ANY_COMMAND : command);
-        return;
-    }
-
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     enum ofputil_protocol usable;
     struct ofputil_group_mod mod;
     struct mods mods = {&mod, 1};
-    ofctl_check(parse_ofp_group_mod_str(&mod, command, text, ports, tables, &usable));
+
+    ofctl_check(parse_ofp_group_mod_str(&mod, command, text, words.ports, words.tables, &usable));
     send_mods(ofctl, target, &mods, usable);
     ofputil_uninit_group_mod(&mod);
+}
+
+static void
+change(struct ovs_cmdl_context *ctx, int command)
+{
+    if (ofctl_reads_stdin(ctx)) {
+        change_by_file(ctx, "-", command == OFPGC11_ADD ? OFCTL_ANY_COMMAND : command);
+    } else {
+        change_by_text(ctx, ofctl_text(ctx), command);
+    }
 }
 
 void
@@ -106,7 +105,7 @@ ofctl_add_group(struct ovs_cmdl_context *ctx)
 void
 ofctl_add_groups(struct ovs_cmdl_context *ctx)
 {
-    change_by_file(ctx, ctx->argv[2], ANY_COMMAND);
+    change_by_file(ctx, ctx->argv[2], OFCTL_ANY_COMMAND);
 }
 
 void
@@ -156,13 +155,12 @@ ofctl_dump_group_stats(struct ovs_cmdl_context *ctx)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     enum ofputil_protocol usable;
     struct ofputil_group_mod mod;
 
-    ofctl_check(parse_ofp_group_mod_str(&mod, OFPGC11_DELETE, ctx->argc > 2 ? ctx->argv[2] : "",
-                                        ports, tables, &usable));
+    ofctl_check(parse_ofp_group_mod_str(&mod, OFPGC11_DELETE, ofctl_text(ctx), words.ports,
+                                        words.tables, &usable));
     struct vconn *vconn = ofctl_connect(target);
     ofctl_dump(ofctl, target, vconn,
                ofputil_encode_group_stats_request(ofctl_version(vconn), mod.group_id));

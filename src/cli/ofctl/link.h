@@ -24,12 +24,22 @@ struct vconn *ofctl_connect(const char *target);
  * switch: any version that it speaks is taken. */
 struct vconn *ofctl_connect_snoop(const char *target);
 
+/* Those of the usable flow formats that are allowed; ends the program if none is. */
+enum ofputil_protocol ofctl_require_usable(const struct ofctl *ofctl, enum ofputil_protocol usable);
+
 /* Connects, and has the switch understand the most widely known of the 'usable' flow formats
  * (for flow mods), or speak the best of them (for dumps). */
 struct vconn *ofctl_connect_for_mods(const struct ofctl *ofctl, const char *target,
                                      enum ofputil_protocol usable, enum ofputil_protocol *ret);
 struct vconn *ofctl_connect_for_dump(const struct ofctl *ofctl, const char *target,
                                      enum ofputil_protocol usable, enum ofputil_protocol *ret);
+
+/* Numbers (xids) of messages are as if nothing had been sent between these two: what we ask beside
+ * a command's own conversation is not seen in what is printed of that.  Only messages that are made
+ * behind it are numbered so, each once, by ofctl_number(), which returns it. */
+void ofctl_begin_unseen(void);
+void ofctl_end_unseen(void);
+struct ofpbuf *ofctl_number(struct ofpbuf *message);
 
 /* Sends without waiting for more than room. */
 void ofctl_send(struct vconn *vconn, struct ofpbuf *request);
@@ -44,8 +54,18 @@ struct ofpbuf *ofctl_transact(struct vconn *vconn, struct ofpbuf *request);
 void ofctl_dump(struct ofctl *ofctl, const char *target, struct vconn *vconn,
                 struct ofpbuf *request);
 
-/* Sends requests that have no answer, each with a barrier, and ends the program with the
- * switch's error about one, if any; frees them. */
+/* A request that has no answer, on its way with a barrier. */
+struct ofctl_pending {
+    ovs_be32 xid, barrier_xid;
+};
+
+/* Sends one, which is taken; and waits for the barrier, ending the program with the switch's error
+ * about the request, if any.  Between the two the next may be made: the switch is at work. */
+struct ofctl_pending ofctl_begin_noreply(struct vconn *vconn, struct ofpbuf *request);
+void ofctl_finish_noreply(struct ofctl *ofctl, const char *target, struct vconn *vconn,
+                          const struct ofctl_pending *pending);
+
+/* Both; for all of a list. */
 void ofctl_transact_noreply(struct ofctl *ofctl, const char *target, struct vconn *vconn,
                             struct ofpbuf *request);
 void ofctl_transact_list(struct ofctl *ofctl, const char *target, struct vconn *vconn,

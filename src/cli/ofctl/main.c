@@ -52,33 +52,6 @@ ofctl_find_command(int argc, char *argv[])
     return found && ofctl_has_command(found) ? found : NULL;
 }
 
-/* The library's form of the table. */
-static void
-fill_commands(struct ovs_cmdl_command *commands)
-{
-    for (size_t i = 0; i < ofctl_n_commands; i++) {
-        commands[i] = ofctl_commands[i].command;
-    }
-}
-
-void
-ofctl_list_commands(struct ovs_cmdl_context *ctx)
-{
-    struct ovs_cmdl_command *commands CLEANUP_FREE =
-        nwf_zalloc((ofctl_n_commands + 1) * sizeof *commands);
-
-    (void) ctx;
-    fill_commands(commands);
-    ovs_cmdl_print_commands(commands);
-}
-
-void
-ofctl_help(struct ovs_cmdl_context *ctx)
-{
-    (void) ctx;
-    ofctl_usage();
-}
-
 static void
 finish(struct ofctl *ofctl)
 {
@@ -106,7 +79,7 @@ ofctl_main(int argc, char *argv[])
     ofctl_parse_options(&ofctl, argc, argv);
     fatal_ignore_sigpipe();
     daemon_become_new_user(false);
-    fill_commands(commands);
+    ofctl_fill_commands(commands);
 
     struct ovs_cmdl_context ctx = {.argc = argc - optind, .argv = argv + optind, .pvt = &ofctl};
     if (ofctl.read_only) {

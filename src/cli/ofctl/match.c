@@ -25,20 +25,23 @@
 
 /* ---- NXM and OXM. ---- */
 
-/* Version 0 stands for NXM. */
 static enum ofperr
-pull_match(struct ofpbuf *in, size_t length, bool strict, enum ofp_version version,
-           struct match *match, ovs_be64 *cookie, ovs_be64 *cookie_mask)
+pull_oxm(struct ofpbuf *in, bool strict, struct match *match)
 {
-    if (version) {
-        return strict ? oxm_pull_match(in, false, NULL, NULL, match)
-                      : oxm_pull_match_loose(in, false, NULL, match);
-    }
-    return strict ? nx_pull_match(in, (unsigned int) length, match, cookie, cookie_mask, false,
-                                  NULL, NULL)
-                  : nx_pull_match_loose(in, (unsigned int) length, match, cookie, cookie_mask,
-                                        false, NULL);
+    return strict ? oxm_pull_match(in, false, NULL, NULL, match)
+                  : oxm_pull_match_loose(in, false, NULL, match);
 }
+
+/* NXM has the cookie among the fields, and does not say where it ends. */
+static enum ofperr
+pull_nxm(struct ofpbuf *in, unsigned int length, bool strict, struct match *match, ovs_be64 *cookie,
+         ovs_be64 *cookie_mask)
+{
+    return strict ? nx_pull_match(in, length, match, cookie, cookie_mask, false, NULL, NULL)
+                  : nx_pull_match_loose(in, length, match, cookie, cookie_mask, false, NULL);
+}
+
+/* ---- Lines: of OXM in some version, or with version 0 of NXM. ---- */
 
 /* Writes the match again, and prints it as text and, if asked, as bytes. */
 static void
@@ -68,8 +71,9 @@ parse_line(const struct ofctl *ofctl, const char *line, enum ofp_version version
 
     ofpbuf_init(&in, 0);
     int length = version ? oxm_match_from_string(line, &in) : nx_match_from_string(line, &in);
-    enum ofperr error =
-        pull_match(&in, (size_t) length, ofctl->strict, version, &match, &cookie, &cookie_mask);
+    enum ofperr error = version ? pull_oxm(&in, ofctl->strict, &match)
+                                : pull_nxm(&in, (unsigned int) length, ofctl->strict, &match,
+                                           &cookie, &cookie_mask);
     if (error) {
         printf("nx_pull_match() returned error %s\n", ofperr_get_name(error));
     } else {

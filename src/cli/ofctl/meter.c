@@ -37,7 +37,7 @@ change(struct ovs_cmdl_context *ctx, int command)
 
     ofctl_protect_meters(ofctl_of(ctx), ctx->argv[1], &mod);
     ofctl_transact_noreply(ofctl_of(ctx), ctx->argv[1], vconn,
-                           ofputil_encode_meter_mod(ofctl_version(vconn), &mod));
+                           ofctl_number(ofputil_encode_meter_mod(ofctl_version(vconn), &mod)));
     free(mod.meter.bands);
     vconn_close(vconn);
 }

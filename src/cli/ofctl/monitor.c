@@ -71,18 +71,18 @@ ask_for_invalid_ttl(struct ofctl_watch *watch)
 static void
 ask_for_flows(struct ofctl_watch *watch, const char *spec)
 {
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(watch->ofctl, watch->target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(watch->ofctl, watch->target);
+    struct ofctl_words words = ofctl_words_to_accept(watch->ofctl, watch->target);
     struct ofputil_flow_monitor_request request;
     enum ofputil_protocol usable;
 
-    ofctl_check(parse_flow_monitor_request(&request, spec, ports, tables, &usable));
+    ofctl_check(parse_flow_monitor_request(&request, spec, words.ports, words.tables, &usable));
     struct ofpbuf *message = ofpbuf_new(0);
     ofputil_append_flow_monitor_request(
         &request, message, ofputil_protocol_from_ofp_version(ofctl_version(watch->vconn)));
     ofpmsg_update_length(message);
     if (watch->ofctl->verbosity) {
-        ofp_print(stdout, message->data, message->size, ports, tables, watch->ofctl->verbosity + 2);
+        ofp_print(stdout, message->data, message->size, words.ports, words.tables,
+                  watch->ofctl->verbosity + 2);
     }
     ofctl_dump(watch->ofctl, watch->target, watch->vconn, message);
     fflush(stdout);

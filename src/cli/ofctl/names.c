@@ -116,6 +116,17 @@ ofctl_tables_to_show(struct ofctl *ofctl, const char *target)
     return ofctl_shows_names(ofctl) ? tables_of(ofctl, target) : NULL;
 }
 
+struct ofctl_words
+ofctl_words_to_accept(struct ofctl *ofctl, const char *target)
+{
+    struct ofctl_words words;
+
+    /* Which is asked for first shows in the messages' numbers. */
+    words.tables = ofctl_tables_to_accept(ofctl, target);
+    words.ports = ofctl_ports_to_accept(ofctl, target);
+    return words;
+}
+
 void
 ofctl_print_message(struct ofctl *ofctl, const char *target, FILE *file,
                     const struct ofpbuf *message, int verbosity)

@@ -44,7 +44,8 @@ struct ofctl_switch_names {
 /* The options, and what was learned on the way. */
 struct ofctl {
     enum ofputil_protocol allowed; /* Flow formats, of the OpenFlow versions that are allowed. */
-    bool explain;                  /* Flows with where they come from. */
+    bool explain;                  /* Flows with where they come from, */
+    const char *db, *filter_dir;   /* which is looked up there; NULL: the usual places. */
     bool force;                    /* Flows of network filters are as others'. */
     bool bundle, strict, readd, may_create, read_only, timestamp, hide_stats, pcap;
     int verbosity;
@@ -82,6 +83,9 @@ struct ofctl_command {
     const char *help; /* NULL: for tests of Open vSwitch, and not shown. */
 };
 
+/* The library's form of the table, with room for an end. */
+void ofctl_fill_commands(struct ovs_cmdl_command *ret);
+
 extern const struct ofctl_command ofctl_commands[];
 extern const size_t ofctl_n_commands;
 
@@ -108,10 +112,36 @@ struct ofpbuf;
 void ofctl_print_message(struct ofctl *ofctl, const char *target, FILE *file,
                          const struct ofpbuf *message, int verbosity);
 
+/* Both that may stand in what the user writes about a switch. */
+struct ofctl_words {
+    const struct ofputil_table_map *tables;
+    const struct ofputil_port_map *ports;
+};
+
+struct ofctl_words ofctl_words_to_accept(struct ofctl *ofctl, const char *target);
+
 /* The port's number, from a number, a keyword or a name that the switch has. */
 ofp_port_t ofctl_port_number(struct ofctl *ofctl, const char *target, const char *text);
 
 /* ---- Changes. ---- */
+
+/* Of a file with flows or groups: any of add, delete and so on at the beginning of each; add where
+ * there is none. */
+#define OFCTL_ANY_COMMAND (-2)
+
+/* Whether the command's flow or group is "-": standard input has them. */
+static inline bool
+ofctl_reads_stdin(const struct ovs_cmdl_context *ctx)
+{
+    return ctx->argc > 2 && ctx->argv[2][0] == '-' && !ctx->argv[2][1];
+}
+
+/* The command's flow, group or match; where it has none, all are meant. */
+static inline const char *
+ofctl_text(const struct ovs_cmdl_context *ctx)
+{
+    return ctx->argc > 2 ? ctx->argv[2] : "";
+}
 
 struct ofputil_flow_mod;
 

@@ -5,7 +5,7 @@
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,7 +17,6 @@
 #include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-packet.h"
 #include "openvswitch/ofp-util.h"
-#include "openvswitch/vconn.h"
 #include "openvswitch/vlog.h"
 #include "options.h"
 
@@ -47,6 +46,8 @@ enum {
     OPT_READ_ONLY,
     OPT_FORCE,
     OPT_EXPLAIN,
+    OPT_DB,
+    OPT_FILTER_DIR,
     DAEMON_OPTION_ENUMS,
     VLOG_OPTION_ENUMS,
     SSL_OPTION_ENUMS,
@@ -77,6 +78,8 @@ const struct option ofctl_long_options[] = {
     {"read-only", no_argument, NULL, OPT_READ_ONLY},
     {"force", no_argument, NULL, OPT_FORCE},
     {"explain", no_argument, NULL, OPT_EXPLAIN},
+    {"db", required_argument, NULL, OPT_DB},
+    {"filter-dir", required_argument, NULL, OPT_FILTER_DIR},
     DAEMON_LONG_OPTIONS,
     OFP_VERSION_LONG_OPTIONS,
     VLOG_LONG_OPTIONS,
@@ -196,20 +199,46 @@ settle_versions(struct ofctl *ofctl, bool is_version_given)
 
 /* ---- The line. ---- */
 
+static bool
+is_ofctl(void)
+{
+    return !strcmp(program_name, "ovs-ofctl");
+}
+
+/* Options that all commands of ovs-nwfilter have.  Whoever calls us ovs-ofctl has never heard of
+ * them, and may shorten others to what they begin with. */
+static bool
+is_of_nwfilter(int option)
+{
+    return option == OPT_DB || option == OPT_FILTER_DIR;
+}
+
+static bool
+is_ours(int option)
+{
+    return is_of_nwfilter(option) || option == OPT_FORCE || option == OPT_EXPLAIN;
+}
+
+/* The options that are not 'hidden'. */
+static void
+select_options(bool (*hidden)(int option), struct option ret[ARRAY_SIZE(ofctl_long_options)])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ofctl_long_options); i++) {
+        if (!is_ofctl() || !hidden(ofctl_long_options[i].val)) {
+            ret[n++] = ofctl_long_options[i];
+        }
+    }
+}
+
 /* Whoever calls us ovs-ofctl gets the list that ovs-ofctl has; what we add works all the same. */
 static void
 print_options(void)
 {
     struct option listed[ARRAY_SIZE(ofctl_long_options)];
-    bool is_ofctl = !strcmp(program_name, "ovs-ofctl");
-    size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(ofctl_long_options); i++) {
-        int option = ofctl_long_options[i].val;
-        if (!is_ofctl || (option != OPT_FORCE && option != OPT_EXPLAIN)) {
-            listed[n++] = ofctl_long_options[i];
-        }
-    }
+    select_options(is_ours, listed);
     ovs_cmdl_print_options(listed);
 }
 
@@ -219,19 +248,78 @@ struct given {
     unsigned int timeout; /* 0: as the environment has it. */
 };
 
-static void
-take_own_option(struct ofctl *ofctl, int option, struct given *given)
+/* Options that only switch something on or off. */
+static const struct {
+    int option;
+    size_t offset; /* Of a bool in struct ofctl, */
+    bool value;    /* which becomes this. */
+} switches[] = {
+    {OPT_STRICT, offsetof(struct ofctl, strict), true},
+    {OPT_READD, offsetof(struct ofctl, readd), true},
+    {OPT_TIMESTAMP, offsetof(struct ofctl, timestamp), true},
+    {OPT_STATS, offsetof(struct ofctl, hide_stats), false},
+    {OPT_NO_STATS, offsetof(struct ofctl, hide_stats), true},
+    {OPT_BUNDLE, offsetof(struct ofctl, bundle), true},
+    {OPT_MAY_CREATE, offsetof(struct ofctl, may_create), true},
+    {OPT_PCAP, offsetof(struct ofctl, pcap), true},
+    {OPT_READ_ONLY, offsetof(struct ofctl, read_only), true},
+    {OPT_FORCE, offsetof(struct ofctl, force), true},
+    {OPT_EXPLAIN, offsetof(struct ofctl, explain), true},
+};
+
+static bool
+take_switch(struct ofctl *ofctl, int option)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+        if (switches[i].option == option) {
+            *(bool *) ((char *) ofctl + switches[i].offset) = switches[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Options that have an argument; some need none. */
+static bool
+take_argument(struct ofctl *ofctl, int option, struct given *given)
 {
     switch (option) {
     case 't':
         given->timeout = parse_timeout(optarg);
-        break;
+        return true;
     case 'F':
         ofctl->allowed = parse_flow_formats(optarg);
-        break;
+        return true;
     case 'P':
         ofctl->packet_in_format = parse_packet_in_format(optarg);
-        break;
+        return true;
+    case OPT_SORT:
+    case OPT_RSORT:
+        add_sort_key(ofctl, optarg, option == OPT_RSORT);
+        return true;
+    case OPT_UNIXCTL:
+        ofctl->unixctl = optarg;
+        return true;
+    case OPT_COLOR:
+        given->color = parse_color(optarg);
+        return true;
+    case OPT_DB:
+        ofctl->db = optarg;
+        return true;
+    case OPT_FILTER_DIR:
+        ofctl->filter_dir = optarg;
+        return true;
+    }
+    return false;
+}
+
+static void
+take_own_option(struct ofctl *ofctl, int option, struct given *given)
+{
+    if (take_switch(ofctl, option) || take_argument(ofctl, option, given)) {
+        return;
+    }
+    switch (option) {
     case 'm':
         ofctl->verbosity++;
         break;
@@ -241,59 +329,14 @@ take_own_option(struct ofctl *ofctl, int option, struct given *given)
     case 'o':
         print_options();
         exit(EXIT_SUCCESS);
-    case OPT_STRICT:
-        ofctl->strict = true;
-        break;
-    case OPT_READD:
-        ofctl->readd = true;
-        break;
-    case OPT_TIMESTAMP:
-        ofctl->timestamp = true;
-        break;
-    case OPT_SORT:
-        add_sort_key(ofctl, optarg, false);
-        break;
-    case OPT_RSORT:
-        add_sort_key(ofctl, optarg, true);
-        break;
     case OPT_NAMES:
         ofctl->names = OFCTL_NAMES_ALWAYS;
         break;
     case OPT_NO_NAMES:
         ofctl->names = OFCTL_NAMES_NEVER;
         break;
-    case OPT_STATS:
-        ofctl->hide_stats = false;
-        break;
-    case OPT_NO_STATS:
-        ofctl->hide_stats = true;
-        break;
-    case OPT_UNIXCTL:
-        ofctl->unixctl = optarg;
-        break;
-    case OPT_BUNDLE:
-        ofctl->bundle = true;
-        break;
-    case OPT_COLOR:
-        given->color = parse_color(optarg);
-        break;
-    case OPT_MAY_CREATE:
-        ofctl->may_create = true;
-        break;
-    case OPT_PCAP:
-        ofctl->pcap = true;
-        break;
     case OPT_RAW:
         break; /* Known, and without a meaning. */
-    case OPT_READ_ONLY:
-        ofctl->read_only = true;
-        break;
-    case OPT_FORCE:
-        ofctl->force = true;
-        break;
-    case OPT_EXPLAIN:
-        ofctl->explain = true;
-        break;
     case '?':
         exit(EXIT_FAILURE);
     default:
@@ -319,53 +362,16 @@ void
 ofctl_parse_options(struct ofctl *ofctl, int argc, char *argv[])
 {
     char *shorts CLEANUP_FREE = ovs_cmdl_long_options_to_short_options(ofctl_long_options);
+    struct option longs[ARRAY_SIZE(ofctl_long_options)];
     struct given given = {.version = false};
     int option;
 
     *ofctl = (struct ofctl){.allowed = OFPUTIL_P_ANY, .packet_in_format = -1};
-    while ((option = getopt_long(argc, argv, shorts, ofctl_long_options, NULL)) != -1) {
+    select_options(is_of_nwfilter, longs);
+    while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         take_option(ofctl, option, &given);
     }
     ctl_timeout_setup(given.timeout);
     settle_versions(ofctl, given.version);
     colors_init(given.color);
-}
-
-/* ---- Help. ---- */
-
-void
-ofctl_usage(void)
-{
-    printf("%s: OpenFlow switch management utility\n"
-           "usage: %s [OPTIONS] COMMAND [ARG...]\n\ncommands:\n",
-           program_name, program_name);
-    ofctl_print_commands_help();
-    printf("SWITCH or TARGET is an active OpenFlow connection method.\n");
-    vconn_usage(true, false, false);
-    daemon_usage();
-    ofp_version_usage();
-    vlog_usage();
-    printf(
-        "\nOther options:\n"
-        "  --strict                    flows are modified and deleted by exact match\n"
-        "  --bundle                    make all changes at once, or none\n"
-        "  --read-only                 refuse commands that change something\n"
-        "  --force                     also change flows of network filters\n"
-        "  --explain                   dump-flows: say where flows of network filters come from\n"
-        "  --readd                     replace-flows: also add what has not changed\n"
-        "  --may-create                mod-group: also create the group\n"
-        "  -F, --flow-format=FORMAT    use only these flow formats\n"
-        "  -P, --packet-in-format=FRMT ask for this packet-in format\n"
-        "  -m, --more                  print more of each message\n"
-        "  --timestamp                 print when a message came (monitor, snoop)\n"
-        "  -t, --timeout=SECS          give up after SECS seconds\n"
-        "  --sort[=field]              sort flows, lowest first\n"
-        "  --rsort[=field]             sort flows, highest first\n"
-        "  --names                     show names of ports and tables\n"
-        "  --no-names                  show numbers, and take nothing else\n"
-        "  --no-stats                  leave counters out of flows\n"
-        "  --unixctl=SOCKET            set control socket name\n"
-        "  --color[=always|never|auto] color flows\n"
-        "  -h, --help                  this help\n"
-        "  -V, --version               the version\n");
 }

@@ -20,12 +20,11 @@ send_described(struct ovs_cmdl_context *ctx)
 {
     struct ofctl *ofctl = ofctl_of(ctx);
     const char *target = ctx->argv[1];
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(ofctl, target);
     enum ofputil_protocol usable, protocol;
     struct ofputil_packet_out out;
 
-    ofctl_check(parse_ofp_packet_out_str(&out, ctx->argv[2], ports, tables, &usable));
+    ofctl_check(parse_ofp_packet_out_str(&out, ctx->argv[2], words.ports, words.tables, &usable));
     struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
     ofctl_transact_noreply(ofctl, target, vconn, ofputil_encode_packet_out(&out, protocol));
     vconn_close(vconn);

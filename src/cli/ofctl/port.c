@@ -17,30 +17,30 @@
 #include "lib/flow.h"
 #include "lib/util.h"
 
-void
-ofctl_dump_ports(struct ovs_cmdl_context *ctx)
+/* Asks about the command's port, or all. */
+static void
+dump_ports(struct ovs_cmdl_context *ctx,
+           struct ofpbuf *(*encode)(enum ofp_version version, ofp_port_t port))
 {
     const char *target = ctx->argv[1];
     struct vconn *vconn = ofctl_connect(target);
     ofp_port_t port =
         ctx->argc > 2 ? ofctl_port_number(ofctl_of(ctx), target, ctx->argv[2]) : OFPP_ANY;
 
-    ofctl_dump(ofctl_of(ctx), target, vconn,
-               ofputil_encode_dump_ports_request(ofctl_version(vconn), port));
+    ofctl_dump(ofctl_of(ctx), target, vconn, encode(ofctl_version(vconn), port));
     vconn_close(vconn);
+}
+
+void
+ofctl_dump_ports(struct ovs_cmdl_context *ctx)
+{
+    dump_ports(ctx, ofputil_encode_dump_ports_request);
 }
 
 void
 ofctl_dump_ports_desc(struct ovs_cmdl_context *ctx)
 {
-    const char *target = ctx->argv[1];
-    struct vconn *vconn = ofctl_connect(target);
-    ofp_port_t port =
-        ctx->argc > 2 ? ofctl_port_number(ofctl_of(ctx), target, ctx->argv[2]) : OFPP_ANY;
-
-    ofctl_dump(ofctl_of(ctx), target, vconn,
-               ofputil_encode_port_desc_stats_request(ofctl_version(vconn), port));
-    vconn_close(vconn);
+    dump_ports(ctx, ofputil_encode_port_desc_stats_request);
 }
 
 /* ---- Queues. ---- */

@@ -9,10 +9,6 @@
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-meter.h"
 
-/* The bridge of this host that the target names, by its management socket or itself, in a new
- * string; NULL if it names none. */
-char *ofctl_bridge_of(const char *target);
-
 /* Our flows on a switch. */
 struct ofctl_protection;
 

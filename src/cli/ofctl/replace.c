@@ -54,7 +54,7 @@ add_request(struct replacement *replacement, uint8_t table, const struct ofctl_e
         mod.ofpacts_len = data->actions_len;
     }
     ofctl_protection_check(replacement->protection, &mod);
-    struct ofpbuf *request = ofputil_encode_flow_mod(&mod, replacement->protocol);
+    struct ofpbuf *request = ofctl_number(ofputil_encode_flow_mod(&mod, replacement->protocol));
     minimatch_destroy(&mod.match);
     ovs_list_push_back(&replacement->requests, &request->list_node);
 }

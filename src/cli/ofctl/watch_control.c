@@ -108,11 +108,10 @@ command_packet_out(struct unixctl_conn *conn, int argc, const char *argv[], void
 {
     struct ofctl_watch *watch = watch_;
     const char *target = vconn_get_name(watch->vconn); /* Names may have changed since. */
-    const struct ofputil_table_map *tables = ofctl_tables_to_accept(watch->ofctl, target);
-    const struct ofputil_port_map *ports = ofctl_ports_to_accept(watch->ofctl, target);
+    struct ofctl_words words = ofctl_words_to_accept(watch->ofctl, target);
     enum ofputil_protocol usable;
     struct ofputil_packet_out out;
-    char *error = parse_ofp_packet_out_str(&out, argv[1], ports, tables, &usable);
+    char *error = parse_ofp_packet_out_str(&out, argv[1], words.ports, words.tables, &usable);
 
     (void) argc;
     if (error) {

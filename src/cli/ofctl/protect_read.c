@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Our flows on the switch that a command is about to change; see protect.h.  Whatever switch that
+ * is, it is asked: flows of ours may be where nobody has a record of them. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows_in.h"
+#include "nwf/pipeline.h"
+#include "nwf/text.h"
+#include "openvswitch/ofp-monitor.h"
+#include "openvswitch/ofp-msgs.h"
+#include "protection.h"
+
+#include "lib/byte-order.h"
+#include "lib/util.h"
+
+static int
+take_flow(const struct ofputil_flow_stats *flow, void *protection_)
+{
+    struct ofctl_protection *protection = protection_;
+
+    if ((ntohll(flow->cookie) & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC) {
+        nwf_vec_push(&protection->tables[flow->table_id],
+                     nwf_flow_new(flow->table_id, flow->priority, ntohll(flow->cookie),
+                                  &flow->match, flow->ofpacts, flow->ofpacts_len));
+    }
+    return 0;
+}
+
+static int
+compare_priorities(const void *a_, const void *b_)
+{
+    const struct nwf_flow *const *a = a_, *const *b = b_;
+
+    return (*a)->priority - (*b)->priority;
+}
+
+/* All of ours, or as many as can have to do with the one change. */
+static void
+set_request(const struct ofputil_flow_mod *scope, struct ofputil_flow_stats_request *request)
+{
+    uint8_t table = OFPTT_ALL;
+
+    if (scope) {
+        table = scope->command == OFPFC_ADD ? ofctl_table_of(scope) : scope->table_id;
+    }
+    nwf_flows_request_init(request, table, NWF_COOKIE_MAGIC, NWF_COOKIE_ALL_MASK);
+    if (scope && ofctl_is_deletion(scope)) {
+        minimatch_expand(&scope->match, &request->match);
+    }
+}
+
+static bool
+is_empty(const struct ofctl_protection *protection)
+{
+    for (size_t table = 0; table < ARRAY_SIZE(protection->tables); table++) {
+        if (protection->tables[table].n) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the switch says that it has such flows.  One that does not understand the question is no
+ * Open vSwitch, and has none. */
+static bool
+has_flows(struct vconn *vconn, const struct ofputil_flow_stats_request *request,
+          enum ofputil_protocol protocol)
+{
+    struct ofputil_flow_stats_request aggregate = *request;
+    struct ofputil_aggregate_stats stats = {.flow_count = 0};
+    enum ofptype type;
+
+    aggregate.aggregate = true;
+    struct ofpbuf *reply =
+        ofctl_transact(vconn, ofputil_encode_flow_stats_request(&aggregate, protocol));
+    bool is_known = !ofptype_decode(&type, reply->data) && type == OFPTYPE_AGGREGATE_STATS_REPLY
+                    && !ofputil_decode_aggregate_stats_reply(&stats, reply->data);
+    ofpbuf_delete(reply);
+    return is_known && stats.flow_count;
+}
+
+static void
+read_flows(struct ofctl_protection *protection, const struct ofputil_flow_mod *scope)
+{
+    struct ofputil_flow_stats_request request;
+    struct vconn *vconn = ofctl_connect(protection->target);
+    enum ofputil_protocol protocol = ofputil_protocol_from_ofp_version(ofctl_version(vconn));
+
+    /* Of OpenFlow 1.0 the extension, which knows of cookies, and needs no negotiation. */
+    if (protocol & OFPUTIL_P_OF10_ANY) {
+        protocol = OFPUTIL_P_OF10_NXM_TID;
+    }
+    set_request(scope, &request);
+    if (has_flows(vconn, &request, protocol)) {
+        ofctl_read_flows(vconn, &request, protocol, take_flow, protection);
+    }
+    vconn_close(vconn);
+}
+
+static void
+sort_flows(struct ofctl_protection *protection)
+{
+    for (size_t table = 0; table < ARRAY_SIZE(protection->tables); table++) {
+        if (protection->tables[table].n) {
+            qsort(protection->tables[table].data, protection->tables[table].n,
+                  sizeof(struct nwf_flow *), compare_priorities);
+        }
+    }
+}
+
+struct ofctl_protection *
+ofctl_protection_new(struct ofctl *ofctl, const char *target, const struct ofputil_flow_mod *scope)
+{
+    if (ofctl->force) {
+        return NULL;
+    }
+
+    struct ofctl_protection *protection = nwf_zalloc(sizeof *protection);
+    protection->ofctl = ofctl;
+    protection->target = target;
+    ofctl_begin_unseen();
+    read_flows(protection, scope);
+    ofctl_end_unseen();
+    if (is_empty(protection)) {
+        ofctl_protection_free(protection);
+        return NULL;
+    }
+    sort_flows(protection);
+    return protection;
+}
+
+void
+ofctl_protection_free(struct ofctl_protection *protection)
+{
+    for (size_t table = 0; protection && table < ARRAY_SIZE(protection->tables); table++) {
+        nwf_vec_foreach (flow, &protection->tables[table]) {
+            nwf_flow_free(*flow);
+        }
+        nwf_vec_clear(&protection->tables[table]);
+    }
+    for (int loss = 0; protection && loss < OFCTL_N_LOSSES; loss++) {
+        nwf_vec_clear(&protection->losses[loss]);
+    }
+    free(protection);
+}
