@@ -9,6 +9,8 @@
 #ifndef NWF_LOCK_H
 #define NWF_LOCK_H
 
+#include <stdbool.h>
+
 #include "nwf/cleanup.h"
 #include "nwf/error.h"
 
@@ -20,6 +22,10 @@ struct nwf_lock;
  * switch. */
 int nwf_lock_take(unsigned int timeout_ms, struct nwf_lock **ret, struct nwf_error *err);
 void nwf_lock_release(struct nwf_lock *lock);
+
+/* Whether somebody has taken it since the run directory was made.  If not, nobody has put anything
+ * onto this host's switches, which live no longer than that. */
+bool nwf_lock_was_taken(void);
 DEFINE_CLEANUP(struct nwf_lock, nwf_lock, nwf_lock_release)
 
 #endif

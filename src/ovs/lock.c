@@ -76,10 +76,25 @@ try_lock(int fd)
     return errno == EAGAIN || errno == EACCES ? 0 : -errno;
 }
 
+static char *
+lock_path(void)
+{
+    return nwf_asprintf("%s/.ovs-nwfilter.~lock~", ovs_rundir());
+}
+
+bool
+nwf_lock_was_taken(void)
+{
+    char *path CLEANUP_FREE = lock_path();
+    struct stat st;
+
+    return !lstat(path, &st) || errno != ENOENT;
+}
+
 int
 nwf_lock_take(unsigned int timeout_ms, struct nwf_lock **ret, struct nwf_error *err)
 {
-    char *path CLEANUP_FREE = nwf_asprintf("%s/.ovs-nwfilter.~lock~", ovs_rundir());
+    char *path CLEANUP_FREE = lock_path();
     long long int deadline = time_msec() + timeout_ms;
     int fd = open_file(path, err), r;
 

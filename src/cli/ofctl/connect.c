@@ -29,6 +29,37 @@
 VLOG_DEFINE_THIS_MODULE(ofctl);
 
 #define UNIX "unix:"
+#define MGMT ".mgmt"
+
+/* A management socket's path ends in it; another path is no bridge's. */
+static char *
+bridge_of_path(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *suffix = strrchr(name, '.');
+
+    return suffix && !strcmp(suffix, MGMT) ? nwf_strndup(name, (size_t) (suffix - name)) : NULL;
+}
+
+char *
+ofctl_bridge_of(const char *target)
+{
+    const char *at = strchr(target, '@');
+
+    if (!strncmp(target, UNIX, strlen(UNIX))) {
+        return bridge_of_path(target + strlen(UNIX));
+    }
+    if (strchr(target, ':')) {
+        return NULL;
+    }
+    char *bridge = bridge_of_path(target);
+    if (!bridge && !strchr(target, '/')) {
+        bridge = nwf_strdup(at ? at + 1 : target);
+    }
+    return bridge;
+}
+
+/* ---- Opening. ---- */
 
 /* The connection to the socket of this name, "unix:PATH", or NULL if there is none. */
 static struct vconn *

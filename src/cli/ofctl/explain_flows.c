@@ -42,39 +42,6 @@ struct ofctl_explainer {
 
 /* ---- The bridge. ---- */
 
-#define UNIX "unix:"
-#define MGMT ".mgmt"
-
-/* A management socket's path ends in it; another path is no bridge's. */
-static char *
-bridge_of_path(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *suffix = strrchr(name, '.');
-
-    return suffix && !strcmp(suffix, MGMT) ? nwf_strndup(name, (size_t) (suffix - name)) : NULL;
-}
-
-/* The bridge of this host that the target names, by its management socket, itself or its datapath,
- * in a new string; NULL if it names none. */
-static char *
-bridge_of(const char *target)
-{
-    const char *at = strchr(target, '@');
-
-    if (!strncmp(target, UNIX, strlen(UNIX))) {
-        return bridge_of_path(target + strlen(UNIX));
-    }
-    if (strchr(target, ':')) {
-        return NULL;
-    }
-    char *bridge = bridge_of_path(target);
-    if (!bridge && !strchr(target, '/')) {
-        bridge = nwf_strdup(at ? at + 1 : target);
-    }
-    return bridge;
-}
-
 static int
 read_plan(struct ofctl_explainer *explainer, const char *db_name, const char *name,
           struct nwf_error *err)
@@ -103,7 +70,7 @@ struct ofctl_explainer *
 ofctl_explainer_new(const struct ofctl *ofctl, const char *target)
 {
     struct ofctl_explainer *explainer = nwf_zalloc(sizeof *explainer);
-    char *name CLEANUP_FREE = bridge_of(target);
+    char *name CLEANUP_FREE = ofctl_bridge_of(target);
     struct nwf_error err = NWF_ERROR_INIT;
 
     if (!name) {

@@ -67,6 +67,10 @@ ofctl_of(const struct ovs_cmdl_context *ctx)
  * Returns the exit code; errors end the program. */
 int ofctl_main(int argc, char *argv[]);
 
+/* The bridge of this host that the target names, by its management socket, itself or its datapath,
+ * in a new string; NULL if it names none. */
+char *ofctl_bridge_of(const char *target);
+
 /* Whether there is a command of this name, and no need to know more. */
 bool ofctl_has_command(const char *name);
 

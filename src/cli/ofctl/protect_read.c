@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Our flows on the switch that a command is about to change; see protect.h.  Whatever switch that
- * is, it is asked: flows of ours may be where nobody has a record of them. */
+ * Our flows on the switch that a command is about to change; see protect.h.  It is asked, whatever
+ * switch that is, as flows of ours may be where nobody has a record of them.  Only a bridge of a
+ * host on which nobody has put a flow of ours anywhere is not: the conversation with it is
+ * ovs-ofctl's to the byte, in the switch's log too. */
 #include <config.h>
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "flows_in.h"
+#include "nwf/lock.h"
 #include "nwf/pipeline.h"
+#include "nwf/record_file.h"
 #include "nwf/text.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
@@ -112,10 +116,18 @@ sort_flows(struct ofctl_protection *protection)
     }
 }
 
+static bool
+may_have_flows(const char *target)
+{
+    char *bridge CLEANUP_FREE = ofctl_bridge_of(target);
+
+    return !bridge || nwf_lock_was_taken() || nwf_record_exists(bridge);
+}
+
 struct ofctl_protection *
 ofctl_protection_new(struct ofctl *ofctl, const char *target, const struct ofputil_flow_mod *scope)
 {
-    if (ofctl->force) {
+    if (ofctl->force || !may_have_flows(target)) {
         return NULL;
     }
 
