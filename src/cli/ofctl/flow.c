@@ -130,20 +130,12 @@ change_by_text(struct ovs_cmdl_context *ctx, const char *text, int command)
     ofctl_send_flow_mods(ofctl, target, &mod, 1, usable);
 }
 
-static void
-change(struct ovs_cmdl_context *ctx, int command)
-{
-    if (ofctl_reads_stdin(ctx)) {
-        change_by_file(ctx, "-", command == OFPFC_ADD ? OFCTL_ANY_COMMAND : command);
-    } else {
-        change_by_text(ctx, ofctl_text(ctx), command);
-    }
-}
+static const struct ofctl_changes changes = {OFPFC_ADD, change_by_text, change_by_file};
 
 void
 ofctl_add_flow(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, OFPFC_ADD);
+    ofctl_change(ctx, OFPFC_ADD, &changes);
 }
 
 void
@@ -155,13 +147,13 @@ ofctl_add_flows(struct ovs_cmdl_context *ctx)
 void
 ofctl_mod_flows(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, ofctl_of(ctx)->strict ? OFPFC_MODIFY_STRICT : OFPFC_MODIFY);
+    ofctl_change(ctx, ofctl_of(ctx)->strict ? OFPFC_MODIFY_STRICT : OFPFC_MODIFY, &changes);
 }
 
 void
 ofctl_del_flows(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, ofctl_of(ctx)->strict ? OFPFC_DELETE_STRICT : OFPFC_DELETE);
+    ofctl_change(ctx, ofctl_of(ctx)->strict ? OFPFC_DELETE_STRICT : OFPFC_DELETE, &changes);
 }
 
 void

@@ -86,20 +86,12 @@ change_by_text(struct ovs_cmdl_context *ctx, const char *text, int command)
     ofputil_uninit_group_mod(&mod);
 }
 
-static void
-change(struct ovs_cmdl_context *ctx, int command)
-{
-    if (ofctl_reads_stdin(ctx)) {
-        change_by_file(ctx, "-", command == OFPGC11_ADD ? OFCTL_ANY_COMMAND : command);
-    } else {
-        change_by_text(ctx, ofctl_text(ctx), command);
-    }
-}
+static const struct ofctl_changes changes = {OFPGC11_ADD, change_by_text, change_by_file};
 
 void
 ofctl_add_group(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, OFPGC11_ADD);
+    ofctl_change(ctx, OFPGC11_ADD, &changes);
 }
 
 void
@@ -111,25 +103,25 @@ ofctl_add_groups(struct ovs_cmdl_context *ctx)
 void
 ofctl_mod_group(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, ofctl_of(ctx)->may_create ? OFPGC11_ADD_OR_MOD : OFPGC11_MODIFY);
+    ofctl_change(ctx, ofctl_of(ctx)->may_create ? OFPGC11_ADD_OR_MOD : OFPGC11_MODIFY, &changes);
 }
 
 void
 ofctl_del_groups(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, OFPGC11_DELETE);
+    ofctl_change(ctx, OFPGC11_DELETE, &changes);
 }
 
 void
 ofctl_insert_buckets(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, OFPGC15_INSERT_BUCKET);
+    ofctl_change(ctx, OFPGC15_INSERT_BUCKET, &changes);
 }
 
 void
 ofctl_remove_buckets(struct ovs_cmdl_context *ctx)
 {
-    change(ctx, OFPGC15_REMOVE_BUCKET);
+    ofctl_change(ctx, OFPGC15_REMOVE_BUCKET, &changes);
 }
 
 /* ---- Dumps. ---- */

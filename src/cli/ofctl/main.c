@@ -52,6 +52,18 @@ ofctl_find_command(int argc, char *argv[])
     return found && ofctl_has_command(found) ? found : NULL;
 }
 
+void
+ofctl_change(struct ovs_cmdl_context *ctx, int command, const struct ofctl_changes *changes)
+{
+    const char *text = ofctl_text(ctx);
+
+    if (strcmp(text, "-")) {
+        changes->by_text(ctx, text, command);
+    } else {
+        changes->by_file(ctx, text, command == changes->add ? OFCTL_ANY_COMMAND : command);
+    }
+}
+
 static void
 finish(struct ofctl *ofctl)
 {

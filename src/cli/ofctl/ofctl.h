@@ -133,12 +133,15 @@ ofp_port_t ofctl_port_number(struct ofctl *ofctl, const char *target, const char
  * there is none. */
 #define OFCTL_ANY_COMMAND (-2)
 
-/* Whether the command's flow or group is "-": standard input has them. */
-static inline bool
-ofctl_reads_stdin(const struct ovs_cmdl_context *ctx)
-{
-    return ctx->argc > 2 && ctx->argv[2][0] == '-' && !ctx->argv[2][1];
-}
+/* How flows, or groups, are changed: by one in the command line, or many in a file. */
+struct ofctl_changes {
+    int add; /* The command that adds one. */
+    void (*by_text)(struct ovs_cmdl_context *ctx, const char *text, int command);
+    void (*by_file)(struct ovs_cmdl_context *ctx, const char *file, int command);
+};
+
+/* As the command's operand has it: "-" is for standard input. */
+void ofctl_change(struct ovs_cmdl_context *ctx, int command, const struct ofctl_changes *changes);
 
 /* The command's flow, group or match; where it has none, all are meant. */
 static inline const char *
