@@ -48,6 +48,8 @@ enum nwf_table {
     NWF_TABLE_ROUTE_WIRE = 225,
     /* A table for each word of 32 bits.  Two fields that frames may have at once have none in
      * common, since what is looked at of one would be looked at of both. */
+    NWF_TABLE_COMPARE_PORT_SRC = 226,
+    NWF_TABLE_COMPARE_PORT_DST = 227,
     NWF_TABLE_COMPARE_NA_TLL = 228,
     NWF_TABLE_COMPARE_ETH_SRC = 230,
     NWF_TABLE_COMPARE_ETH_DST = 232,
@@ -59,7 +61,7 @@ enum nwf_table {
     NWF_TABLE_COMPARE_ND_TARGET = 244,
     NWF_TABLE_COMPARE_RARP_MACS = 248,
     NWF_TABLE_COMPARE_RARP_ADDRESSES = 252,
-    NWF_TABLE_COMPARE_FIRST = 228,
+    NWF_TABLE_COMPARE_FIRST = 226,
     NWF_TABLE_COMPARE_LAST = 253,
     NWF_TABLE_END, /* Behind the last. */
 };

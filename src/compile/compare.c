@@ -5,7 +5,8 @@
  * A flow that matches a MAC address makes Open vSwitch look at all of its bits, and cache a flow
  * for each address that a guest makes up.  A row of flows, one for each bit, of which the first
  * that differs decides, makes it look at the bits up to that one: there are no more cached flows
- * for addresses that are wrong, nor masks, than bits.
+ * for addresses that are wrong, nor masks, than bits.  Where that would be too many masks, bits are
+ * looked at several together: IPv6 addresses by two, ports by four.
  *
  * Written into each port's flows that would be a flow a bit.  So the port's value is loaded into
  * registers, and the flows of a table compare the field's bits with those of the registers, for
@@ -41,32 +42,50 @@ _Static_assert(BITS_LAST *NWF_COMPARED_VALUES_MAX == NWF_COMPARED_LAST_BITS, "bi
         32, 32, 32, 32                                                                             \
     }
 
+#define IPV6_STEP 2
+/* Ports are what most packets are looked at for, and there are two of them. */
+#define PORT_STEP 4
+#define PORT(TYPE, PROTO, PLACE, WHICH)                                                            \
+    {                                                                                              \
+        TYPE, PROTO, 0, PLACE, NWF_TABLE_COMPARE_PORT_##WHICH, {16}, PORT_STEP                     \
+    }
+
 static const struct {
     uint16_t eth_type; /* Of frames that have the field; 0: all have. */
-    uint8_t icmp_type; /* Of ICMPv6; 0: not in ICMPv6 only. */
+    uint8_t ip_proto;  /* Of them; 0: of any protocol. */
+    uint8_t icmp_type; /* Of ICMPv6; 0: of any type. */
     uint8_t place;
     uint8_t table; /* That of the first word; the other words' follow. */
     uint8_t n_bits[NWF_OPERAND_WORDS];
+    uint8_t step; /* 0 is 1. */
 } fields[NWF_N_COMPARED] = {
-    [NWF_COMPARED_ETH_SRC] = {0, 0, BITS_ETH_SRC, NWF_TABLE_COMPARE_ETH_SRC, MAC_BITS},
-    [NWF_COMPARED_ETH_DST] = {0, 0, BITS_LAST, NWF_TABLE_COMPARE_ETH_DST, MAC_BITS},
-    [NWF_COMPARED_ARP_SHA] = {ETH_TYPE_ARP, 0, BITS_FIRST, NWF_TABLE_COMPARE_ARP_SHA, MAC_BITS},
-    [NWF_COMPARED_ARP_SPA] = {ETH_TYPE_ARP, 0, BITS_SECOND, NWF_TABLE_COMPARE_ARP_SPA, {32}},
+    [NWF_COMPARED_ETH_SRC] = {0, 0, 0, BITS_ETH_SRC, NWF_TABLE_COMPARE_ETH_SRC, MAC_BITS},
+    [NWF_COMPARED_ETH_DST] = {0, 0, 0, BITS_LAST, NWF_TABLE_COMPARE_ETH_DST, MAC_BITS},
+    [NWF_COMPARED_ARP_SHA] = {ETH_TYPE_ARP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_ARP_SHA, MAC_BITS},
+    [NWF_COMPARED_ARP_SPA] = {ETH_TYPE_ARP, 0, 0, BITS_SECOND, NWF_TABLE_COMPARE_ARP_SPA, {32}},
     [NWF_COMPARED_RARP_MACS] =
-        {ETH_TYPE_RARP, 0, BITS_FIRST, NWF_TABLE_COMPARE_RARP_MACS, {16, 32, 16, 32}},
+        {ETH_TYPE_RARP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_RARP_MACS, {16, 32, 16, 32}},
     [NWF_COMPARED_RARP_ADDRESSES] =
-        {ETH_TYPE_RARP, 0, BITS_SECOND, NWF_TABLE_COMPARE_RARP_ADDRESSES, {32, 32}},
-    [NWF_COMPARED_IPV4_SRC] = {ETH_TYPE_IP, 0, BITS_FIRST, NWF_TABLE_COMPARE_IPV4_SRC, {32}},
-    [NWF_COMPARED_IPV6_SRC] = {ETH_TYPE_IPV6, 0, BITS_IPV6_SRC, NWF_TABLE_COMPARE_IPV6_SRC,
-                               IPV6_BITS},
-    [NWF_COMPARED_NS_SLL] = {ETH_TYPE_IPV6, ND_NEIGHBOR_SOLICIT, BITS_FIRST,
+        {ETH_TYPE_RARP, 0, 0, BITS_SECOND, NWF_TABLE_COMPARE_RARP_ADDRESSES, {32, 32}},
+    [NWF_COMPARED_IPV4_SRC] = {ETH_TYPE_IP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_IPV4_SRC, {32}},
+    [NWF_COMPARED_IPV6_SRC] = {ETH_TYPE_IPV6, 0, 0, BITS_IPV6_SRC, NWF_TABLE_COMPARE_IPV6_SRC,
+                               IPV6_BITS, IPV6_STEP},
+    [NWF_COMPARED_NS_SLL] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_SOLICIT, BITS_FIRST,
                              NWF_TABLE_COMPARE_NS_SLL, MAC_BITS},
-    [NWF_COMPARED_NS_TARGET] = {ETH_TYPE_IPV6, ND_NEIGHBOR_SOLICIT, BITS_SECOND,
-                                NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS},
-    [NWF_COMPARED_NA_TLL] = {ETH_TYPE_IPV6, ND_NEIGHBOR_ADVERT, BITS_FIRST,
+    [NWF_COMPARED_NS_TARGET] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_SOLICIT, BITS_SECOND,
+                                NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS, IPV6_STEP},
+    [NWF_COMPARED_NA_TLL] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_ADVERT, BITS_FIRST,
                              NWF_TABLE_COMPARE_NA_TLL, MAC_BITS},
-    [NWF_COMPARED_NA_TARGET] = {ETH_TYPE_IPV6, ND_NEIGHBOR_ADVERT, BITS_SECOND,
-                                NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS},
+    [NWF_COMPARED_NA_TARGET] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_ADVERT, BITS_SECOND,
+                                NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS, IPV6_STEP},
+    [NWF_COMPARED_TCP_SRC] = PORT(ETH_TYPE_IP, IPPROTO_TCP, BITS_IPV6_SRC, SRC),
+    [NWF_COMPARED_TCP_DST] = PORT(ETH_TYPE_IP, IPPROTO_TCP, BITS_SECOND, DST),
+    [NWF_COMPARED_UDP_SRC] = PORT(ETH_TYPE_IP, IPPROTO_UDP, BITS_IPV6_SRC, SRC),
+    [NWF_COMPARED_UDP_DST] = PORT(ETH_TYPE_IP, IPPROTO_UDP, BITS_SECOND, DST),
+    [NWF_COMPARED_TCP6_SRC] = PORT(ETH_TYPE_IPV6, IPPROTO_TCP, BITS_FIRST, SRC),
+    [NWF_COMPARED_TCP6_DST] = PORT(ETH_TYPE_IPV6, IPPROTO_TCP, BITS_SECOND, DST),
+    [NWF_COMPARED_UDP6_SRC] = PORT(ETH_TYPE_IPV6, IPPROTO_UDP, BITS_FIRST, SRC),
+    [NWF_COMPARED_UDP6_DST] = PORT(ETH_TYPE_IPV6, IPPROTO_UDP, BITS_SECOND, DST),
 };
 
 unsigned int
@@ -92,12 +111,16 @@ nwf_compared_n_bits(enum nwf_compared field, unsigned int word)
     return fields[field].n_bits[word];
 }
 
+unsigned int
+nwf_compared_step(enum nwf_compared field)
+{
+    return fields[field].step ? fields[field].step : 1;
+}
+
 /* ovs-ofctl(8), and what saves flows with it for a restart, does not read the mask of an IPv6
  * address that begins with a digit: it takes it for the length of a prefix.  So the masks of
  * the first half of an address have its first two bits, and begin with a letter; those of the
- * second half begin with a colon.  Addresses that there are begin with 00 or 11 (RFC 4291, 2.4).
- *
- * Bits of IPv6 addresses are looked at in pairs, so that there are half as many masks. */
+ * second half begin with a colon.  Addresses that there are begin with 00 or 11 (RFC 4291, 2.4). */
 #define IPV6_TOP UINT32_C(0xc0000000)
 
 static bool
@@ -124,8 +147,10 @@ nwf_compared_require(enum nwf_compared field, struct match *match)
     if (fields[field].eth_type) {
         match_set_dl_type(match, htons(fields[field].eth_type));
     }
+    if (fields[field].ip_proto) {
+        match_set_nw_proto(match, fields[field].ip_proto);
+    }
     if (fields[field].icmp_type) {
-        match_set_nw_proto(match, IPPROTO_ICMPV6);
         match_set_icmp_type(match, fields[field].icmp_type);
     }
 }
@@ -137,9 +162,10 @@ nwf_compared_is_required(enum nwf_compared field, const struct match *match)
 
     return (!fields[field].eth_type
             || (mask->dl_type == OVS_BE16_MAX && value->dl_type == htons(fields[field].eth_type)))
+           && (!fields[field].ip_proto
+               || (mask->nw_proto == UINT8_MAX && value->nw_proto == fields[field].ip_proto))
            && (!fields[field].icmp_type
-               || (mask->nw_proto == UINT8_MAX && value->nw_proto == IPPROTO_ICMPV6
-                   && mask->tp_src == OVS_BE16_MAX
+               || (mask->tp_src == OVS_BE16_MAX
                    && value->tp_src == htons(fields[field].icmp_type)));
 }
 
@@ -223,6 +249,18 @@ get(enum nwf_compared field, const struct flow *flow, uint32_t words[NWF_OPERAND
     case NWF_COMPARED_NA_TARGET:
         get_ipv6(&flow->nd_target, words);
         break;
+    case NWF_COMPARED_TCP_SRC:
+    case NWF_COMPARED_UDP_SRC:
+    case NWF_COMPARED_TCP6_SRC:
+    case NWF_COMPARED_UDP6_SRC:
+        words[0] = ntohs(flow->tp_src);
+        break;
+    case NWF_COMPARED_TCP_DST:
+    case NWF_COMPARED_UDP_DST:
+    case NWF_COMPARED_TCP6_DST:
+    case NWF_COMPARED_UDP6_DST:
+        words[0] = ntohs(flow->tp_dst);
+        break;
     case NWF_N_COMPARED:
         abort();
     }
@@ -280,6 +318,20 @@ nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand, str
         address = put_ipv6(operand->value);
         mask = put_ipv6(operand->mask);
         match_set_nd_target_masked(match, &address, &mask);
+        break;
+    case NWF_COMPARED_TCP_SRC:
+    case NWF_COMPARED_UDP_SRC:
+    case NWF_COMPARED_TCP6_SRC:
+    case NWF_COMPARED_UDP6_SRC:
+        match_set_tp_src_masked(match, htons((uint16_t) operand->value[0]),
+                                htons((uint16_t) operand->mask[0]));
+        break;
+    case NWF_COMPARED_TCP_DST:
+    case NWF_COMPARED_UDP_DST:
+    case NWF_COMPARED_TCP6_DST:
+    case NWF_COMPARED_UDP6_DST:
+        match_set_tp_dst_masked(match, htons((uint16_t) operand->value[0]),
+                                htons((uint16_t) operand->mask[0]));
         break;
     case NWF_N_COMPARED:
         abort();
@@ -366,38 +418,37 @@ add_difference(enum nwf_compared field, unsigned int word, const struct differen
         (uint16_t) (PRIORITY_FIRST_BIT - __builtin_clz(d->bit)), &match, &actions, flows);
 }
 
-/* With both values of the other bit of its pair, and of the first bits behind which it stands. */
+/* With both values of the first bits of an IPv6 address, behind which it stands. */
 static void
-add_ipv6_bit(enum nwf_compared field, unsigned int word, struct difference d,
-             struct nwf_flow_set *flows)
+add_seen(enum nwf_compared field, unsigned int word, struct difference d,
+         struct nwf_flow_set *flows)
 {
     bool is_top = !word && d.bit & IPV6_TOP;
 
-    d.mask = d.bit & UINT32_C(0x55555555) ? d.bit << 1 : d.bit >> 1;
-    d.top_mask = word < 2 && !is_top ? IPV6_TOP : 0;
-    for (int other = 0; other < 2; other++) {
-        d.seen = other ? d.mask : 0;
-        d.top = 0;
+    d.top_mask = is_ipv6(field) && word < 2 && !is_top ? IPV6_TOP : 0;
+    d.top = 0;
+    add_difference(field, word, &d, flows);
+    if (d.top_mask) {
+        d.top = IPV6_TOP;
         add_difference(field, word, &d, flows);
-        if (d.top_mask) {
-            d.top = IPV6_TOP;
-            add_difference(field, word, &d, flows);
-        }
     }
 }
 
+/* With all values of the bits that are looked at together with it. */
 static void
 add_bit(enum nwf_compared field, unsigned int word, unsigned int bit, struct nwf_flow_set *flows)
 {
-    for (int set = 0; set < 2; set++) {
-        const struct difference d = {.bit = UINT32_C(1) << bit, .is_set = set};
+    unsigned int step = nwf_compared_step(field);
+    struct difference d = {.bit = UINT32_C(1) << bit};
 
-        if (is_ipv6(field)) {
-            add_ipv6_bit(field, word, d, flows);
-        } else {
-            add_difference(field, word, &d, flows);
+    d.mask = (((UINT32_C(1) << step) - 1) << bit / step * step) & ~d.bit;
+    do {
+        for (int set = 0; set < 2; set++) {
+            d.is_set = set;
+            add_seen(field, word, d, flows);
         }
-    }
+        d.seen = (d.seen - d.mask) & d.mask; /* The next value that 'mask' has room for. */
+    } while (d.seen);
 }
 
 /* What is the same for all fields that have the table: an earlier word differs, or nothing does. */

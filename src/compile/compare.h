@@ -10,7 +10,8 @@
 
 /* The fields that there are tables for.  Neighbour discovery's target is a field of solicitations
  * and one of advertisements: Open vSwitch matches it beside the type of the message only.  Of RARP
- * two are the sender's and the target's together, since a guest announces nobody but itself. */
+ * two are the sender's and the target's together, since a guest announces nobody but itself.  Ports
+ * are a protocol's, since OpenFlow matches them beside it only. */
 enum nwf_compared {
     NWF_COMPARED_ETH_SRC,
     NWF_COMPARED_ETH_DST,
@@ -24,6 +25,15 @@ enum nwf_compared {
     NWF_COMPARED_NS_TARGET,
     NWF_COMPARED_NA_TLL,
     NWF_COMPARED_NA_TARGET,
+    NWF_COMPARED_FIRST_PORT,
+    NWF_COMPARED_TCP_SRC = NWF_COMPARED_FIRST_PORT,
+    NWF_COMPARED_TCP_DST,
+    NWF_COMPARED_UDP_SRC,
+    NWF_COMPARED_UDP_DST,
+    NWF_COMPARED_TCP6_SRC,
+    NWF_COMPARED_TCP6_DST,
+    NWF_COMPARED_UDP6_SRC,
+    NWF_COMPARED_UDP6_DST,
     NWF_N_COMPARED
 };
 
@@ -47,6 +57,9 @@ unsigned int nwf_compared_first_bit(enum nwf_compared field);
 /* The tables that a comparison walks through, and the bits of the field's word. */
 unsigned int nwf_compared_n_words(enum nwf_compared field);
 unsigned int nwf_compared_n_bits(enum nwf_compared field, unsigned int word);
+
+/* How many bits are looked at together, of which the first is a multiple of as many. */
+unsigned int nwf_compared_step(enum nwf_compared field);
 
 /* Narrows 'match' to frames that have the field. */
 void nwf_compared_require(enum nwf_compared field, struct match *match);

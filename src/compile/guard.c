@@ -9,6 +9,8 @@
  *  - addresses that rows compare with few values are compared bit by bit (compare.c), and rows
  *    ask for a bit of a register.  Where that says no, Open vSwitch looks at nothing else of the
  * row;
+ *  - so are ports, where what rows ask for would multiply: in all packets of their protocol, but
+ *    with few masks, and rows that ask for a bit have nobody else's destination looked at;
  *  - a frame that is dropped whatever the rest of it is, since its source address or its tag is
  *    wrong, is dropped before anything else is looked at;
  *  - a row about one Ethernet type and the destination's address asks for a bit as well, so that
@@ -34,11 +36,13 @@ count_tables(const struct nwf_guard *g, enum nwf_compared field)
 static bool
 fits(const struct nwf_guard *g)
 {
-    size_t most = count_tables(g, NWF_COMPARED_IPV4_SRC);
+    size_t most = 0;
 
     for (int i = 0; i < NWF_N_GUARD_KINDS; i++) {
         size_t n = count_tables(g, nwf_guard_kinds[i][0]) + count_tables(g, nwf_guard_kinds[i][1]);
-        n += i < NWF_GUARD_NS ? 0 : count_tables(g, NWF_COMPARED_IPV6_SRC);
+        n += i < NWF_GUARD_TCP  ? 0
+             : i < NWF_GUARD_NS ? count_tables(g, NWF_COMPARED_IPV4_SRC)
+                                : count_tables(g, NWF_COMPARED_IPV6_SRC);
         most = n > most ? n : most;
     }
     return g->stages->list.n + NWF_GUARD_FRONT_MAX + most + count_tables(g, NWF_COMPARED_ETH_SRC)
@@ -51,10 +55,13 @@ static void
 make_room(struct nwf_guard *g)
 {
     static const enum nwf_compared order[] = {
-        NWF_COMPARED_RARP_ADDRESSES, NWF_COMPARED_RARP_MACS, NWF_COMPARED_NS_TARGET,
-        NWF_COMPARED_NA_TARGET,      NWF_COMPARED_IPV6_SRC,  NWF_COMPARED_IPV4_SRC,
-        NWF_COMPARED_ETH_DST,        NWF_COMPARED_NS_SLL,    NWF_COMPARED_NA_TLL,
-        NWF_COMPARED_ARP_SPA,        NWF_COMPARED_ARP_SHA,   NWF_COMPARED_ETH_SRC,
+        NWF_COMPARED_TCP_SRC,   NWF_COMPARED_TCP_DST,   NWF_COMPARED_UDP_SRC,
+        NWF_COMPARED_UDP_DST,   NWF_COMPARED_TCP6_SRC,  NWF_COMPARED_TCP6_DST,
+        NWF_COMPARED_UDP6_SRC,  NWF_COMPARED_UDP6_DST,  NWF_COMPARED_RARP_ADDRESSES,
+        NWF_COMPARED_RARP_MACS, NWF_COMPARED_NS_TARGET, NWF_COMPARED_NA_TARGET,
+        NWF_COMPARED_IPV6_SRC,  NWF_COMPARED_IPV4_SRC,  NWF_COMPARED_ETH_DST,
+        NWF_COMPARED_NS_SLL,    NWF_COMPARED_NA_TLL,    NWF_COMPARED_ARP_SPA,
+        NWF_COMPARED_ARP_SHA,   NWF_COMPARED_ETH_SRC,
     };
 
     for (size_t i = 0; i < sizeof order / sizeof order[0] && !fits(g); i++) {

@@ -17,8 +17,12 @@
 const enum nwf_compared nwf_guard_kinds[NWF_N_GUARD_KINDS][2] = {
     [NWF_GUARD_ARP] = {NWF_COMPARED_ARP_SHA, NWF_COMPARED_ARP_SPA},
     [NWF_GUARD_RARP] = {NWF_COMPARED_RARP_MACS, NWF_COMPARED_RARP_ADDRESSES},
+    [NWF_GUARD_TCP] = {NWF_COMPARED_TCP_SRC, NWF_COMPARED_TCP_DST},
+    [NWF_GUARD_UDP] = {NWF_COMPARED_UDP_SRC, NWF_COMPARED_UDP_DST},
     [NWF_GUARD_NS] = {NWF_COMPARED_NS_SLL, NWF_COMPARED_NS_TARGET},
     [NWF_GUARD_NA] = {NWF_COMPARED_NA_TLL, NWF_COMPARED_NA_TARGET},
+    [NWF_GUARD_TCP6] = {NWF_COMPARED_TCP6_SRC, NWF_COMPARED_TCP6_DST},
+    [NWF_GUARD_UDP6] = {NWF_COMPARED_UDP6_SRC, NWF_COMPARED_UDP6_DST},
 };
 
 /* ---- Types that have bits. ---- */
@@ -207,22 +211,51 @@ push_kind(struct nwf_guard *g, size_t stage, int kind)
     }
 }
 
-static void
-push_ip(struct nwf_guard *g, size_t stage)
+/* Packets of a family: the field of their source, and their kinds. */
+static const struct family {
+    enum nwf_compared source;
+    int first, last;
+} families[] = {
+    {NWF_COMPARED_IPV4_SRC, NWF_GUARD_TCP, NWF_GUARD_UDP},
+    {NWF_COMPARED_IPV6_SRC, NWF_GUARD_NS, NWF_GUARD_UDP6},
+};
+#define N_FAMILIES (sizeof families / sizeof families[0])
+
+/* Whether more of its packets than their source is compared. */
+static bool
+has_kinds(const struct nwf_guard *g, const struct family *family)
 {
-    if (g->of[NWF_COMPARED_IPV4_SRC].n) {
-        push_comparison(g, stage, NWF_COMPARED_IPV4_SRC, false, NO_TARGET);
+    for (int kind = family->first; kind <= family->last; kind++) {
+        if (g->of[nwf_guard_kinds[kind][0]].n || g->of[nwf_guard_kinds[kind][1]].n) {
+            return true;
+        }
     }
-    if (g->of[NWF_COMPARED_IPV6_SRC].n) {
-        size_t next = new_stage(g);
-        push_comparison(g, stage, NWF_COMPARED_IPV6_SRC, false, next);
-        push_missing(g, next, NWF_COMPARED_IPV6_SRC);
-        push_kind(g, next, NWF_GUARD_NS);
-        push_kind(g, next, NWF_GUARD_NA);
-        push_rest(g, next, NO_TARGET);
+    return false;
+}
+
+static void
+push_kinds(struct nwf_guard *g, size_t stage, const struct family *family)
+{
+    for (int kind = family->first; kind <= family->last; kind++) {
+        push_kind(g, stage, kind);
+    }
+}
+
+/* What is in packets is looked at in a stage of its own, by those whose source is one of those that
+ * are compared, if any are. */
+static void
+push_family(struct nwf_guard *g, size_t stage, const struct family *family)
+{
+    if (!g->of[family->source].n) {
+        push_kinds(g, stage, family);
+    } else if (!has_kinds(g, family)) {
+        push_comparison(g, stage, family->source, false, NO_TARGET);
     } else {
-        push_kind(g, stage, NWF_GUARD_NS);
-        push_kind(g, stage, NWF_GUARD_NA);
+        size_t next = new_stage(g);
+        push_comparison(g, stage, family->source, false, next);
+        push_missing(g, next, family->source);
+        push_kinds(g, next, family);
+        push_rest(g, next, NO_TARGET);
     }
 }
 
@@ -245,7 +278,11 @@ push_last_missing(struct nwf_guard *g, size_t stage)
         enum nwf_compared first = nwf_guard_kinds[i][0], second = nwf_guard_kinds[i][1];
         push_missing(g, stage, g->of[second].n ? second : first);
     }
-    push_missing(g, stage, NWF_COMPARED_IPV4_SRC);
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        if (!has_kinds(g, &families[i])) {
+            push_missing(g, stage, families[i].source);
+        }
+    }
 }
 
 /* Where a frame goes is looked at when it is known where it is from, so that the masks of both do
@@ -296,7 +333,9 @@ nwf_guard_build_front(struct nwf_guard *g)
     }
     push_kind(g, stage, NWF_GUARD_ARP);
     push_kind(g, stage, NWF_GUARD_RARP);
-    push_ip(g, stage);
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        push_family(g, stage, &families[i]);
+    }
     push_types(g, stage);
     push_rest(g, stage, NO_TARGET);
     if (g->of[NWF_COMPARED_ETH_DST].n) {

@@ -9,15 +9,20 @@
 
 #define NWF_GUARD_TYPES_MAX 8
 
-/* Stages in front: by source, by type, for each kind, for IPv6, for destinations. */
-#define NWF_GUARD_FRONT_MAX 8
+/* Stages in front: by source, by type, for each kind, for IPv4, for IPv6, for destinations. */
+#define NWF_GUARD_FRONT_MAX 13
 
-/* Two fields that frames of one kind have, in the order in which they are looked at. */
+/* Two fields that frames of one kind have, in the order in which they are looked at; and one that
+ * is looked at before. */
 enum {
     NWF_GUARD_ARP,
     NWF_GUARD_RARP,
+    NWF_GUARD_TCP,
+    NWF_GUARD_UDP,
     NWF_GUARD_NS,
     NWF_GUARD_NA,
+    NWF_GUARD_TCP6,
+    NWF_GUARD_UDP6,
     NWF_N_GUARD_KINDS,
 };
 extern const enum nwf_compared nwf_guard_kinds[NWF_N_GUARD_KINDS][2];
@@ -51,7 +56,7 @@ void nwf_guard_ask(struct match *match, uint32_t bits, uint32_t mask);
 bool nwf_operand_is_inside(const struct nwf_operand *a, const struct nwf_operand *b);
 
 /* Finds the values that rows compare the field with: none if they are too many, of another kind,
- * or overlap. */
+ * or overlap, or if it is of no use to compare them. */
 void nwf_guard_find_values(struct nwf_guard *g, enum nwf_compared field);
 
 /* Sorts them, what is inside of something else first, and has rows ask for their bits. */

@@ -5,7 +5,10 @@
 #include <config.h>
 
 #include "guard_parts.h"
+#include "match.h"
 #include "nwf/pipeline.h"
+
+#include "lib/packets.h"
 
 /* ---- Bits. ---- */
 
@@ -150,12 +153,76 @@ asks_for_destinations(const struct nwf_guard *g)
     return false;
 }
 
+/* ---- Ports. ---- */
+
+/* Behind connection tracking, Open vSwitch may have put a packet together of fragments, the last
+ * of which had no ports when it came. */
+static bool
+is_tracked(const struct nwf_guard *g)
+{
+    nwf_vec_foreach (stage, &g->stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            if (row->verdict == NWF_V_TRACK) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The fields of packets with this one that the row looks at and that multiply, a bit each.  Sources
+ * that are compared do not, since packets from others go no further. */
+static unsigned int
+asked_fields(const struct nwf_guard *g, enum nwf_compared field, const struct nwf_row *row)
+{
+    const struct flow *masks = &row->match.wc.masks;
+    struct match packets;
+
+    match_init_catchall(&packets);
+    nwf_compared_require(field, &packets);
+    if (!nwf_match_and(&packets, &row->match)) {
+        return 0;
+    }
+    return (masks->tp_src ? 1 : 0) | (masks->tp_dst ? 2 : 0)
+           | (masks->nw_dst || !ipv6_mask_is_any(&masks->ipv6_dst) ? 4 : 0)
+           | (masks->nw_src && !g->of[NWF_COMPARED_IPV4_SRC].n ? 8 : 0)
+           | (!ipv6_mask_is_any(&masks->ipv6_src) && !g->of[NWF_COMPARED_IPV6_SRC].n ? 8 : 0);
+}
+
+/* Whether rows ask for several fields, and not for all of them together.  Else they make no more
+ * masks than the fields have bits, and a comparison costs a table. */
+static bool
+multiply(const struct nwf_guard *g, enum nwf_compared field)
+{
+    unsigned int before = 0;
+
+    nwf_vec_foreach (stage, &g->stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            unsigned int asked = asked_fields(g, field, row);
+            if (asked && before && asked != before) {
+                return true;
+            }
+            before |= asked;
+        }
+    }
+    return false;
+}
+
+static bool
+is_worth_comparing(const struct nwf_guard *g, enum nwf_compared field)
+{
+    if (field == NWF_COMPARED_ETH_DST) {
+        return asks_for_destinations(g);
+    }
+    return field < NWF_COMPARED_FIRST_PORT || (multiply(g, field) && !is_tracked(g));
+}
+
 void
 nwf_guard_find_values(struct nwf_guard *g, enum nwf_compared field)
 {
     struct nwf_operand operand;
 
-    if (field == NWF_COMPARED_ETH_DST && !asks_for_destinations(g)) {
+    if (!is_worth_comparing(g, field)) {
         return;
     }
     nwf_vec_foreach (stage, &g->stages->list) {

@@ -86,10 +86,9 @@ match_zero(const struct nwf_rule_instance *instance, enum nwf_depth layer, struc
     }
     match_set_nw_proto(match, 0);
     if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(instance) == 0x0800) {
-        /* Of a network that nobody is in (RFC 6890); all bits of the addresses would be looked at
-         * in other packets too, and make masks. */
+        /* Of a network that nobody is in (RFC 6890); all bits of it, and those of the destination,
+         * would be looked at in other packets too, and make masks. */
         match_set_nw_src_masked(match, htonl(0), htonl(0xff000000));
-        match_set_nw_dst_masked(match, htonl(0), htonl(0xff000000));
     } else if (layer == NWF_DEPTH_PACKET && nwf_rule_eth_type(instance) == 0x86dd) {
         /* One that ends inside of an extension header has its addresses. */
         match_set_ipv6_src(match, &in6addr_any);

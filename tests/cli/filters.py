@@ -191,9 +191,14 @@ ROWS = [
             f"({MASKS})?){{{len(os.listdir(STOCK))}}}"),
     Row("check: rules that multiply", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
         "<rule action='accept' direction='out'><ip dstipaddr='192.0.2.7'/></rule>"
-        "<rule action='accept' direction='out'><ip protocol='udp' dstportstart='53'/></rule>"
+        "<rule action='accept' direction='out'>"
+        "<ip protocol='udp' dstportstart='1001' dstportend='2222'/></rule>"
         "<rule action='drop' direction='out'/></filter>",
         out="n: good\n" + MASKS.replace("[0-9]+", "561")),
+    Row("check: a port that is compared", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
+        "<rule action='accept' direction='out'><ip dstipaddr='192.0.2.7'/></rule>"
+        "<rule action='accept' direction='out'><ip protocol='udp' dstportstart='53'/></rule>"
+        "<rule action='drop' direction='out'/></filter>", out="n: good\n"),
     Row("check: a rule that does not", [OWN, "filter", "check", "-"], stdin="<filter name='n'>"
         "<rule action='accept' direction='out'><ip dstipaddr='192.0.2.7' protocol='udp' "
         "dstportstart='53'/></rule><rule action='drop' direction='out'/></filter>",

@@ -81,6 +81,23 @@ class Flooder:
     def datagram(self, source, target, port):
         return f.eth(PEER, self.mac, f.ipv4(source, target, f.udp(1000, port)))
 
+    def chosen(self):
+        """Frames from its own addresses that miss a strict filter's ports and types at each bit;
+        and from nobody's, those of DHCP's addresses and ports."""
+        segments = [make(a, b) for make in (f.tcp, f.sctp) for a in near_port(0)
+                    for b in near_port(0)]
+        frames = [f.eth(PEER, self.mac, f.ipv4(self.ip, PEER_IP, segment))
+                  for segment in segments + [f.udp(a, b) for a in near_port(67) + near_port(0)
+                                             for b in near_port(68) + near_port(0)]
+                  + [f.icmp(kind) for kind in range(256)]]
+        frames += [f.eth(PEER, self.mac, f.ipv6(self.ip6, PEER_IP6, segment))
+                   for segment in segments + [f.udp(a, b) for a in near_port(547) + near_port(0)
+                                              for b in near_port(546) + near_port(0)]
+                   + [f.icmpv6(kind, code) for kind in range(256) for code in (0, 1)]]
+        return frames + [f.eth(f.BROADCAST, self.mac, f.ipv4("0.0.0.0", target, f.udp(a, b)))
+                         for target in near_ip("255.255.255.255") for a in near_port(68)
+                         for b in near_port(67)]
+
     def solicitation(self, sll=None):
         return self.neighbour(135, PEER_IP6, f.link_address(1, sll or self.mac))
 

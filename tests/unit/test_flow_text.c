@@ -101,7 +101,7 @@ static const struct {
      "icmp6,vlan_tci=0x0000/0x1000,nw_ttl=255,icmp_type=135,icmp_code=0,nd_target=fe80::1"},
     {"<udp/><flow match='tp_dst=67'/>", "",
      "udp,vlan_tci=0x0000/0x1000,tp_dst=67; "
-     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_dst=0.0.0.0/8,nw_proto=0"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_proto=0"},
     {"<flow match='tcp,tp_dst[0..7]=5'/>", "", "tcp,vlan_tci=0x0000/0x1000,tp_dst=0x5/0xff"},
     {"<flow match='tcp,tp_dst[0..7]=5,tp_dst[8..15]=1'/>", "",
      "tcp,vlan_tci=0x0000/0x1000,tp_dst=261"},
@@ -116,11 +116,11 @@ static const struct {
     {"<ip protocol='tcp' dstportstart='22'/><flow match='tcp_flags=+syn'/>", "",
      /* And headers that are not all there, in doubt. */
      "tcp,vlan_tci=0x0000/0x1000,nw_frag=not_later,tp_dst=22,tcp_flags=+syn; "
-     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_dst=0.0.0.0/8,nw_proto=0; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_proto=0; "
      "tcp,vlan_tci=0x0000/0x1000,nw_frag=not_later,tp_src=0,tp_dst=0,tcp_flags=0"},
     {"<ip srcipaddr='10.0.0.0' srcipmask='8'/><flow match='nw_src=10.1.0.0/16'/>", "",
      "ip,vlan_tci=0x0000/0x1000,nw_src=10.1.0.0/16; "
-     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_dst=0.0.0.0/8,nw_proto=0"},
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_proto=0"},
 
     /* Variables, anywhere. */
     {"<flow match='ip,nw_src=$A'/>", "A=10.0.0.1,10.0.0.2",
@@ -133,7 +133,7 @@ static const struct {
     {"<flow match='$P,tp_dst=$A[1]'/>", "P=tcp A=8,9", "tcp,vlan_tci=0x0000/0x1000,tp_dst=9"},
     {"<ip srcipaddr='$A'/><flow match='nw_ttl=$B'/>", "A=10.0.0.1,10.0.0.2 B=7,8",
      "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.1,nw_ttl=7; "
-     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_dst=0.0.0.0/8,nw_proto=0; "
+     "ip,vlan_tci=0x0000/0x1000,nw_src=0.0.0.0/8,nw_proto=0; "
      "ip,vlan_tci=0x0000/0x1000,nw_src=10.0.0.2,nw_ttl=8"},
 };
 

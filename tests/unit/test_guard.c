@@ -72,6 +72,14 @@ static const uint8_t tables[NWF_N_COMPARED] = {
     [NWF_COMPARED_NS_TARGET] = NWF_TABLE_COMPARE_ND_TARGET,
     [NWF_COMPARED_NA_TLL] = NWF_TABLE_COMPARE_NA_TLL,
     [NWF_COMPARED_NA_TARGET] = NWF_TABLE_COMPARE_ND_TARGET,
+    [NWF_COMPARED_TCP_SRC] = NWF_TABLE_COMPARE_PORT_SRC,
+    [NWF_COMPARED_TCP_DST] = NWF_TABLE_COMPARE_PORT_DST,
+    [NWF_COMPARED_UDP_SRC] = NWF_TABLE_COMPARE_PORT_SRC,
+    [NWF_COMPARED_UDP_DST] = NWF_TABLE_COMPARE_PORT_DST,
+    [NWF_COMPARED_TCP6_SRC] = NWF_TABLE_COMPARE_PORT_SRC,
+    [NWF_COMPARED_TCP6_DST] = NWF_TABLE_COMPARE_PORT_DST,
+    [NWF_COMPARED_UDP6_SRC] = NWF_TABLE_COMPARE_PORT_SRC,
+    [NWF_COMPARED_UDP6_DST] = NWF_TABLE_COMPARE_PORT_DST,
 };
 
 static void
@@ -126,18 +134,17 @@ make_operands(enum nwf_compared field, struct dice *dice, struct nwf_operand *se
     }
 }
 
-/* Which bits of the word are to be looked at: those that count, down to the first that differs;
- * of IPv6 addresses in pairs. */
+/* Which bits of the word are to be looked at: those that count, down to the first that differs, and
+ * what is looked at together with these. */
 static uint32_t
 bits_to_difference(enum nwf_compared field, const struct nwf_operand *seen,
                    const struct nwf_operand *operand, unsigned int word)
 {
     uint32_t difference = (seen->value[word] ^ operand->value[word]) & operand->mask[word];
-    uint32_t down_to = difference
-                           ? ~((UINT32_C(1) << (31 - (unsigned int) __builtin_clz(difference))) - 1)
-                           : UINT32_MAX;
+    unsigned int step = is_ipv6(field) ? 2 : field >= NWF_COMPARED_FIRST_PORT ? 4 : 1;
+    unsigned int last = difference ? 31 - (unsigned int) __builtin_clz(difference) : 0;
 
-    return seen->mask[word] & (is_ipv6(field) ? down_to | (down_to & 0xaaaaaaaa) >> 1 : down_to);
+    return seen->mask[word] & ~((UINT32_C(1) << last / step * step) - 1);
 }
 
 /* Whether the flows of a row of tables say of each word what they should, and no bit is looked at

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "builder.h"
+#include "compare.h"
 #include "flood.h"
 #include "nwf/evaluate.h"
 #include "nwf/pipeline.h"
@@ -326,10 +327,24 @@ test_written(void **state)
 #endif
 #define N_FRAMES 60
 
+static bool
+compares_ports(const struct nwf_stages *stages)
+{
+    nwf_vec_foreach (stage, &stages->list) {
+        nwf_vec_foreach (row, &stage->rows) {
+            if (row->verdict == NWF_V_SET && row->set.compares
+                && row->set.field >= NWF_COMPARED_FIRST_PORT) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void
 test_random(void **state)
 {
-    size_t n_compiled = 0, n_wrong = 0, n_in_tables = 0;
+    size_t n_compiled = 0, n_wrong = 0, n_in_tables = 0, n_ports = 0;
 
     (void) state;
     for (uint64_t seed = 0; seed < N_PROGRAMS && n_wrong < 3; seed++) {
@@ -343,6 +358,7 @@ test_random(void **state)
         if (!r) {
             n_compiled++;
             n_in_tables += c.stages[NWF_OUT].list.n > 1;
+            n_ports += compares_ports(&c.guarded);
             if (check_frames(&c, seed, N_FRAMES)) {
                 print_error("  ... with the random filter %llu:\n", (unsigned long long) seed);
                 random_filter_print(&filter);
@@ -357,9 +373,10 @@ test_random(void **state)
         random_filter_free(&filter);
     }
     assert_int_equal(n_wrong, 0);
-    /* Few are refused, and some need more than one table. */
+    /* Few are refused, some need more than one table, and some compare ports before all rows. */
     assert_true(n_compiled > N_PROGRAMS * 9 / 10);
     assert_true(n_in_tables > n_compiled / 20);
+    assert_true(n_ports > n_compiled / 50);
 }
 
 /* ---- What cannot be. ---- */
