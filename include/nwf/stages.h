@@ -51,8 +51,9 @@ struct nwf_row {
         bool compares;      /* It, and such rows behind it up to one that 'is_last', stand for
                              * comparisons of 'field'; the last one's bits are all of them's. */
         bool is_last;
-        uint8_t field; /* An enum nwf_compared (src/compile/compare.h). */
-    } set;             /* If NWF_V_SET. */
+        bool is_dropped; /* All rows that ask for the value drop. */
+        uint8_t field;   /* An enum nwf_compared (src/compile/compare.h). */
+    } set;               /* If NWF_V_SET. */
     struct {
         uint32_t value, mask;
     } mark; /* Bits of the connection's mark, if NWF_V_MARK or NWF_V_COMMIT. */

@@ -342,7 +342,10 @@ nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand, str
 
 /* What NWF_REG_EQUAL is before the word is compared, if those before it are equal: 1 behind the
  * last, else even.  Each table leads from one to the next, so that nothing is equal where one is
- * empty. */
+ * empty; or all is, if IF_EMPTY is set from the beginning on, which no table changes but the last
+ * and one that finds a difference. */
+#define IF_EMPTY UINT32_C(1)
+
 static uint32_t
 equal_before(enum nwf_compared field, unsigned int word)
 {
@@ -358,13 +361,13 @@ whole_mask(enum nwf_compared field, unsigned int word, uint32_t mask)
     return mask == all ? UINT32_MAX : mask;
 }
 
-void
-nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nwf_operand *operand,
-                unsigned int bit)
+static void
+put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nwf_operand *operand,
+            unsigned int bit, uint32_t if_empty)
 {
     uint32_t last = 0;
 
-    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, 0));
+    nwf_put_load(actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, 0) | if_empty);
     for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
         uint32_t mask = whole_mask(field, i, operand->mask[i]);
 
@@ -377,6 +380,20 @@ nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nw
     }
     nwf_put_text(actions, "move:NXM_NX_REG%d[0]->NXM_NX_REG%d[%u]", NWF_REG_EQUAL, NWF_REG_COMPARED,
                  bit);
+}
+
+void
+nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field, const struct nwf_operand *operand,
+                unsigned int bit)
+{
+    put_compare(actions, field, operand, bit, 0);
+}
+
+void
+nwf_put_compare_dropped(struct ofpbuf *actions, enum nwf_compared field,
+                        const struct nwf_operand *operand, unsigned int bit)
+{
+    put_compare(actions, field, operand, bit, IF_EMPTY);
 }
 
 static void
@@ -459,10 +476,18 @@ add_ends(enum nwf_compared field, unsigned int word, struct nwf_flow_set *flows)
     NWF_ACTIONS(actions);
     struct match match;
 
+    bool is_last = word + 1 == nwf_compared_n_words(field);
+
     match_init_catchall(&match);
-    match_set_reg(&match, NWF_REG_EQUAL, equal_before(field, word));
-    nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, word + 1));
+    match_set_reg_masked(&match, NWF_REG_EQUAL, equal_before(field, word), ~IF_EMPTY);
+    if (is_last) {
+        nwf_put_load(&actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, word + 1));
+    } else {
+        nwf_put_load_masked(&actions, MFF_REG0 + NWF_REG_EQUAL, equal_before(field, word + 1),
+                            ~IF_EMPTY);
+    }
     add(table, PRIORITY_EQUAL, &match, &actions, flows);
+    match_init_catchall(&match);
     match_set_reg(&match, NWF_REG_EQUAL, 0);
     add(table, PRIORITY_DIFFERS, &match, NULL, flows);
     match_init_catchall(&match);

@@ -76,9 +76,13 @@ void nwf_compared_set(enum nwf_compared field, const struct nwf_operand *operand
 bool nwf_compared_takes(enum nwf_compared field, const struct nwf_operand *operand);
 
 /* Appends actions after which a bit of NWF_REG_COMPARED says whether a frame that has the field
- * has the value. */
+ * has the value: no, if a table is empty. */
 void nwf_put_compare(struct ofpbuf *actions, enum nwf_compared field,
                      const struct nwf_operand *operand, unsigned int bit);
+
+/* The same for values of which frames are dropped: yes, if a table is empty. */
+void nwf_put_compare_dropped(struct ofpbuf *actions, enum nwf_compared field,
+                             const struct nwf_operand *operand, unsigned int bit);
 
 /* The flows of the tables of fields in 'fields', a bit each. */
 void nwf_compile_comparisons(uint32_t fields, struct nwf_flow_set *flows);

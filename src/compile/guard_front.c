@@ -177,6 +177,7 @@ push_comparison(struct nwf_guard *g, size_t stage, enum nwf_compared field, bool
                                         nwf_guard_bits(g, field) | type, target);
         row->set.compares = true;
         row->set.is_last = i == values->n;
+        row->set.is_dropped = !row->set.is_last && values->is_dropped[i];
         row->set.field = (uint8_t) field;
     }
 }

@@ -30,7 +30,8 @@ extern const enum nwf_compared nwf_guard_kinds[NWF_N_GUARD_KINDS][2];
 /* What rows compare a field with. */
 struct nwf_guard_values {
     struct nwf_operand list[NWF_COMPARED_VALUES_MAX];
-    size_t n;                   /* 0: the field is not compared bit by bit. */
+    bool is_dropped[NWF_COMPARED_VALUES_MAX]; /* By all rows that ask for the value. */
+    size_t n;                                 /* 0: the field is not compared bit by bit. */
     const struct nwf_row *drop; /* Decides on frames that have none of them; NULL: many rows do. */
 };
 

@@ -244,10 +244,14 @@ nwf_guard_replace_values(struct nwf_guard *g, enum nwf_compared field)
     struct nwf_operand operand;
 
     qsort(values->list, values->n, sizeof values->list[0], compare_operands);
+    memset(values->is_dropped, true, sizeof values->is_dropped);
     nwf_vec_foreach (stage, &g->stages->list) {
         nwf_vec_foreach (row, &stage->rows) {
             if (asks_for(field, &row->match, &operand)) {
-                uint32_t bit = nwf_guard_bit(field, find_value(values, &operand));
+                size_t value = find_value(values, &operand);
+                uint32_t bit = nwf_guard_bit(field, value);
+
+                values->is_dropped[value] &= row->verdict == NWF_V_DROP;
                 nwf_compared_set(field, &nothing, &row->match);
                 nwf_guard_ask(&row->match, bit, bit);
             }

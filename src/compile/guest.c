@@ -168,7 +168,13 @@ add_comparison(const struct nwf_port *port, size_t stage, uint16_t priority,
 
     for (; !rows[n].set.is_last; n++) {
         struct nwf_operand operand = nwf_compared_get(field, &rows[n].match);
-        nwf_put_compare(&actions, field, &operand, nwf_compared_first_bit(field) + n);
+        unsigned int bit = nwf_compared_first_bit(field) + (unsigned int) n;
+
+        if (rows[n].set.is_dropped) {
+            nwf_put_compare_dropped(&actions, field, &operand, bit);
+        } else {
+            nwf_put_compare(&actions, field, &operand, bit);
+        }
     }
     struct match match = rows[n].match;
     if (rows[n].set.value) {

@@ -148,10 +148,10 @@ bits_to_difference(enum nwf_compared field, const struct nwf_operand *seen,
 }
 
 /* Whether the flows of a row of tables say of each word what they should, and no bit is looked at
- * that need not be. */
+ * that need not be; of a value of which frames are dropped as of others. */
 static bool
 compares(const struct nwf_flow **flows, size_t n, enum nwf_compared field,
-         const struct nwf_operand *seen, const struct nwf_operand *operand)
+         const struct nwf_operand *seen, const struct nwf_operand *operand, bool dropped)
 {
     bool equal = true, good = true;
     struct match packet;
@@ -159,7 +159,7 @@ compares(const struct nwf_flow **flows, size_t n, enum nwf_compared field,
     match_init_catchall(&packet);
     nwf_compared_require(field, &packet);
     nwf_compared_set(field, seen, &packet);
-    packet.flow.regs[NWF_REG_EQUAL] = 2;
+    packet.flow.regs[NWF_REG_EQUAL] = 2 + dropped;
     for (unsigned int i = 0; i < nwf_compared_n_words(field); i++) {
         struct match looked_at;
 
@@ -174,7 +174,7 @@ compares(const struct nwf_flow **flows, size_t n, enum nwf_compared field,
         /* What says that there is a difference writes it down, and what says that there is none. */
         bool is_last = i + 1 == nwf_compared_n_words(field);
         if (flow && flow->priority == 1) {
-            packet.flow.regs[NWF_REG_EQUAL] = is_last ? 1 : 2 * (i + 2);
+            packet.flow.regs[NWF_REG_EQUAL] = is_last ? 1 : 2 * (i + 2) + dropped;
         } else if (flow && flow->form->ofpacts_len) {
             packet.flow.regs[NWF_REG_EQUAL] = 0;
         }
@@ -201,7 +201,8 @@ test_comparisons(void **state)
         make_operands(field, &dice, &seen, &operand);
         n_equal += !memcmp(seen.value, operand.value, sizeof seen.value);
         expect(nwf_compared_takes(field, &operand), "seed %zu", i);
-        expect(compares(flows, nwf_flow_set_count(&set), field, &seen, &operand),
+        expect(compares(flows, nwf_flow_set_count(&set), field, &seen, &operand,
+                        i / NWF_N_COMPARED % 2),
                "table %u, seed %zu", tables[field], i);
     }
     expect(n_equal > N_PACKETS / 20, "%zu packets that have the value", n_equal);
