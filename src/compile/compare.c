@@ -57,25 +57,26 @@ static const struct {
     uint8_t place;
     uint8_t table; /* That of the first word; the other words' follow. */
     uint8_t n_bits[NWF_OPERAND_WORDS];
-    uint8_t step; /* 0 is 1. */
+    uint8_t step; /* Bits that are looked at together. */
 } fields[NWF_N_COMPARED] = {
-    [NWF_COMPARED_ETH_SRC] = {0, 0, 0, BITS_ETH_SRC, NWF_TABLE_COMPARE_ETH_SRC, MAC_BITS},
-    [NWF_COMPARED_ETH_DST] = {0, 0, 0, BITS_LAST, NWF_TABLE_COMPARE_ETH_DST, MAC_BITS},
-    [NWF_COMPARED_ARP_SHA] = {ETH_TYPE_ARP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_ARP_SHA, MAC_BITS},
-    [NWF_COMPARED_ARP_SPA] = {ETH_TYPE_ARP, 0, 0, BITS_SECOND, NWF_TABLE_COMPARE_ARP_SPA, {32}},
+    [NWF_COMPARED_ETH_SRC] = {0, 0, 0, BITS_ETH_SRC, NWF_TABLE_COMPARE_ETH_SRC, MAC_BITS, 1},
+    [NWF_COMPARED_ETH_DST] = {0, 0, 0, BITS_LAST, NWF_TABLE_COMPARE_ETH_DST, MAC_BITS, 1},
+    [NWF_COMPARED_ARP_SHA] = {ETH_TYPE_ARP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_ARP_SHA, MAC_BITS,
+                              1},
+    [NWF_COMPARED_ARP_SPA] = {ETH_TYPE_ARP, 0, 0, BITS_SECOND, NWF_TABLE_COMPARE_ARP_SPA, {32}, 1},
     [NWF_COMPARED_RARP_MACS] =
-        {ETH_TYPE_RARP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_RARP_MACS, {16, 32, 16, 32}},
+        {ETH_TYPE_RARP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_RARP_MACS, {16, 32, 16, 32}, 1},
     [NWF_COMPARED_RARP_ADDRESSES] =
-        {ETH_TYPE_RARP, 0, 0, BITS_SECOND, NWF_TABLE_COMPARE_RARP_ADDRESSES, {32, 32}},
-    [NWF_COMPARED_IPV4_SRC] = {ETH_TYPE_IP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_IPV4_SRC, {32}},
+        {ETH_TYPE_RARP, 0, 0, BITS_SECOND, NWF_TABLE_COMPARE_RARP_ADDRESSES, {32, 32}, 1},
+    [NWF_COMPARED_IPV4_SRC] = {ETH_TYPE_IP, 0, 0, BITS_FIRST, NWF_TABLE_COMPARE_IPV4_SRC, {32}, 1},
     [NWF_COMPARED_IPV6_SRC] = {ETH_TYPE_IPV6, 0, 0, BITS_IPV6_SRC, NWF_TABLE_COMPARE_IPV6_SRC,
                                IPV6_BITS, IPV6_STEP},
     [NWF_COMPARED_NS_SLL] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_SOLICIT, BITS_FIRST,
-                             NWF_TABLE_COMPARE_NS_SLL, MAC_BITS},
+                             NWF_TABLE_COMPARE_NS_SLL, MAC_BITS, 1},
     [NWF_COMPARED_NS_TARGET] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_SOLICIT, BITS_SECOND,
                                 NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS, IPV6_STEP},
     [NWF_COMPARED_NA_TLL] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_ADVERT, BITS_FIRST,
-                             NWF_TABLE_COMPARE_NA_TLL, MAC_BITS},
+                             NWF_TABLE_COMPARE_NA_TLL, MAC_BITS, 1},
     [NWF_COMPARED_NA_TARGET] = {ETH_TYPE_IPV6, IPPROTO_ICMPV6, ND_NEIGHBOR_ADVERT, BITS_SECOND,
                                 NWF_TABLE_COMPARE_ND_TARGET, IPV6_BITS, IPV6_STEP},
     [NWF_COMPARED_TCP_SRC] = PORT(ETH_TYPE_IP, IPPROTO_TCP, BITS_IPV6_SRC, SRC),
@@ -114,7 +115,7 @@ nwf_compared_n_bits(enum nwf_compared field, unsigned int word)
 unsigned int
 nwf_compared_step(enum nwf_compared field)
 {
-    return fields[field].step ? fields[field].step : 1;
+    return fields[field].step;
 }
 
 /* ovs-ofctl(8), and what saves flows with it for a restart, does not read the mask of an IPv6
