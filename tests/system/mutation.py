@@ -62,7 +62,7 @@ INVISIBLE = {
     r"from-vm 10 in_port drop": "the table's own drop is beneath it",
     r"from-vm 1\d arp,reg14,in_port,vlan_tci drop": "a wrong sender's IP address: whatever ARP "
                                                     "is left is dropped by the next rule, too",
-    r"(from|to)-vm 1?1\d .*(arp_op|nw_dst,nw_proto).* drop":
+    r"(from|to)-vm 1?1\d .*(arp_op|vlan_tci(,nw_src)?,nw_proto).* drop":
         "what is in doubt here is dropped by the rule behind it; see malformed.py",
 }
 
