@@ -21,6 +21,7 @@
 #include "nwf/form.h"
 
 struct ds;
+struct ofpbuf;
 
 struct nwf_flow {
     struct hmap_node node; /* In nwf_flow_set's 'flows'. */
@@ -30,7 +31,8 @@ struct nwf_flow {
     uint32_t owner;
     uint16_t priority;
     uint8_t table;
-    uint64_t values[]; /* Of the fields of the form's mask: a miniflow. */
+    /* Of the fields of the form's mask: a miniflow.  Behind it are those that actions set. */
+    uint64_t values[];
 };
 
 struct nwf_flow_set {
@@ -47,6 +49,10 @@ void nwf_flow_free(struct nwf_flow *flow);
 /* What it matches; both parts stay the flow's. */
 struct minimatch nwf_flow_match(const struct nwf_flow *flow);
 void nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret);
+
+/* What it does, form->ofpacts_len bytes: the flow's own, or, where its form is shared, a copy that
+ * the caller's buffer has as its only contents then.  Nobody may change them. */
+struct ofpact *nwf_flow_ofpacts(const struct nwf_flow *flow, struct ofpbuf *buffer);
 
 /* A set whose flows share no forms with each other. */
 void nwf_flow_set_init(struct nwf_flow_set *set);

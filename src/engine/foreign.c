@@ -100,12 +100,14 @@ is_harmless(const struct ofpact *a, uint8_t table)
 static bool
 keeps_to_its_place(const struct nwf_flow *flow)
 {
+    struct ofpbuf buffer CLEANUP(ofpbuf_uninit) = {.data = NULL};
     const struct ofpact *a;
 
     if (!nwf_is_table_of_operator(flow->table)) {
         return false;
     }
-    OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+    const struct ofpact *first = nwf_flow_ofpacts(flow, &buffer);
+    OFPACT_FOR_EACH (a, first, flow->form->ofpacts_len) {
         if (!is_harmless(a, flow->table)) {
             return false;
         }
@@ -153,13 +155,15 @@ action_reaches(const struct ofpact *a, uint16_t ofport)
 static bool
 gives_to(const struct nwf_flow *flow, const struct match *match, uint16_t ofport)
 {
+    struct ofpbuf buffer CLEANUP(ofpbuf_uninit) = {.data = NULL};
     const struct ofpact *a;
 
     if (flow->table >= NWF_TABLE_TO_VM && flow->table < NWF_TABLE_GROUP
         && match->wc.masks.regs[0] == UINT32_MAX && match->flow.regs[0] != ofport) {
         return false; /* Frames for another guest. */
     }
-    OFPACT_FOR_EACH (a, flow->form->ofpacts, flow->form->ofpacts_len) {
+    const struct ofpact *first = nwf_flow_ofpacts(flow, &buffer);
+    OFPACT_FOR_EACH (a, first, flow->form->ofpacts_len) {
         if (action_reaches(a, ofport)
             && !(nwf_is_table_of_operator(flow->table) && is_harmless(a, flow->table))) {
             return true;

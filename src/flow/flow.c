@@ -12,10 +12,14 @@
 #include "nwf/vec.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofpbuf.h"
 
 #include "lib/flow.h"
 #include "lib/hash.h"
 #include "lib/packets.h"
+
+/* Bytes of actions that a flow seldom has more of. */
+#define ACTIONS_USUAL 1024
 
 static uint32_t
 add_words(uint32_t hash, const struct miniflow *flow, size_t size)
@@ -124,19 +128,32 @@ is_about_ethernet(const struct match *match)
                || !eth_addr_is_zero(masks->dl_dst));
 }
 
-/* A flow with nothing but what it matches, and its form. */
+static size_t
+match_size(const struct nwf_form *form)
+{
+    const struct miniflow *masks = &form->mask->masks;
+
+    return sizeof *masks + MINIFLOW_VALUES_SIZE(miniflow_n_values(masks));
+}
+
+/* The values that the flow's actions set. */
+static uint8_t *
+action_values(const struct nwf_flow *flow)
+{
+    return (uint8_t *) flow->values + match_size(flow->form);
+}
+
+/* A flow with nothing but what it matches, and its form, which is in no pool. */
 static struct nwf_flow *
 new_flow(const struct match *match, struct nwf_form *form)
 {
-    const struct miniflow *masks = &form->mask->masks;
-    struct nwf_flow *flow =
-        nwf_zalloc(sizeof *flow + sizeof *masks + MINIFLOW_VALUES_SIZE(miniflow_n_values(masks)));
-
+    struct nwf_flow *flow = nwf_zalloc(sizeof *flow + match_size(form) + form->n_values);
     struct miniflow *values = (struct miniflow *) flow->values;
 
     flow->form = form;
-    values->map = masks->map;
+    values->map = form->mask->masks.map;
     miniflow_init(values, &match->flow);
+    nwf_form_take_values(form, action_values(flow));
     return flow;
 }
 
@@ -314,16 +331,40 @@ alike(const struct ofpact *list_a, const struct ofpact *list_b, size_t len)
     return true;
 }
 
+struct ofpact *
+nwf_flow_ofpacts(const struct nwf_flow *flow, struct ofpbuf *buffer)
+{
+    const struct nwf_form *form = flow->form;
+
+    if (form->ofpacts) {
+        return form->ofpacts;
+    }
+    ofpbuf_clear(buffer);
+    struct ofpact *ofpacts = ofpbuf_put_uninit(buffer, form->ofpacts_len);
+    nwf_form_fill(form, action_values(flow), ofpacts);
+    return ofpacts;
+}
+
+/* The same actions, whatever their encoding. */
+static bool
+same_actions(const struct nwf_flow *a, const struct nwf_flow *b)
+{
+    uint64_t stub_a[ACTIONS_USUAL / 8], stub_b[ACTIONS_USUAL / 8];
+    struct ofpbuf buffer_a CLEANUP(ofpbuf_uninit) = OFPBUF_STUB_INITIALIZER(stub_a);
+    struct ofpbuf buffer_b CLEANUP(ofpbuf_uninit) = OFPBUF_STUB_INITIALIZER(stub_b);
+    const struct ofpact *x = nwf_flow_ofpacts(a, &buffer_a), *y = nwf_flow_ofpacts(b, &buffer_b);
+    size_t n = a->form->ofpacts_len, m = b->form->ofpacts_len;
+
+    return (n == m && alike(x, y, n)) || ofpacts_equal_stringwise(x, n, y, m);
+}
+
 bool
 nwf_flow_data_equal(const struct nwf_flow *a, const struct nwf_flow *b)
 {
-    const struct nwf_form *x = a->form, *y = b->form;
-
     return a->cookie == b->cookie
-           && (x == y
-               || (x->ofpacts_len == y->ofpacts_len
-                   && alike(x->ofpacts, y->ofpacts, x->ofpacts_len))
-               || ofpacts_equal_stringwise(x->ofpacts, x->ofpacts_len, y->ofpacts, y->ofpacts_len));
+           && ((a->form == b->form
+                && !memcmp(action_values(a), action_values(b), a->form->n_values))
+               || same_actions(a, b));
 }
 
 void
@@ -331,6 +372,7 @@ nwf_flow_format(const struct nwf_flow *flow, struct ds *s)
 {
     struct ofpact_format_params params = {.s = s};
     const struct minimatch match = nwf_flow_match(flow);
+    struct ofpbuf buffer CLEANUP(ofpbuf_uninit) = {.data = NULL};
 
     ds_put_format(s, "cookie=0x%llx,table=%u,", (unsigned long long) flow->cookie, flow->table);
     size_t start = s->length;
@@ -340,7 +382,7 @@ nwf_flow_format(const struct nwf_flow *flow, struct ds *s)
         ds_put_format(s, "%spriority=%u", s->length > start ? "," : "", flow->priority);
     }
     ds_put_cstr(s, " actions=");
-    ofpacts_format(flow->form->ofpacts, flow->form->ofpacts_len, &params);
+    ofpacts_format(nwf_flow_ofpacts(flow, &buffer), flow->form->ofpacts_len, &params);
 }
 
 static int

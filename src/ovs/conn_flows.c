@@ -88,6 +88,8 @@ bundle_add_change(struct nwf_conn *conn, size_t i)
     const struct nwf_change *change = &conn->changes->data[i];
     const struct nwf_flow *flow = change->flow;
     const bool delete = change->kind == NWF_CHANGE_DELETE;
+    uint64_t stub[256];
+    struct ofpbuf actions CLEANUP(ofpbuf_uninit) = OFPBUF_STUB_INITIALIZER(stub);
     const struct ofputil_flow_mod fm = {
         .match = nwf_flow_match(flow), /* Borrowed. */
         .priority = flow->priority,
@@ -99,7 +101,7 @@ bundle_add_change(struct nwf_conn *conn, size_t i)
         .buffer_id = UINT32_MAX,
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .ofpacts = delete ? NULL : flow->form->ofpacts,
+        .ofpacts = delete ? NULL : nwf_flow_ofpacts(flow, &actions),
         .ofpacts_len = delete ? 0 : flow->form->ofpacts_len,
     };
 

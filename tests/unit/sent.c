@@ -20,6 +20,7 @@
 static struct ofpbuf *
 encode(const struct nwf_flow *flow, enum ofputil_protocol protocol)
 {
+    struct ofpbuf buffer CLEANUP(ofpbuf_uninit) = {.data = NULL};
     const struct ofputil_flow_mod fm = {
         .match = nwf_flow_match(flow), /* Borrowed. */
         .priority = flow->priority,
@@ -29,7 +30,7 @@ encode(const struct nwf_flow *flow, enum ofputil_protocol protocol)
         .buffer_id = UINT32_MAX,
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .ofpacts = flow->form->ofpacts,
+        .ofpacts = nwf_flow_ofpacts(flow, &buffer),
         .ofpacts_len = flow->form->ofpacts_len,
     };
 

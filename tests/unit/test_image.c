@@ -7,7 +7,9 @@
 #include "support.h"
 
 #include "nwf/image.h"
+#include "nwf/text.h"
 #include "nwf/vec.h"
+#include "openvswitch/dynamic-string.h"
 
 #include "lib/flow.h"
 
@@ -168,6 +170,72 @@ test_forms(void **state)
     nwf_image_finish(&image);
     nwf_flow_set_finish(&coming);
     nwf_flow_set_finish(&alone);
+}
+
+/* A flow of port 'number' as a guest has them: what it sets, and what it makes the switch learn,
+ * name the port. */
+static const struct nwf_flow *
+parse_flow(struct nwf_flow_set *set, unsigned int number)
+{
+    char *text CLEANUP_FREE =
+        nwf_asprintf("table=11,priority=9,in_port=7 actions=set_field:0x%x->reg12,"
+                     "set_field:0x%x/0xffff->reg3,resubmit(,237),"
+                     "learn(table=101,cookie=0x%x,NXM_NX_REG11[0..15]=NXM_OF_IN_PORT[]),"
+                     "set_field:52:54:00:00:00:%02x->eth_dst,goto_table:12",
+                     number, number, number, number);
+
+    assert_int_equal(nwf_flow_set_parse(set, "flow", text, 5, NULL), 0);
+    return CONTAINER_OF(hmap_first(&set->flows), struct nwf_flow, node);
+}
+
+static void
+expect_alike(const struct nwf_flow *a, const struct nwf_flow *b, bool alike)
+{
+    struct ds x CLEANUP(ds_destroy) = DS_EMPTY_INITIALIZER;
+    struct ds y CLEANUP(ds_destroy) = DS_EMPTY_INITIALIZER;
+
+    nwf_flow_format(a, &x);
+    nwf_flow_format(b, &y);
+    assert_int_equal(!strcmp(ds_cstr(&x), ds_cstr(&y)), alike);
+    assert_int_equal(nwf_flow_data_equal(a, b), alike);
+    assert_int_equal(nwf_flow_data_equal(b, a), alike);
+}
+
+/* Flows that set other values to the same fields share a form all the same, and each keeps its
+ * own. */
+static void
+test_values(void **state)
+{
+    struct nwf_flow_set own[2], shared[2];
+    const struct nwf_flow *flows[4];
+    struct nwf_image image;
+
+    (void) state;
+    nwf_image_init(&image);
+    for (unsigned int i = 0; i < 2; i++) {
+        nwf_flow_set_init(&own[i]);
+        nwf_flow_set_init(&shared[i]);
+        shared[i].forms = &image.forms;
+        flows[i] = parse_flow(&own[i], 17 + i);
+        flows[2 + i] = parse_flow(&shared[i], 17 + i);
+    }
+    assert_ptr_equal(flows[2]->form, flows[3]->form);
+    assert_int_equal(hmap_count(&image.forms.forms), 1);
+    for (unsigned int i = 0; i < 4; i++) {
+        for (unsigned int j = 0; j < 4; j++) {
+            expect_alike(flows[i], flows[j], i % 2 == j % 2);
+        }
+    }
+    nwf_image_take(&image, A, &shared[0]);
+    nwf_image_clear(&image); /* What is not in it keeps the form. */
+    expect_alike(flows[3], flows[1], true);
+    nwf_image_take(&image, A, &shared[1]);
+    expect_alike(flows[3], flows[1], true);
+    for (unsigned int i = 0; i < 2; i++) {
+        nwf_flow_set_finish(&own[i]);
+        nwf_flow_set_finish(&shared[i]);
+    }
+    nwf_image_finish(&image);
 }
 
 /* ---- An owner's new flows. ---- */
@@ -388,9 +456,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_put_and_remove), cmocka_unit_test(test_key_moves),
-        cmocka_unit_test(test_forms),          cmocka_unit_test(test_diff_and_take),
-        cmocka_unit_test(test_nothing_wanted), cmocka_unit_test(test_key_moves_in_one_pass),
+        cmocka_unit_test(test_put_and_remove),
+        cmocka_unit_test(test_key_moves),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_diff_and_take),
+        cmocka_unit_test(test_nothing_wanted),
+        cmocka_unit_test(test_key_moves_in_one_pass),
         cmocka_unit_test(test_random),
     };
 

@@ -177,11 +177,12 @@ refuse_port(struct world *w)
 struct nwf_flow *
 copy_flow(const struct nwf_flow *flow, uint64_t cookie)
 {
+    struct ofpbuf buffer CLEANUP(ofpbuf_uninit) = {.data = NULL};
     struct match match;
 
     nwf_flow_expand_match(flow, &match);
-    return nwf_flow_new(flow->table, flow->priority, cookie, &match, flow->form->ofpacts,
-                        flow->form->ofpacts_len);
+    return nwf_flow_new(flow->table, flow->priority, cookie, &match,
+                        nwf_flow_ofpacts(flow, &buffer), flow->form->ofpacts_len);
 }
 
 void
