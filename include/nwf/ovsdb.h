@@ -70,7 +70,7 @@ struct nwf_ovs_bridge {
     struct nwf_vlan_set flooded; /* flood_vlans. */
     uint16_t mac_aging;          /* Seconds. */
     NWF_VEC(struct nwf_ovs_port) ports;
-    const struct ovsrec_bridge *row;
+    const struct nwfrec_bridge *row;
 };
 
 struct nwf_ovs_bridges {
@@ -131,8 +131,8 @@ struct nwf_ovs_ref {
     struct uuid uuid;   /* Of the Interface. */
     unsigned int seqno; /* Changes with the rows of the Interface and its Port. */
     bool is_member;     /* Of a bond: what is read depends on other rows too. */
-    const struct ovsrec_port *port;
-    const struct ovsrec_interface *interface;
+    const struct nwfrec_port *port;
+    const struct nwfrec_interface *interface;
 };
 
 struct nwf_ovs_refs {
@@ -178,7 +178,7 @@ bool nwf_ovs_bridge_is_secured(const struct nwf_ovs_bridge *bridge);
 struct nwf_tag_change {
     const struct uuid *interface; /* Or: */
     const struct uuid *port;      /* or: */
-    const struct ovsrec_bridge *bridge;
+    const struct nwfrec_bridge *bridge;
     bool config; /* Of a Port: in other_config instead. */
     bool verify; /* Of an Interface: only while its external_ids are those that are known. */
     const char *key;

@@ -18,44 +18,44 @@ static void
 add_columns(struct ovsdb_idl *idl)
 {
     static const struct ovsdb_idl_column *const columns[] = {
-        &ovsrec_interface_col_name,
-        &ovsrec_interface_col_external_ids,
-        &ovsrec_interface_col_ofport,
-        &ovsrec_interface_col_mac_in_use,
-        &ovsrec_interface_col_type,
-        &ovsrec_interface_col_lldp,
-        &ovsrec_interface_col_bfd,
-        &ovsrec_interface_col_cfm_mpid,
-        &ovsrec_port_col_name,
-        &ovsrec_port_col_interfaces,
-        &ovsrec_port_col_bond_mode,
-        &ovsrec_port_col_lacp,
-        &ovsrec_port_col_bond_active_slave,
-        &ovsrec_port_col_tag,
-        &ovsrec_port_col_trunks,
-        &ovsrec_port_col_vlan_mode,
-        &ovsrec_port_col_cvlans,
-        &ovsrec_port_col_protected_,
-        &ovsrec_port_col_other_config,
-        &ovsrec_port_col_external_ids,
-        &ovsrec_bridge_col_name,
-        &ovsrec_bridge_col_ports,
-        &ovsrec_bridge_col_external_ids,
-        &ovsrec_bridge_col_fail_mode,
-        &ovsrec_bridge_col_other_config,
-        &ovsrec_bridge_col_stp_enable,
-        &ovsrec_bridge_col_rstp_enable,
-        &ovsrec_bridge_col_mcast_snooping_enable,
-        &ovsrec_bridge_col_flood_vlans,
-        &ovsrec_bridge_col_mirrors,
-        &ovsrec_bridge_col_datapath_type,
-        &ovsrec_bridge_col_controller,
-        &ovsrec_mirror_col_output_port,
-        &ovsrec_mirror_col_output_vlan,
-        &ovsrec_open_vswitch_col_bridges,
-        &ovsrec_open_vswitch_col_next_cfg,
-        &ovsrec_open_vswitch_col_cur_cfg,
-        &ovsrec_open_vswitch_col_other_config,
+        &nwfrec_interface_col_name,
+        &nwfrec_interface_col_external_ids,
+        &nwfrec_interface_col_ofport,
+        &nwfrec_interface_col_mac_in_use,
+        &nwfrec_interface_col_type,
+        &nwfrec_interface_col_lldp,
+        &nwfrec_interface_col_bfd,
+        &nwfrec_interface_col_cfm_mpid,
+        &nwfrec_port_col_name,
+        &nwfrec_port_col_interfaces,
+        &nwfrec_port_col_bond_mode,
+        &nwfrec_port_col_lacp,
+        &nwfrec_port_col_bond_active_slave,
+        &nwfrec_port_col_tag,
+        &nwfrec_port_col_trunks,
+        &nwfrec_port_col_vlan_mode,
+        &nwfrec_port_col_cvlans,
+        &nwfrec_port_col_protected_,
+        &nwfrec_port_col_other_config,
+        &nwfrec_port_col_external_ids,
+        &nwfrec_bridge_col_name,
+        &nwfrec_bridge_col_ports,
+        &nwfrec_bridge_col_external_ids,
+        &nwfrec_bridge_col_fail_mode,
+        &nwfrec_bridge_col_other_config,
+        &nwfrec_bridge_col_stp_enable,
+        &nwfrec_bridge_col_rstp_enable,
+        &nwfrec_bridge_col_mcast_snooping_enable,
+        &nwfrec_bridge_col_flood_vlans,
+        &nwfrec_bridge_col_mirrors,
+        &nwfrec_bridge_col_datapath_type,
+        &nwfrec_bridge_col_controller,
+        &nwfrec_mirror_col_output_port,
+        &nwfrec_mirror_col_output_vlan,
+        &nwfrec_open_vswitch_col_bridges,
+        &nwfrec_open_vswitch_col_next_cfg,
+        &nwfrec_open_vswitch_col_cur_cfg,
+        &nwfrec_open_vswitch_col_other_config,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
@@ -96,9 +96,9 @@ restrict_interfaces(struct ovsdb_idl *idl, const char *const *names, size_t n)
     struct ovsdb_idl_condition condition = OVSDB_IDL_CONDITION_INIT(&condition);
 
     for (size_t i = 0; i < n; i++) {
-        ovsrec_interface_add_clause_name(&condition, OVSDB_F_EQ, names[i]);
+        nwfrec_interface_add_clause_name(&condition, OVSDB_F_EQ, names[i]);
     }
-    ovsdb_idl_set_condition(idl, &ovsrec_table_interface, &condition);
+    ovsdb_idl_set_condition(idl, &nwfrec_table_interface, &condition);
     ovsdb_idl_condition_destroy(&condition);
 }
 
@@ -109,9 +109,9 @@ restrict_ports(struct ovsdb_idl *idl, const char *const *names, size_t n)
     struct ovsdb_idl_condition condition = OVSDB_IDL_CONDITION_INIT(&condition);
 
     for (size_t i = 0; i < n; i++) {
-        ovsrec_port_add_clause_name(&condition, OVSDB_F_EQ, names[i]);
+        nwfrec_port_add_clause_name(&condition, OVSDB_F_EQ, names[i]);
     }
-    ovsdb_idl_set_condition(idl, &ovsrec_table_port, &condition);
+    ovsdb_idl_set_condition(idl, &nwfrec_table_port, &condition);
     ovsdb_idl_condition_destroy(&condition);
     restrict_interfaces(idl, names, n);
 }
@@ -122,12 +122,12 @@ nwf_ovsdb_new(const char *remote, const char *interface, bool retry)
     struct nwf_ovsdb *db = nwf_zalloc(sizeof *db);
 
     db->remote = nwf_strdup(remote);
-    db->idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, retry);
+    db->idl = ovsdb_idl_create(remote, &nwfrec_idl_class, false, retry);
     add_columns(db->idl);
     if (interface) {
-        leave_out(db->idl, &ovsrec_table_bridge);
-        leave_out(db->idl, &ovsrec_table_port);
-        leave_out(db->idl, &ovsrec_table_mirror);
+        leave_out(db->idl, &nwfrec_table_bridge);
+        leave_out(db->idl, &nwfrec_table_port);
+        leave_out(db->idl, &nwfrec_table_mirror);
         restrict_interfaces(db->idl, &interface, 1);
     }
     return db;
@@ -207,11 +207,12 @@ nwf_ovsdb_open(const char *remote, const char *interface, unsigned int timeout_m
 }
 
 static bool
-has_port(const struct nwf_ovsdb *db, const struct ovsrec_interface *interface)
+has_port(const struct nwf_ovsdb *db, const struct nwfrec_interface *interface)
 {
-    const struct ovsrec_port *port;
+    const struct nwfrec_port *port;
 
-    OVSREC_PORT_FOR_EACH (port, db->idl) {
+    NWFREC_PORT_FOR_EACH(port, db->idl)
+    {
         for (size_t i = 0; i < port->n_interfaces; i++) {
             if (port->interfaces[i] == interface) {
                 return true;
@@ -225,9 +226,10 @@ has_port(const struct nwf_ovsdb *db, const struct ovsrec_interface *interface)
 static bool
 has_all_ports(const struct nwf_ovsdb *db)
 {
-    const struct ovsrec_interface *interface;
+    const struct nwfrec_interface *interface;
 
-    OVSREC_INTERFACE_FOR_EACH (interface, db->idl) {
+    NWFREC_INTERFACE_FOR_EACH(interface, db->idl)
+    {
         if (!has_port(db, interface)) {
             return false;
         }
@@ -241,7 +243,7 @@ nwf_ovsdb_open_ports(const char *remote, const struct nwf_ovsdb_names *ports,
 {
     struct nwf_ovsdb *db = nwf_ovsdb_new(remote, NULL, false);
 
-    leave_out(db->idl, &ovsrec_table_mirror);
+    leave_out(db->idl, &nwfrec_table_mirror);
     restrict_ports(db->idl, ports->data, ports->n);
     int r = finish_open(db, timeout_ms, ret, err);
     if (r || has_all_ports(*ret)) {

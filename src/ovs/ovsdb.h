@@ -7,7 +7,7 @@
 #include "nwf/ovsdb.h"
 
 #include "lib/ovsdb-idl.h"
-#include "lib/vswitch-idl.h"
+#include "nwf-rows.h"
 
 /* The key of a Bridge's other_config that switches in-band control off. */
 #define NWF_IN_BAND_KEY "disable-in-band"

@@ -26,7 +26,7 @@ const char *const nwf_tree_notes[NWF_N_TREES] = {
 };
 
 static enum nwf_vlan_mode
-read_vlan_mode(const struct ovsrec_port *row)
+read_vlan_mode(const struct nwfrec_port *row)
 {
     static const char *const names[] = {
         [NWF_VLAN_ACCESS] = "access",
@@ -57,7 +57,7 @@ read_trunks(const int64_t *vids, size_t n, struct nwf_vlan *vlan)
 }
 
 static void
-read_vlan(const struct ovsrec_port *row, struct nwf_vlan *vlan)
+read_vlan(const struct nwfrec_port *row, struct nwf_vlan *vlan)
 {
     const char *type = smap_get_def(&row->other_config, "qinq-ethtype", "");
 
@@ -76,7 +76,7 @@ read_vlan(const struct ovsrec_port *row, struct nwf_vlan *vlan)
 
 /* Whether frames may leave by the port with a priority tag. */
 static bool
-has_priority_tags(const struct ovsrec_port *row)
+has_priority_tags(const struct nwfrec_port *row)
 {
     const char *mode = smap_get_def(&row->other_config, "priority-tags", "");
 
@@ -85,13 +85,13 @@ has_priority_tags(const struct ovsrec_port *row)
 
 /* 802.1ad tunnels and the like: NORMAL knows how to forward to them. */
 static bool
-needs_normal(const struct ovsrec_port *row, const struct nwf_vlan *vlan)
+needs_normal(const struct nwfrec_port *row, const struct nwf_vlan *vlan)
 {
     return row->protected_ || vlan->mode == NWF_VLAN_TUNNEL || has_priority_tags(row);
 }
 
 static void
-read_row(const struct ovsrec_interface *row, struct nwf_ovs_port *ret)
+read_row(const struct nwfrec_interface *row, struct nwf_ovs_port *ret)
 {
     const struct smap_node **nodes CLEANUP_FREE = smap_sort(&row->external_ids);
 
@@ -102,14 +102,14 @@ read_row(const struct ovsrec_interface *row, struct nwf_ovs_port *ret)
 }
 
 static bool
-is_plain_bond(const struct ovsrec_port *port)
+is_plain_bond(const struct nwfrec_port *port)
 {
     return port->n_interfaces > 1 && (!port->lacp || !strcmp(port->lacp, "off"))
            && (!port->bond_mode || strcmp(port->bond_mode, "balance-tcp"));
 }
 
 static bool
-is_mirror_output(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port)
+is_mirror_output(const struct nwfrec_bridge *bridge, const struct nwfrec_port *port)
 {
     for (size_t i = 0; i < bridge->n_mirrors; i++) {
         if (bridge->mirrors[i]->output_port == port) {
@@ -121,10 +121,10 @@ is_mirror_output(const struct ovsrec_bridge *bridge, const struct ovsrec_port *p
 
 /* Whether a mirror puts its frames on a VLAN that the port is in. */
 static bool
-gets_mirrored(const struct ovsrec_bridge *bridge, const struct nwf_vlan *vlan)
+gets_mirrored(const struct nwfrec_bridge *bridge, const struct nwf_vlan *vlan)
 {
     for (size_t i = 0; i < bridge->n_mirrors; i++) {
-        const struct ovsrec_mirror *mirror = bridge->mirrors[i];
+        const struct nwfrec_mirror *mirror = bridge->mirrors[i];
         if (mirror->n_output_vlan && nwf_vlan_has(vlan, (uint16_t) *mirror->output_vlan)) {
             return true;
         }
@@ -135,7 +135,7 @@ gets_mirrored(const struct ovsrec_bridge *bridge, const struct nwf_vlan *vlan)
 /* Protocols that ovs-vswitchd speaks on a port by itself (ovs-vswitchd.conf.db(5)): it takes
  * their frames before the port's flows see them, and sends its own past them. */
 static const char *
-find_protocol(const struct ovsrec_port *port, const struct ovsrec_interface *row)
+find_protocol(const struct nwfrec_port *port, const struct nwfrec_interface *row)
 {
     if (smap_get_bool(&row->lldp, "enable", false)) {
         return "lldp:enable";
@@ -150,8 +150,8 @@ find_protocol(const struct ovsrec_port *port, const struct ovsrec_interface *row
 }
 
 static const char *
-find_bypass(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port,
-            const struct ovsrec_interface *row, const struct nwf_vlan *vlan)
+find_bypass(const struct nwfrec_bridge *bridge, const struct nwfrec_port *port,
+            const struct nwfrec_interface *row, const struct nwf_vlan *vlan)
 {
     if (gets_mirrored(bridge, vlan)) {
         return "a mirror's output_vlan";
@@ -165,7 +165,7 @@ find_bypass(const struct ovsrec_bridge *bridge, const struct ovsrec_port *port,
 }
 
 static void
-read_trees(const struct ovsrec_port *row, struct nwf_ovs_port *port)
+read_trees(const struct nwfrec_port *row, struct nwf_ovs_port *port)
 {
     for (size_t i = 0; i < NWF_N_TREES; i++) {
         port->trees[i] = smap_get(&row->other_config, nwf_tree_keys[i]);
@@ -175,13 +175,13 @@ read_trees(const struct ovsrec_port *row, struct nwf_ovs_port *port)
 
 /* The bridge's own port and other internal ones are the host's interfaces. */
 static bool
-is_own(const struct ovsrec_interface *row, uint16_t ofport)
+is_own(const struct nwfrec_interface *row, uint16_t ofport)
 {
     return ofport == NWF_OFPORT_LOCAL || (row->type && !strcmp(row->type, "internal"));
 }
 
 static bool
-is_active(const struct ovsrec_port *port, const struct ovsrec_interface *row)
+is_active(const struct nwfrec_port *port, const struct nwfrec_interface *row)
 {
     return port->bond_active_slave && row->mac_in_use
            && !strcmp(port->bond_active_slave, row->mac_in_use);
@@ -189,7 +189,7 @@ is_active(const struct ovsrec_port *port, const struct ovsrec_interface *row)
 
 /* 0 for none. */
 static uint16_t
-read_ofport(const struct ovsrec_interface *row)
+read_ofport(const struct nwfrec_interface *row)
 {
     int64_t ofport = row->n_ofport ? *row->ofport : 0;
 
@@ -207,7 +207,7 @@ compare_numbers(const void *a, const void *b)
 /* The active one first: as long as it is alive, guests and NORMAL take frames for many from the
  * same member. */
 static void
-list_bond(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
+list_bond(const struct nwfrec_port *port, struct nwf_ovs_port *ret)
 {
     for (int active = 1; is_plain_bond(port) && active >= 0; active--) {
         size_t first = ret->bond.n;
@@ -225,11 +225,11 @@ list_bond(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
 }
 
 static void
-list_nics(const struct ovsrec_port *port, struct nwf_ovs_port *ret)
+list_nics(const struct nwfrec_port *port, struct nwf_ovs_port *ret)
 {
     for (int active = 1; active >= 0; active--) {
         for (size_t i = 0; i < port->n_interfaces; i++) {
-            const struct ovsrec_interface *row = port->interfaces[i];
+            const struct nwfrec_interface *row = port->interfaces[i];
             struct nwf_nic nic = {.ofport = read_ofport(row)};
 
             nic.has_mac = row->mac_in_use && !nwf_mac_parse(row->mac_in_use, &nic.mac, NULL);
@@ -248,8 +248,8 @@ void
 nwf_ovs_read_port(const struct nwf_ovs_bridge *bridge, const struct nwf_ovs_ref *ref,
                   struct nwf_ovs_port *ret)
 {
-    const struct ovsrec_port *port = ref->port;
-    const struct ovsrec_interface *row = ref->interface;
+    const struct nwfrec_port *port = ref->port;
+    const struct nwfrec_interface *row = ref->interface;
 
     read_row(row, ret);
     ret->port_name = port->name;
@@ -286,17 +286,17 @@ later(unsigned int a, unsigned int b)
 }
 
 static unsigned int
-port_seqno(const struct ovsrec_port *port)
+port_seqno(const struct nwfrec_port *port)
 {
-    return later(ovsrec_port_row_get_seqno(port, OVSDB_IDL_CHANGE_INSERT),
-                 ovsrec_port_row_get_seqno(port, OVSDB_IDL_CHANGE_MODIFY));
+    return later(nwfrec_port_row_get_seqno(port, OVSDB_IDL_CHANGE_INSERT),
+                 nwfrec_port_row_get_seqno(port, OVSDB_IDL_CHANGE_MODIFY));
 }
 
 static unsigned int
-interface_seqno(const struct ovsrec_interface *row)
+interface_seqno(const struct nwfrec_interface *row)
 {
-    return later(ovsrec_interface_row_get_seqno(row, OVSDB_IDL_CHANGE_INSERT),
-                 ovsrec_interface_row_get_seqno(row, OVSDB_IDL_CHANGE_MODIFY));
+    return later(nwfrec_interface_row_get_seqno(row, OVSDB_IDL_CHANGE_INSERT),
+                 nwfrec_interface_row_get_seqno(row, OVSDB_IDL_CHANGE_MODIFY));
 }
 
 const char *
@@ -322,11 +322,11 @@ nwf_ovs_list_ports(const struct nwf_ovs_bridge *bridge, struct nwf_ovs_refs *ret
 {
     memset(ret, 0, sizeof *ret);
     for (size_t i = 0; i < bridge->row->n_ports; i++) {
-        const struct ovsrec_port *port = bridge->row->ports[i];
+        const struct nwfrec_port *port = bridge->row->ports[i];
         unsigned int seqno = port_seqno(port);
 
         for (size_t j = 0; j < port->n_interfaces; j++) {
-            const struct ovsrec_interface *row = port->interfaces[j];
+            const struct nwfrec_interface *row = port->interfaces[j];
             nwf_vec_push(ret, (struct nwf_ovs_ref){
                                   .uuid = row->header_.uuid,
                                   .seqno = later(seqno, interface_seqno(row)),
@@ -342,8 +342,8 @@ unsigned int
 nwf_ovsdb_port_seqno(const struct nwf_ovsdb *db, const struct uuid *interface,
                      const struct uuid *port)
 {
-    const struct ovsrec_interface *row = ovsrec_interface_get_for_uuid(db->idl, interface);
-    const struct ovsrec_port *port_row = ovsrec_port_get_for_uuid(db->idl, port);
+    const struct nwfrec_interface *row = nwfrec_interface_get_for_uuid(db->idl, interface);
+    const struct nwfrec_port *port_row = nwfrec_port_get_for_uuid(db->idl, port);
 
     return row && port_row ? later(port_seqno(port_row), interface_seqno(row)) : 0;
 }
@@ -376,7 +376,7 @@ nwf_ovs_read_ports(struct nwf_ovs_bridge *bridge)
 /* What fail_mode was before we set it, or is if we have not; "" for none.  Of a note that
  * we cannot have written, "secure" is the safe reading. */
 static const char *
-own_fail_mode(const struct ovsrec_bridge *row)
+own_fail_mode(const struct nwfrec_bridge *row)
 {
     const char *note = smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE);
 
@@ -388,14 +388,14 @@ own_fail_mode(const struct ovsrec_bridge *row)
 
 /* The same of in-band control. */
 static const char *
-own_in_band(const struct ovsrec_bridge *row)
+own_in_band(const struct nwfrec_bridge *row)
 {
     return smap_get_def(&row->external_ids, NWF_BRIDGE_IN_BAND,
                         smap_get_def(&row->other_config, NWF_IN_BAND_KEY, ""));
 }
 
 static bool
-has_notes(const struct ovsrec_bridge *row)
+has_notes(const struct nwfrec_bridge *row)
 {
     return smap_get(&row->external_ids, NWF_BRIDGE_FAIL_MODE)
            && smap_get(&row->external_ids, NWF_BRIDGE_IN_BAND);
@@ -408,7 +408,7 @@ nwf_ovs_bridge_is_secured(const struct nwf_ovs_bridge *bridge)
 }
 
 static void
-read_bridge_tags(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
+read_bridge_tags(const struct nwfrec_bridge *row, struct nwf_ovs_bridge *b)
 {
     const struct smap_node **nodes CLEANUP_FREE = smap_sort(&row->external_ids);
 
@@ -422,14 +422,14 @@ read_bridge_tags(const struct ovsrec_bridge *row, struct nwf_ovs_bridge *b)
 
 /* ovn-br-controller marks its bridges (OVN 26.03), and deletes what is not its own. */
 static const char *
-find_owner(const struct ovsrec_bridge *row)
+find_owner(const struct nwfrec_bridge *row)
 {
     return smap_get(&row->external_ids, "ovnbr-managed") ? "ovn-br-controller" : NULL;
 }
 
 /* How many tags of a frame Open vSwitch looks at: 1 by default, and no more than two. */
 static int
-read_vlan_limit(const struct ovsrec_open_vswitch *row)
+read_vlan_limit(const struct nwfrec_open_vswitch *row)
 {
     return row ? smap_get_int(&row->other_config, "vlan-limit", 1) : 1;
 }
@@ -450,7 +450,7 @@ format_settings(const struct nwf_ovs_bridge *b, int vlan_limit)
         ds_put_format(&s, "flood %" PRId64 "\n", b->row->flood_vlans[i]);
     }
     for (size_t i = 0; i < b->row->n_mirrors; i++) {
-        const struct ovsrec_mirror *mirror = b->row->mirrors[i];
+        const struct nwfrec_mirror *mirror = b->row->mirrors[i];
         ds_put_format(&s, "mirror %s %" PRId64 "\n",
                       mirror->output_port ? mirror->output_port->name : "-",
                       mirror->n_output_vlan ? *mirror->output_vlan : -1);
@@ -459,7 +459,7 @@ format_settings(const struct nwf_ovs_bridge *b, int vlan_limit)
 }
 
 static void
-read_bridge(const struct ovsrec_bridge *row, const struct ovsrec_open_vswitch *root,
+read_bridge(const struct nwfrec_bridge *row, const struct nwfrec_open_vswitch *root,
             struct nwf_ovs_bridge *b)
 {
     int vlan_limit = read_vlan_limit(root);
@@ -510,11 +510,12 @@ compare_bridges(const void *a_, const void *b_)
 void
 nwf_ovsdb_bare_bridges(struct nwf_ovsdb *db, struct nwf_ovs_bridges *ret)
 {
-    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
-    const struct ovsrec_bridge *row;
+    const struct nwfrec_open_vswitch *root = nwfrec_open_vswitch_first(db->idl);
+    const struct nwfrec_bridge *row;
 
     memset(ret, 0, sizeof *ret);
-    OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
+    NWFREC_BRIDGE_FOR_EACH(row, db->idl)
+    {
         struct nwf_ovs_bridge bridge = {.row = row};
 
         read_bridge(row, root, &bridge);
@@ -552,9 +553,10 @@ int
 nwf_ovsdb_interface(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_port *ret,
                     struct nwf_error *err)
 {
-    const struct ovsrec_interface *row;
+    const struct nwfrec_interface *row;
 
-    OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
+    NWFREC_INTERFACE_FOR_EACH(row, db->idl)
+    {
         if (!strcmp(row->name, name)) {
             read_row(row, ret);
             return 0;
@@ -564,7 +566,7 @@ nwf_ovsdb_interface(struct nwf_ovsdb *db, const char *name, struct nwf_ovs_port 
 }
 
 static void
-count_zone(const struct ovsrec_interface *row, uint8_t counts[0x10000])
+count_zone(const struct nwfrec_interface *row, uint8_t counts[0x10000])
 {
     const char *text = smap_get(&row->external_ids, NWF_TAG_ZONE);
     int64_t zone;
@@ -577,9 +579,10 @@ count_zone(const struct ovsrec_interface *row, uint8_t counts[0x10000])
 void
 nwf_ovsdb_count_zones(const struct nwf_ovsdb *db, uint8_t counts[0x10000])
 {
-    const struct ovsrec_interface *row;
+    const struct nwfrec_interface *row;
 
-    OVSREC_INTERFACE_FOR_EACH (row, db->idl) {
+    NWFREC_INTERFACE_FOR_EACH(row, db->idl)
+    {
         count_zone(row, counts);
     }
 }
@@ -587,10 +590,11 @@ nwf_ovsdb_count_zones(const struct nwf_ovsdb *db, uint8_t counts[0x10000])
 size_t
 nwf_ovsdb_count_managed(const struct nwf_ovsdb *db)
 {
-    const struct ovsrec_bridge *row;
+    const struct nwfrec_bridge *row;
     size_t n = 0;
 
-    OVSREC_BRIDGE_FOR_EACH (row, db->idl) {
+    NWFREC_BRIDGE_FOR_EACH(row, db->idl)
+    {
         n += smap_get(&row->external_ids, NWF_BRIDGE_TAG) != NULL;
     }
     return n;

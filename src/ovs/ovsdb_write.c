@@ -46,33 +46,33 @@ nwf_txn_free(struct nwf_txn *txn)
 /* ---- What it is to do. ---- */
 
 static void
-change_interface(const struct ovsrec_interface *row, const char *key, const char *value,
+change_interface(const struct nwfrec_interface *row, const char *key, const char *value,
                  bool verify)
 {
     if (row && verify) {
-        ovsrec_interface_verify_external_ids(row);
+        nwfrec_interface_verify_external_ids(row);
     }
     if (row && value) {
-        ovsrec_interface_update_external_ids_setkey(row, key, value);
+        nwfrec_interface_update_external_ids_setkey(row, key, value);
     } else if (row) {
-        ovsrec_interface_update_external_ids_delkey(row, key);
+        nwfrec_interface_update_external_ids_delkey(row, key);
     }
 }
 
 static void
-change_port(const struct ovsrec_port *row, bool config, const char *key, const char *value)
+change_port(const struct nwfrec_port *row, bool config, const char *key, const char *value)
 {
     if (!row) {
         return;
     }
     if (config && value) {
-        ovsrec_port_update_other_config_setkey(row, key, value);
+        nwfrec_port_update_other_config_setkey(row, key, value);
     } else if (config) {
-        ovsrec_port_update_other_config_delkey(row, key);
+        nwfrec_port_update_other_config_delkey(row, key);
     } else if (value) {
-        ovsrec_port_update_external_ids_setkey(row, key, value);
+        nwfrec_port_update_external_ids_setkey(row, key, value);
     } else {
-        ovsrec_port_update_external_ids_delkey(row, key);
+        nwfrec_port_update_external_ids_delkey(row, key);
     }
 }
 
@@ -80,14 +80,14 @@ static void
 apply_change(const struct nwf_ovsdb *db, const struct nwf_tag_change *c)
 {
     if (c->interface) {
-        change_interface(ovsrec_interface_get_for_uuid(db->idl, c->interface), c->key, c->value,
+        change_interface(nwfrec_interface_get_for_uuid(db->idl, c->interface), c->key, c->value,
                          c->verify);
     } else if (c->port) {
-        change_port(ovsrec_port_get_for_uuid(db->idl, c->port), c->config, c->key, c->value);
+        change_port(nwfrec_port_get_for_uuid(db->idl, c->port), c->config, c->key, c->value);
     } else if (c->value) {
-        ovsrec_bridge_update_external_ids_setkey(c->bridge, c->key, c->value);
+        nwfrec_bridge_update_external_ids_setkey(c->bridge, c->key, c->value);
     } else {
-        ovsrec_bridge_update_external_ids_delkey(c->bridge, c->key);
+        nwfrec_bridge_update_external_ids_delkey(c->bridge, c->key);
     }
 }
 
@@ -103,18 +103,18 @@ void
 nwf_txn_shut(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
     (void) txn;
-    ovsrec_bridge_set_fail_mode(bridge->row, "secure");
-    ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_IN_BAND_KEY, "true");
+    nwfrec_bridge_set_fail_mode(bridge->row, "secure");
+    nwfrec_bridge_update_other_config_setkey(bridge->row, NWF_IN_BAND_KEY, "true");
 }
 
 void
 nwf_txn_secure(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
-    ovsrec_bridge_verify_fail_mode(bridge->row);
-    ovsrec_bridge_verify_other_config(bridge->row);
-    ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_FAIL_MODE,
+    nwfrec_bridge_verify_fail_mode(bridge->row);
+    nwfrec_bridge_verify_other_config(bridge->row);
+    nwfrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_FAIL_MODE,
                                              bridge->own_fail_mode);
-    ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_IN_BAND, bridge->own_in_band);
+    nwfrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_IN_BAND, bridge->own_in_band);
     nwf_txn_shut(txn, bridge);
 }
 
@@ -122,7 +122,7 @@ void
 nwf_txn_set_hwaddr(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *hwaddr)
 {
     (void) txn;
-    ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_HWADDR_KEY, hwaddr);
+    nwfrec_bridge_update_other_config_setkey(bridge->row, NWF_HWADDR_KEY, hwaddr);
 }
 
 void
@@ -131,16 +131,16 @@ nwf_txn_pin_address(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, co
     const char *value = hwaddr ? hwaddr : bridge->own_hwaddr;
 
     (void) txn;
-    ovsrec_bridge_verify_other_config(bridge->row);
+    nwfrec_bridge_verify_other_config(bridge->row);
     if (value && *value) {
-        ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_HWADDR_KEY, value);
+        nwfrec_bridge_update_other_config_setkey(bridge->row, NWF_HWADDR_KEY, value);
     } else {
-        ovsrec_bridge_update_other_config_delkey(bridge->row, NWF_HWADDR_KEY);
+        nwfrec_bridge_update_other_config_delkey(bridge->row, NWF_HWADDR_KEY);
     }
     if (!hwaddr) {
-        ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_HWADDR);
+        nwfrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_HWADDR);
     } else if (!bridge->own_hwaddr) {
-        ovsrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_HWADDR,
+        nwfrec_bridge_update_external_ids_setkey(bridge->row, NWF_BRIDGE_HWADDR,
                                                  bridge->hwaddr ? bridge->hwaddr : "");
     }
 }
@@ -149,14 +149,14 @@ void
 nwf_txn_give_back(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge)
 {
     (void) txn;
-    ovsrec_bridge_set_fail_mode(bridge->row, *bridge->own_fail_mode ? bridge->own_fail_mode : NULL);
-    ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_FAIL_MODE);
+    nwfrec_bridge_set_fail_mode(bridge->row, *bridge->own_fail_mode ? bridge->own_fail_mode : NULL);
+    nwfrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_FAIL_MODE);
     if (*bridge->own_in_band) {
-        ovsrec_bridge_update_other_config_setkey(bridge->row, NWF_IN_BAND_KEY, bridge->own_in_band);
+        nwfrec_bridge_update_other_config_setkey(bridge->row, NWF_IN_BAND_KEY, bridge->own_in_band);
     } else {
-        ovsrec_bridge_update_other_config_delkey(bridge->row, NWF_IN_BAND_KEY);
+        nwfrec_bridge_update_other_config_delkey(bridge->row, NWF_IN_BAND_KEY);
     }
-    ovsrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_IN_BAND);
+    nwfrec_bridge_update_external_ids_delkey(bridge->row, NWF_BRIDGE_IN_BAND);
     if (bridge->own_hwaddr) {
         nwf_txn_pin_address(txn, bridge, NULL);
     }
@@ -166,20 +166,20 @@ void
 nwf_txn_add_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge, const char *name,
                  const struct nwf_tag *tags, size_t n_tags, int vlan)
 {
-    struct ovsrec_interface *interface = ovsrec_interface_insert(txn->idl);
-    struct ovsrec_port *port = ovsrec_port_insert(txn->idl);
+    struct nwfrec_interface *interface = nwfrec_interface_insert(txn->idl);
+    struct nwfrec_port *port = nwfrec_port_insert(txn->idl);
     const int64_t tag = vlan;
 
-    ovsrec_interface_set_name(interface, name);
+    nwfrec_interface_set_name(interface, name);
     for (size_t i = 0; i < n_tags; i++) {
-        ovsrec_interface_update_external_ids_setkey(interface, tags[i].key, tags[i].value);
+        nwfrec_interface_update_external_ids_setkey(interface, tags[i].key, tags[i].value);
     }
-    ovsrec_port_set_name(port, name);
-    ovsrec_port_set_interfaces(port, &interface, 1);
+    nwfrec_port_set_name(port, name);
+    nwfrec_port_set_interfaces(port, &interface, 1);
     if (vlan >= 0) {
-        ovsrec_port_set_tag(port, &tag, 1);
+        nwfrec_port_set_tag(port, &tag, 1);
     }
-    ovsrec_bridge_update_ports_addvalue(bridge->row, port);
+    nwfrec_bridge_update_ports_addvalue(bridge->row, port);
 }
 
 void
@@ -187,17 +187,17 @@ nwf_txn_remove_port(struct nwf_txn *txn, const struct nwf_ovs_bridge *bridge,
                     const struct nwf_ovs_ref *port)
 {
     (void) txn;
-    ovsrec_bridge_update_ports_delvalue(bridge->row, port->port);
+    nwfrec_bridge_update_ports_delvalue(bridge->row, port->port);
 }
 
 void
 nwf_txn_wait_for_vswitchd(struct nwf_txn *txn)
 {
-    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(txn->db->idl);
+    const struct nwfrec_open_vswitch *root = nwfrec_open_vswitch_first(txn->db->idl);
 
     txn->waits = true;
     if (root) {
-        ovsdb_idl_txn_increment(txn->idl, &root->header_, &ovsrec_open_vswitch_col_next_cfg, true);
+        ovsdb_idl_txn_increment(txn->idl, &root->header_, &nwfrec_open_vswitch_col_next_cfg, true);
     }
 }
 
@@ -207,11 +207,11 @@ struct nwf_txn *
 nwf_txn_round_trip(struct nwf_ovsdb *db)
 {
     struct nwf_txn *txn = nwf_txn_new(db);
-    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(db->idl);
+    const struct nwfrec_open_vswitch *root = nwfrec_open_vswitch_first(db->idl);
 
     ovsdb_idl_txn_set_dry_run(txn->idl);
     if (root) {
-        ovsrec_open_vswitch_set_next_cfg(root, root->next_cfg + 1);
+        nwfrec_open_vswitch_set_next_cfg(root, root->next_cfg + 1);
     }
     return txn;
 }
@@ -241,7 +241,7 @@ finish_commit(struct nwf_txn *txn, enum ovsdb_idl_txn_status status, struct nwf_
 static int
 wait_for_vswitchd(const struct nwf_txn *txn, struct nwf_error *err)
 {
-    const struct ovsrec_open_vswitch *root = ovsrec_open_vswitch_first(txn->db->idl);
+    const struct nwfrec_open_vswitch *root = nwfrec_open_vswitch_first(txn->db->idl);
 
     if (!root) {
         return nwf_error_set(err, -EIO, "OVSDB %s: no row in table Open_vSwitch", txn->db->remote);

@@ -13,16 +13,16 @@
 #include "nwf/text.h"
 
 #include "lib/smap.h"
-#include "lib/vswitch-idl.h"
+#include "nwf-rows.h"
 
 #define N_PORTS_MAX 8
 
 /* Rows as the database has them. */
 struct rows {
-    struct ovsrec_bridge bridge;
-    struct ovsrec_port *list[N_PORTS_MAX];
-    struct ovsrec_port ports[N_PORTS_MAX];
-    struct ovsrec_interface interfaces[N_PORTS_MAX], *members[N_PORTS_MAX];
+    struct nwfrec_bridge bridge;
+    struct nwfrec_port *list[N_PORTS_MAX];
+    struct nwfrec_port ports[N_PORTS_MAX];
+    struct nwfrec_interface interfaces[N_PORTS_MAX], *members[N_PORTS_MAX];
     int64_t numbers[N_PORTS_MAX];
 };
 
@@ -52,7 +52,7 @@ add_interface(struct rows *rows, const char *name, uint16_t ofport)
 {
     static uint32_t n_rows;
     size_t i = rows->bridge.n_ports;
-    struct ovsrec_interface *row = &rows->interfaces[i];
+    struct nwfrec_interface *row = &rows->interfaces[i];
 
     row->header_.uuid.parts[0] = ++n_rows;
     row->name = (char *) name;
@@ -70,7 +70,7 @@ static void
 add_port(struct rows *rows, const char *name, uint16_t ofport, bool guest, bool lldp)
 {
     size_t i = rows->bridge.n_ports;
-    struct ovsrec_port *port = &rows->ports[i];
+    struct nwfrec_port *port = &rows->ports[i];
 
     add_interface(rows, name, ofport);
     if (guest) {
