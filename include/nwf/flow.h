@@ -31,7 +31,8 @@ struct nwf_flow {
     uint32_t owner;
     uint16_t priority;
     uint8_t table;
-    /* Of the fields of the form's mask: a miniflow.  Behind it are those that actions set. */
+    /* Of the fields of the form's mask, as a miniflow has them; and behind them those that actions
+     * set. */
     uint64_t values[];
 };
 
@@ -46,8 +47,13 @@ struct nwf_flow *nwf_flow_new(uint8_t table, uint16_t priority, uint64_t cookie,
                               size_t ofpacts_len);
 void nwf_flow_free(struct nwf_flow *flow);
 
-/* What it matches; both parts stay the flow's. */
-struct minimatch nwf_flow_match(const struct nwf_flow *flow);
+/* What it matches, for the rest of the block; the mask stays the flow's. */
+struct nwf_match_buffer {
+    uint64_t words[FLOW_U64S + 2]; /* A miniflow of any size. */
+};
+struct minimatch nwf_flow_match_in(const struct nwf_flow *flow, struct nwf_match_buffer *buffer);
+#define nwf_flow_match(flow) nwf_flow_match_in(flow, &(struct nwf_match_buffer){.words = {0}})
+
 void nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret);
 
 /* What it does, form->ofpacts_len bytes: the flow's own, or, where its form is shared, a copy that

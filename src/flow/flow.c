@@ -21,22 +21,23 @@
 /* Bytes of actions that a flow seldom has more of. */
 #define ACTIONS_USUAL 1024
 
-static uint32_t
-add_words(uint32_t hash, const struct miniflow *flow, size_t size)
+/* Bytes of the values that the flow's match has. */
+static size_t
+match_size(const struct nwf_form *form)
 {
-    const uint32_t *words = (const uint32_t *) flow;
-
-    for (size_t i = 0; i < size / sizeof *words; i++) {
-        hash = hash_add(hash, words[i]);
-    }
-    return hash;
+    return MINIFLOW_VALUES_SIZE(miniflow_n_values(&form->mask->masks));
 }
 
 struct minimatch
-nwf_flow_match(const struct nwf_flow *flow)
+nwf_flow_match_in(const struct nwf_flow *flow, struct nwf_match_buffer *buffer)
 {
+    struct miniflow *values = (struct miniflow *) buffer->words;
+
+    BUILD_ASSERT_DECL(sizeof *buffer >= sizeof *values + sizeof(struct flow));
+    values->map = flow->form->mask->masks.map;
+    memcpy(miniflow_values(values), flow->values, match_size(flow->form));
     return (struct minimatch){
-        .flow = (struct miniflow *) flow->values,
+        .flow = values,
         .mask = flow->form->mask,
         .tun_md = flow->form->tun_md,
     };
@@ -50,25 +51,40 @@ nwf_flow_expand_match(const struct nwf_flow *flow, struct match *ret)
     minimatch_expand(&match, ret);
 }
 
-/* The same as minimatch_hash(), which wants to find the mask right behind the values. */
+static uint32_t
+add_words(uint32_t hash, const void *data, size_t size)
+{
+    const uint32_t *words = data;
+
+    for (size_t i = 0; i < size / sizeof *words; i++) {
+        hash = hash_add(hash, words[i]);
+    }
+    return hash;
+}
+
 static uint32_t
 hash_key(const struct nwf_flow *flow)
 {
-    const struct minimatch match = nwf_flow_match(flow);
-    size_t size = sizeof *match.flow + MINIFLOW_VALUES_SIZE(miniflow_n_values(match.flow));
+    const struct nwf_form *form = flow->form;
+    size_t size = match_size(form);
     uint32_t hash = hash_int(flow->priority, flow->table);
 
-    hash = add_words(hash, match.flow, size);
-    hash = add_words(hash, &match.mask->masks, size);
+    hash = add_words(hash, flow->values, size);
+    hash = add_words(hash, form->mask, sizeof *form->mask + size);
     return hash_finish(hash, 2 * size);
 }
 
+/* A mask has no fields that are all zero, so that equal masks have equal bytes. */
 static bool
 same_key(const struct nwf_flow *a, const struct nwf_flow *b)
 {
-    const struct minimatch x = nwf_flow_match(a), y = nwf_flow_match(b);
+    const struct minimask *x = a->form->mask, *y = b->form->mask;
+    size_t size = match_size(a->form);
 
-    return a->table == b->table && a->priority == b->priority && minimatch_equal(&x, &y);
+    return a->table == b->table && a->priority == b->priority
+           && (x == y
+               || (flowmap_equal(x->masks.map, y->masks.map) && !memcmp(x, y, sizeof *x + size)))
+           && !memcmp(a->values, b->values, size);
 }
 
 static struct nwf_flow *
@@ -128,14 +144,6 @@ is_about_ethernet(const struct match *match)
                || !eth_addr_is_zero(masks->dl_dst));
 }
 
-static size_t
-match_size(const struct nwf_form *form)
-{
-    const struct miniflow *masks = &form->mask->masks;
-
-    return sizeof *masks + MINIFLOW_VALUES_SIZE(miniflow_n_values(masks));
-}
-
 /* The values that the flow's actions set. */
 static uint8_t *
 action_values(const struct nwf_flow *flow)
@@ -148,11 +156,13 @@ static struct nwf_flow *
 new_flow(const struct match *match, struct nwf_form *form)
 {
     struct nwf_flow *flow = nwf_zalloc(sizeof *flow + match_size(form) + form->n_values);
-    struct miniflow *values = (struct miniflow *) flow->values;
+    struct nwf_match_buffer buffer;
+    struct miniflow *values = (struct miniflow *) buffer.words;
 
     flow->form = form;
     values->map = form->mask->masks.map;
     miniflow_init(values, &match->flow);
+    memcpy(flow->values, miniflow_get_values(values), match_size(form));
     nwf_form_take_values(form, action_values(flow));
     return flow;
 }
