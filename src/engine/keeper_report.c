@@ -197,7 +197,8 @@ nwf_keeper_announce(struct nwf_keeper *k, struct nwf_error *err)
     if (!k->txn && k->phase++ == 0) {
         announce_settings(k, &bridges, &changes);
         nwf_vec_foreach (port, &k->plan.ports) {
-            wait |= announce_port(k, *port, &changes);
+            /* Others are as they were, and so are their rows. */
+            wait |= (*port)->has_report && announce_port(k, *port, &changes);
         }
         if (changes.n) {
             begin_txn(k, &changes, wait);

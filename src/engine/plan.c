@@ -217,7 +217,8 @@ nwf_plan_replace_config(struct nwf_plan *plan, struct nwf_plan_port *port,
     port->dirty = true;
     plan->claims_dirty |= claims_differ(&before, &port->config) || own_mac != port->facts.own_mac
                           || !nwf_macs_equal(&macs, &port->facts.macs)
-                          || !nwf_addresses_equal(&addresses, &port->addresses);
+                          || (plan->routed.is_routed /* Nobody else claims those. */
+                              && !nwf_addresses_equal(&addresses, &port->addresses));
     nwf_vec_clear(&macs);
     nwf_vec_clear(&addresses);
     nwf_port_config_clear(&before);
