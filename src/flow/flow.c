@@ -69,9 +69,10 @@ hash_key(const struct nwf_flow *flow)
     size_t size = match_size(form);
     uint32_t hash = hash_int(flow->priority, flow->table);
 
+    hash = add_words(hash, &form->mask->masks.map, sizeof form->mask->masks.map);
     hash = add_words(hash, flow->values, size);
     hash = add_words(hash, form->mask, sizeof *form->mask + size);
-    return hash_finish(hash, 2 * size);
+    return hash_finish(hash, 2 * (sizeof *form->mask + size));
 }
 
 /* A mask has no fields that are all zero, so that equal masks have equal bytes. */
