@@ -63,6 +63,7 @@ struct run {
 static void
 check_flow(const struct nwf_flow *flow)
 {
+    struct ofpbuf actions CLEANUP(ofpbuf_uninit) = {.data = NULL};
     struct ds text CLEANUP(ds_destroy) = DS_EMPTY_INITIALIZER;
     struct nwf_flow *copy;
     struct match match;
@@ -70,8 +71,8 @@ check_flow(const struct nwf_flow *flow)
     nwf_flow_format(flow, &text);
     FUZZ_CHECK(text.length && !strchr(ds_cstr(&text), '\n'));
     nwf_flow_expand_match(flow, &match);
-    copy = nwf_flow_new(flow->table, flow->priority, flow->cookie, &match, flow->form->ofpacts,
-                        flow->form->ofpacts_len);
+    copy = nwf_flow_new(flow->table, flow->priority, flow->cookie, &match,
+                        nwf_flow_ofpacts(flow, &actions), flow->form->ofpacts_len);
     FUZZ_CHECK(nwf_flow_data_equal(copy, flow));
     nwf_flow_free(copy);
 }

@@ -312,8 +312,18 @@ roll_oddity(struct dice *dice, struct frame *f)
 static bool
 is_transport_zero(const struct frame *f)
 {
+    if (f->fragment == LATER_FRAGMENT) {
+        return false; /* It has none. */
+    }
     return f->proto == IPPROTO_ICMPV6 ? !f->icmp_type && !f->icmp_code
                                       : f->proto != IPPROTO_TCP && !f->src_port && !f->dst_port;
+}
+
+/* Whether conntrack finds what is behind the packet's headers. */
+static bool
+is_readable(const struct frame *f)
+{
+    return f->oddity != CUT_SHORT && f->oddity != CUT_EXTENSION && f->oddity != WRONG_LENGTHS;
 }
 
 bool
@@ -322,7 +332,7 @@ frame_is_untracked(const struct frame *f)
     bool type = (f->icmp_type >= 130 && f->icmp_type <= 136) || f->icmp_type == 143;
 
     return f->eth_type == ETH_IPV6 && f->proto == IPPROTO_ICMPV6 && type
-           && f->fragment != LATER_FRAGMENT;
+           && f->fragment != LATER_FRAGMENT && is_readable(f);
 }
 
 /* A later fragment is of a connection that its packet's header fits. */
@@ -333,8 +343,8 @@ roll_connection(struct dice *dice, struct frame *f)
     bool is_icmp = f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6;
 
     f->connection = (enum connection) dice_roll(dice, is_later ? CONN_RELATED : N_CONNECTIONS);
-    if (f->oddity == CUT_SHORT || f->oddity == CUT_EXTENSION || f->oddity == WRONG_LENGTHS) {
-        f->connection = CONN_INVALID; /* Conntrack does not look into it either. */
+    if (!is_readable(f)) {
+        f->connection = CONN_INVALID;
     }
     f->from_host = !dice_roll(dice, 8);
     if (is_later && is_icmp && f->connection == CONN_ANSWER) {

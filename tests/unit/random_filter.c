@@ -386,6 +386,11 @@ void
 random_filter_print(const struct random_filter *filter)
 {
     for (size_t i = 0; i < filter->n; i++) {
-        print_error("%s", filter->filters[i].xml);
+        /* By lines, since cmocka cuts what is long. */
+        for (const char *line = filter->filters[i].xml, *end; *line; line = end) {
+            end = line + strcspn(line, "\n");
+            end += *end == '\n';
+            print_error("%.*s", (int) (end - line), line);
+        }
     }
 }
