@@ -67,11 +67,11 @@ void nwf_flow_set_finish(struct nwf_flow_set *set);
 /* Removes all flows; what they shared is shared by those that come. */
 void nwf_flow_set_clear(struct nwf_flow_set *set);
 
-/* Adds a flow; match and actions are copied.  Of two flows with one key the first
- * stays.  Returns the flow that is in the set then. */
+/* Adds a flow; match and actions (ofpacts; NULL: it drops) are copied.  Of two flows with one key
+ * the first stays.  Returns the flow that is in the set then. */
 struct nwf_flow *nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority,
                                   uint64_t cookie, const struct match *match,
-                                  const struct ofpact *ofpacts, size_t ofpacts_len);
+                                  const struct ofpbuf *actions);
 
 /* Moves the flows of 'from' to 'to'.  Of two flows with one key that of 'to' stays. */
 void nwf_flow_set_move(struct nwf_flow_set *to, struct nwf_flow_set *from);

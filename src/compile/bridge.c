@@ -73,7 +73,7 @@ add_trusted_flow(const struct nwf_port *port, uint8_t table, uint16_t priority,
 {
     nwf_flow_set_add(flows, table, priority,
                      nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), match,
-                     actions->data, actions->size);
+                     actions);
 }
 
 /* Frames for many that come in by a member of a bond: see flows/pipeline.flows.  Such a frame may
@@ -150,19 +150,19 @@ add_normal(struct nwf_flow_set *flows)
     match_init_catchall(&match);
     match_set_reg(&match, 4, 1);
     nwf_put_text(&trusted, "NORMAL");
-    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, trusted.data, trusted.size);
+    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, &trusted);
 
     match_init_catchall(&match);
     match_set_reg(&match, 4, 0);
     nwf_put_restore_tag(&guest);
     nwf_put_from_nowhere(&guest);
     nwf_put_text(&guest, "NORMAL");
-    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, guest.data, guest.size);
+    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 100, cookie, &match, &guest);
 
     /* NORMAL takes a priority tag that names no priority off, and another one comes to light,
      * or an IP packet: another frame than the guest's filter has seen. */
     match_set_reg_masked(&match, 1, 0x1000, 0xffff);
-    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 110, cookie, &match, NULL, 0);
+    nwf_flow_set_add(flows, NWF_TABLE_NORMAL, 110, cookie, &match, NULL);
 }
 
 /* NORMAL puts a tunnel's frames into its VLAN itself. */
@@ -191,7 +191,7 @@ add_known_normal(const struct nwf_port *port, struct nwf_flow_set *flows)
     nwf_put_resubmit(&actions, NWF_TABLE_NORMAL);
     nwf_flow_set_add(flows, NWF_TABLE_KNOWN, NWF_PRIORITY_KNOWN,
                      nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
+                     &actions);
 }
 
 /* ---- The bridge. ---- */
@@ -215,8 +215,7 @@ add_hidden_tags(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
         match_set_dl_tci_masked(&match, htons(0), htons(0x1000));
         match_set_dl_type(&match, htons(types[i]));
         nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_HIDDEN_TAG,
-                         nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
-                         actions.size);
+                         nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, &actions);
     }
 }
 
@@ -233,8 +232,7 @@ add_flooded_vlans(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
             nwf_match_vlan(&match, vid);
             nwf_put_goto(&actions, NWF_TABLE_FLOOD);
             nwf_flow_set_add(flows, NWF_TABLE_FORWARD, 350,
-                             nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match,
-                             actions.data, actions.size);
+                             nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, &actions);
         }
     }
 }
@@ -256,8 +254,7 @@ add_unknown_port(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
     nwf_put_save_tag(&actions);
     nwf_put_goto(&actions, NWF_TABLE_BEHIND);
     nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 10,
-                     nwf_cookie(NWF_COOKIE_QUARANTINE, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
-                     actions.size);
+                     nwf_cookie(NWF_COOKIE_QUARANTINE, 0, NWF_COOKIE_NO_RULE), &match, &actions);
 }
 
 void
@@ -301,7 +298,7 @@ add_table_end(uint8_t table, struct nwf_flow_set *flows)
 
     match_init_catchall(&match);
     nwf_flow_set_add(flows, table, 0, nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match,
-                     NULL, 0);
+                     NULL);
 }
 
 int

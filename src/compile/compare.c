@@ -402,7 +402,7 @@ add(uint8_t table, uint16_t priority, const struct match *match, const struct of
     struct nwf_flow_set *flows)
 {
     nwf_flow_set_add(flows, table, priority, nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE),
-                     match, actions ? actions->data : NULL, actions ? actions->size : 0);
+                     match, actions);
 }
 
 /* A bit that differs from the operand's, and what is looked at with it. */

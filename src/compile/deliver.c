@@ -68,9 +68,9 @@ add_known(const struct nwf_port *port, enum nwf_cookie_kind kind, int vid, bool 
     } else { /* As if nobody knew it. */
         nwf_put_goto(&actions, NWF_TABLE_FLOOD);
     }
-    nwf_flow_set_add(
-        flows, NWF_TABLE_KNOWN, vid >= 0 ? NWF_PRIORITY_KNOWN_VLAN : NWF_PRIORITY_KNOWN,
-        nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &match, actions.data, actions.size);
+    nwf_flow_set_add(flows, NWF_TABLE_KNOWN,
+                     vid >= 0 ? NWF_PRIORITY_KNOWN_VLAN : NWF_PRIORITY_KNOWN,
+                     nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &match, &actions);
 }
 
 /* An address's VLAN was one of the port's; if the port has changed since, nobody is known to have
@@ -220,10 +220,9 @@ add_delivery(const struct addresses *list, size_t first, size_t end, struct nwf_
     if (key->vid >= 0) {
         nwf_match_vlan(&match, (uint16_t) key->vid);
     }
-    nwf_flow_set_add(flows, NWF_TABLE_FORWARD,
-                     key->vid >= 0 ? NWF_PRIORITY_OWN_VLAN : NWF_PRIORITY_OWN,
-                     nwf_cookie(NWF_COOKIE_DELIVER, key->port->ofport, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
+    nwf_flow_set_add(
+        flows, NWF_TABLE_FORWARD, key->vid >= 0 ? NWF_PRIORITY_OWN_VLAN : NWF_PRIORITY_OWN,
+        nwf_cookie(NWF_COOKIE_DELIVER, key->port->ofport, NWF_COOKIE_NO_RULE), &match, &actions);
 }
 
 void

@@ -293,7 +293,7 @@ flush_part(struct flood *f)
     match_init_catchall(&match);
     match_set_reg_masked(&match, 3, part_id(f), ~NWF_RECEIVER_ACCESS);
     nwf_flow_set_add(f->flows, NWF_TABLE_RECEIVERS, 100, nwf_cookie(NWF_COOKIE_FLOOD, 0, 0), &match,
-                     f->part.data, f->part.size);
+                     &f->part);
     nwf_put_load(&f->first, MFF_REG3, part_id(f));
     if (f->form == FORM_TRUNK) {
         nwf_put_resubmit(&f->first, NWF_TABLE_RECEIVERS);
@@ -470,7 +470,7 @@ add_flood(struct flood *f)
     }
     match_flood(f, &match);
     nwf_flow_set_add(f->flows, NWF_TABLE_FLOOD, priority_of(f), nwf_cookie(NWF_COOKIE_FLOOD, 0, 0),
-                     &match, f->first.data, f->first.size);
+                     &match, &f->first);
     ofpbuf_uninit(&f->first);
     ofpbuf_uninit(&f->part);
 }
@@ -557,8 +557,7 @@ add_nowhere(struct nwf_flow_set *flows)
     nwf_put_text(&actions, "set_field:0x%x/0x%x->reg%d", NWF_NOWHERE, NWF_NOWHERE, NWF_REG_OWNER);
     nwf_put_goto(&actions, NWF_TABLE_FLOOD);
     nwf_flow_set_add(flows, NWF_TABLE_KNOWN, NWF_PRIORITY_NOWHERE,
-                     nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
-                     actions.size);
+                     nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, &actions);
 }
 
 /* All lists of one VLAN. */

@@ -64,8 +64,7 @@ add_flow(const struct prefix *prefix, bool drop, struct nwf_flow_set *flows)
     }
     nwf_flow_set_add(flows, NWF_TABLE_GROUP,
                      drop ? PRIORITY_RESERVED : (uint16_t) (PRIORITY_DIFFERS - prefix->length),
-                     nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, actions.data,
-                     actions.size);
+                     nwf_cookie(NWF_COOKIE_FIXED, 0, NWF_COOKIE_NO_RULE), &match, &actions);
 }
 
 /* Whether no address of the prefix is of a group. */

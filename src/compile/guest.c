@@ -122,9 +122,15 @@ put_verdict(const struct nwf_bridge *bridge, const struct nwf_port *port,
     }
 }
 
+/* Where a flow stands. */
+struct place {
+    uint8_t table;
+    uint16_t priority;
+};
+
 static void
 add_row(const struct nwf_bridge *bridge, const struct nwf_port *port, enum nwf_direction direction,
-        size_t stage, uint16_t priority, const struct nwf_row *row, struct nwf_flow_set *flows)
+        struct place place, const struct nwf_row *row, struct nwf_flow_set *flows)
 {
     NWF_ACTIONS(actions);
     struct match match = row->match;
@@ -132,8 +138,8 @@ add_row(const struct nwf_bridge *bridge, const struct nwf_port *port, enum nwf_d
 
     put_verdict(bridge, port, direction, row, &actions);
     match_port(&match, direction, port->ofport);
-    nwf_flow_set_add(flows, stage_table(direction, stage), priority,
-                     nwf_cookie(kind, port->ofport, row->rule), &match, actions.data, actions.size);
+    nwf_flow_set_add(flows, place.table, place.priority, nwf_cookie(kind, port->ofport, row->rule),
+                     &match, &actions);
 }
 
 /* Rows that come from one rule and say one thing need no order among them, so that
@@ -184,8 +190,7 @@ add_comparison(const struct nwf_port *port, size_t stage, uint16_t priority,
     nwf_put_goto(&actions, stage_table(NWF_OUT, rows[n].target));
     match_port(&match, NWF_OUT, port->ofport);
     nwf_flow_set_add(flows, stage_table(NWF_OUT, stage), priority,
-                     nwf_cookie(NWF_COOKIE_FROM_VM, port->ofport, NWF_RULE_END), &match,
-                     actions.data, actions.size);
+                     nwf_cookie(NWF_COOKIE_FROM_VM, port->ofport, NWF_RULE_END), &match, &actions);
     return n;
 }
 
@@ -204,7 +209,8 @@ add_stages(const struct nwf_bridge *bridge, const struct nwf_port *port,
             if (row->verdict == NWF_V_SET && row->set.compares) {
                 j += add_comparison(port, i, priority, row, flows);
             } else {
-                add_row(bridge, port, direction, i, priority, row, flows);
+                add_row(bridge, port, direction,
+                        (struct place){stage_table(direction, i), priority}, row, flows);
             }
         }
     }
@@ -229,7 +235,7 @@ add_admissions(const struct nwf_port *port, enum nwf_cookie_kind kind, uint8_t t
         match_port(&admission->match, NWF_OUT, port->ofport);
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100,
                          nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &admission->match,
-                         actions.data, actions.size);
+                         &actions);
     }
     nwf_vec_clear(&list);
 }
@@ -247,7 +253,7 @@ add_tagged_admission(const struct nwf_port *port, struct nwf_flow_set *flows)
     nwf_put_goto(&actions, NWF_TABLE_BEFORE);
     nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 110,
                      nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
+                     &actions);
 }
 
 static bool
@@ -276,7 +282,7 @@ add_isolation(const struct nwf_bridge *bridge, const struct nwf_port *port,
     }
     nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ISOLATED,
                      nwf_cookie(NWF_COOKIE_TO_VM, port->ofport, NWF_RULE_ISOLATED), &match,
-                     actions.data, actions.size);
+                     &actions);
 }
 
 void
@@ -289,7 +295,7 @@ nwf_add_unadmitted(const struct nwf_port *port, enum nwf_cookie_kind kind,
         match_init_catchall(&match);
         match_port(&match, NWF_OUT, port->ofport);
         nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 50,
-                         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &match, NULL, 0);
+                         nwf_cookie(kind, port->ofport, NWF_COOKIE_NO_RULE), &match, NULL);
     }
 }
 
@@ -440,10 +446,9 @@ nwf_compile_quarantined(const struct nwf_bridge *bridge, struct nwf_port *port,
     } else {
         match_init_catchall(&match);
         match_port(&match, NWF_OUT, port->ofport);
-        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100, cookie, &match, NULL, 0);
+        nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, 100, cookie, &match, NULL);
     }
     match_init_catchall(&match);
     match_port(&match, NWF_IN, port->ofport);
-    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ROWS, cookie, &match, actions.data,
-                     actions.size);
+    nwf_flow_set_add(flows, NWF_TABLE_TO_VM, NWF_PRIORITY_ROWS, cookie, &match, &actions);
 }

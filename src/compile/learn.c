@@ -59,7 +59,7 @@ add_flooded_vlans(const struct nwf_bridge *bridge, struct nwf_flow_set *flows)
             match_init_catchall(&match);
             nwf_match_vlan(&match, vid);
             nwf_flow_set_add(flows, NWF_TABLE_LEARN, NWF_PRIORITY_LEARN_FLOODED,
-                             nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, NULL, 0);
+                             nwf_cookie(NWF_COOKIE_FLOOD, 0, NWF_COOKIE_NO_RULE), &match, NULL);
         }
     }
 }
@@ -85,11 +85,10 @@ add_shares(const struct nwf_bridge *bridge, const struct nwf_port *port, uint16_
             nwf_match_vlan(&match, vid);
         }
         put_learn(bridge, nwf_cookie(NWF_COOKIE_LEARNED, port->ofport, number), &actions);
-        nwf_flow_set_add(flows, NWF_TABLE_LEARN,
-                         vid == OTHER_VLANS ? NWF_PRIORITY_LEARN_OTHER_VLANS
-                                            : NWF_PRIORITY_LEARN_OWN_VLAN,
-                         nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match,
-                         actions.data, actions.size);
+        nwf_flow_set_add(
+            flows, NWF_TABLE_LEARN,
+            vid == OTHER_VLANS ? NWF_PRIORITY_LEARN_OTHER_VLANS : NWF_PRIORITY_LEARN_OWN_VLAN,
+            nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), &match, &actions);
     }
 }
 

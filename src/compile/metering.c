@@ -64,7 +64,7 @@ add_limit(const struct nwf_port *port, enum nwf_limit limit, bool metered, struc
     nwf_flow_set_add(flows, table, metered ? PRIORITY_METERED : 1,
                      nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport,
                                 metered ? port->limits[limit] : (uint32_t) NWF_COOKIE_NO_RULE),
-                     match, actions.data, actions.size);
+                     match, &actions);
 }
 
 static void

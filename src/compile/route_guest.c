@@ -24,7 +24,7 @@ add(const struct nwf_port *port, uint8_t table, uint16_t priority, const struct 
 {
     nwf_flow_set_add(flows, table, priority,
                      nwf_cookie(NWF_COOKIE_ROUTE, port->ofport, NWF_COOKIE_NO_RULE), match,
-                     actions->data, actions->size);
+                     actions);
 }
 
 /* What asks who has the address: ARP, or a neighbour solicitation. */

@@ -40,7 +40,7 @@ add_flow(const struct nwf_port *port, uint16_t priority, const struct match *mat
 {
     nwf_flow_set_add(flows, NWF_TABLE_CLASSIFY, priority,
                      nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE), match,
-                     actions ? actions->data : NULL, actions ? actions->size : 0);
+                     actions);
 }
 
 static void

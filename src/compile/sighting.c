@@ -75,7 +75,7 @@ add_sender(const struct nwf_port *port, const struct nwf_mac *mac, const char *l
     nwf_put_goto(&actions, NWF_TABLE_BEHIND);
     nwf_flow_set_add(flows, NWF_TABLE_SENDER, mac ? NWF_PRIORITY_SENDER_OWN : NWF_PRIORITY_SENDER,
                      nwf_cookie(NWF_COOKIE_CLASSIFY, port->ofport, NWF_COOKIE_NO_RULE), &match,
-                     actions.data, actions.size);
+                     &actions);
 }
 
 /* What the learn action makes of a frame. */
@@ -89,7 +89,7 @@ nwf_add_pin(uint16_t ofport, const struct nwf_mac *mac, struct nwf_flow_set *flo
     match_set_reg_masked(&match, NWF_REG_OWNER, ofport, 0xffff);
     nwf_put_text(&actions, "set_field:0x%x/0xffff->reg%d", ofport, NWF_REG_KNOWN);
     nwf_flow_set_add(flows, NWF_TABLE_LEARNED, NWF_PRIORITY_PINNED, pin_cookie(ofport, mac), &match,
-                     actions.data, actions.size);
+                     &actions);
 }
 
 bool
@@ -158,7 +158,7 @@ nwf_compile_host_addresses(const struct nwf_bridge *bridge, struct nwf_flow_set 
             nwf_put_goto(&actions, NWF_TABLE_BEHIND);
             nwf_flow_set_add(flows, NWF_TABLE_SENDER, NWF_PRIORITY_SENDER_HOST,
                              nwf_cookie(NWF_COOKIE_TRUSTED, port->ofport, NWF_COOKIE_NO_RULE),
-                             &match, actions.data, actions.size);
+                             &match, &actions);
         }
     }
 }

@@ -297,7 +297,7 @@ add_offence(uint16_t place, uint32_t missing, enum nwf_offence offence, struct n
         nwf_put_resubmit(&actions, NWF_TABLE_OFFENDERS);
     }
     nwf_flow_set_add(flows, NWF_TABLE_LEAVE, PRIORITY_OFFENCE - place,
-                     nwf_cookie(NWF_COOKIE_GUARD, 0, offence), &match, actions.data, actions.size);
+                     nwf_cookie(NWF_COOKIE_GUARD, 0, offence), &match, &actions);
 }
 
 static void

@@ -14,8 +14,7 @@ nwf_add_guard_flow(uint8_t table, uint16_t priority, uint16_t leader, const stru
                    const struct ofpbuf *actions, struct nwf_flow_set *flows)
 {
     nwf_flow_set_add(flows, table, priority,
-                     nwf_cookie(NWF_COOKIE_GUARD, leader, NWF_COOKIE_NO_RULE), match,
-                     actions ? actions->data : NULL, actions ? actions->size : 0);
+                     nwf_cookie(NWF_COOKIE_GUARD, leader, NWF_COOKIE_NO_RULE), match, actions);
 }
 
 void

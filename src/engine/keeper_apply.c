@@ -299,7 +299,7 @@ add_pending(struct nwf_keeper *k)
     match_set_reg(&match, 0, UINT32_MAX);
     nwf_vec_push(&k->rest, (struct nwf_change){NWF_CHANGE_ADD,
                                                nwf_flow_set_add(&k->pending, NWF_TABLE_CLASSIFY, 0,
-                                                                NWF_PENDING, &match, NULL, 0)});
+                                                                NWF_PENDING, &match, NULL)});
 }
 
 /* Each cached flow teaches the sender of its frames once more when it goes: what it makes then is

@@ -43,9 +43,8 @@ add_normal_flow(struct nwf_conn *conn, struct nwf_error *err)
     }
     match_init_catchall(&match);
     ofpact_put_OUTPUT(&actions)->port = OFPP_NORMAL;
-    nwf_vec_push(&changes,
-                 (struct nwf_change){NWF_CHANGE_ADD, nwf_flow_set_add(&all, 0, 0, 0, &match,
-                                                                      actions.data, actions.size)});
+    nwf_vec_push(&changes, (struct nwf_change){NWF_CHANGE_ADD,
+                                               nwf_flow_set_add(&all, 0, 0, 0, &match, &actions)});
     nwf_conn_apply(conn, &changes);
     r = nwf_conn_block(conn, err);
     nwf_vec_clear(&changes);

@@ -198,9 +198,11 @@ insert(struct nwf_flow_set *set, struct nwf_flow *flow, uint32_t hash)
 
 struct nwf_flow *
 nwf_flow_set_add(struct nwf_flow_set *set, uint8_t table, uint16_t priority, uint64_t cookie,
-                 const struct match *match, const struct ofpact *ofpacts, size_t ofpacts_len)
+                 const struct match *match, const struct ofpbuf *actions)
 {
-    struct nwf_flow *flow = nwf_flow_new(table, priority, cookie, match, ofpacts, ofpacts_len);
+    struct nwf_flow *flow =
+        nwf_flow_new(table, priority, cookie, match, actions ? actions->data : NULL,
+                     actions ? actions->size : 0);
     uint32_t hash = hash_key(flow);
     struct nwf_flow *old = find_hashed(set, flow, hash);
 
@@ -411,8 +413,8 @@ parse_line(struct nwf_flow_set *set, const char *line, uint64_t cookie, char **r
     minimatch_expand(&fm.match, &match);
     /* The parser masks bits that the field has not, and a switch's answer does not. */
     match.wc.masks.nw_frag &= FLOW_NW_FRAG_MASK;
-    nwf_flow_set_add(set, fm.table_id, (uint16_t) fm.priority, cookie, &match, fm.ofpacts,
-                     fm.ofpacts_len);
+    const struct ofpbuf actions = ofpbuf_const_initializer(fm.ofpacts, (uint32_t) fm.ofpacts_len);
+    nwf_flow_set_add(set, fm.table_id, (uint16_t) fm.priority, cookie, &match, &actions);
     minimatch_destroy(&fm.match);
     free(fm.ofpacts);
     return 0;

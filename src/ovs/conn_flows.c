@@ -34,8 +34,8 @@ add_flow(const struct ofputil_flow_stats *fs, void *set_)
     if (nwf_flow_set_count(set) >= FLOWS_MAX) {
         return E2BIG;
     }
-    nwf_flow_set_add(set, fs->table_id, fs->priority, ntohll(fs->cookie), &fs->match, fs->ofpacts,
-                     fs->ofpacts_len);
+    const struct ofpbuf actions = ofpbuf_const_initializer(fs->ofpacts, (uint32_t) fs->ofpacts_len);
+    nwf_flow_set_add(set, fs->table_id, fs->priority, ntohll(fs->cookie), &fs->match, &actions);
     return 0;
 }
 

@@ -65,9 +65,11 @@ comes_back_in(const struct nwf_flow *flow, enum ofputil_protocol protocol)
     enum ofperr error =
         ofputil_decode_flow_mod(&fm, msg->data, protocol, NULL, NULL, &ofpacts, OFPP_MAX, 255);
     if (!error) {
+        const struct ofpbuf actions =
+            ofpbuf_const_initializer(fm.ofpacts, (uint32_t) fm.ofpacts_len);
         minimatch_expand(&fm.match, &match);
         got = nwf_flow_set_add(&set, fm.table_id, (uint16_t) fm.priority, ntohll(fm.new_cookie),
-                               &match, fm.ofpacts, fm.ofpacts_len);
+                               &match, &actions);
         minimatch_destroy(&fm.match);
     }
     bool good = msg->size < MESSAGE_MAX && got && nwf_flow_set_find(&set, flow)

@@ -30,10 +30,10 @@ bundle_init(struct bundle *b, int n)
     nwf_flow_set_init(&b->installed);
     nwf_flow_set_init(&b->desired);
     match_init_catchall(&match);
-    nwf_flow_set_add(&b->installed, 1, 9, 7, &match, NULL, 0);
+    nwf_flow_set_add(&b->installed, 1, 9, 7, &match, NULL);
     for (int i = 0; i < n; i++) {
         nwf_flow_set_add(&b->desired, (uint8_t) (2 + i / 60000), (uint16_t) (i % 60000), 7, &match,
-                         NULL, 0);
+                         NULL);
     }
     nwf_flow_diff(&b->installed, &b->desired, &b->changes);
 }

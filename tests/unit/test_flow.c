@@ -163,7 +163,7 @@ test_fragments(void **state)
         match_set_dl_type(&match, htons(0x0800));
         match_set_nw_frag_masked(&match, rows[i].value, rows[i].mask);
         const struct nwf_flow *flow =
-            nwf_flow_set_add(&computed, 0, OFP_DEFAULT_PRIORITY, 7, &match, NULL, 0);
+            nwf_flow_set_add(&computed, 0, OFP_DEFAULT_PRIORITY, 7, &match, NULL);
         expect(nwf_flow_set_find(&read, flow), "row %zu", i);
     }
 }
