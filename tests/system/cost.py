@@ -122,7 +122,7 @@ def check_empty(world):
     for table in range(TABLE_COMPARE_FIRST, TABLE_COMPARE_LAST + 1):
         n_flows = world.ovs.ofctl("dump-flows", "br0", f"table={table}").count("priority=")
         world.ovs.ofctl("del-flows", "br0", f"table={table}")
-        flood.purge(world.ovs)
+        world.ovs.purge()
         needed += reached(world, good) < n_good
         leaked = reached(world, bad)
         world.check(f"nor do they while table {table} is empty ({n_flows} flows)", not leaked, leaked)

@@ -134,6 +134,7 @@ def renew_device(world):
     """An exit without --cleanup leaves the device to the next ovs-vswitchd."""
     before = command("ip", "-o", "link", "show", "br0").split(":")[0]
     command("ovs-appctl", "-t", "ovs-vswitchd", "exit", "--cleanup")
+    wait_for(lambda: not os.path.exists("/sys/class/net/br0"), "br0 to go")
     world.ovs.restart_switch()
     wait_for(lambda: command("ip", "-o", "link", "show", "br0").split(":")[0] != before, "a new br0")
 

@@ -201,7 +201,7 @@ def test_refused(t):
             ("--confirm that is no number", (*FLOWS, "--confirm=x"), "--confirm"),
             ("a route that cannot be moved", FLOWS, "10.66.0.0/16")):
         if "moved" in what:
-            command("ip", "route", "add", "10.66.0.0/16", "dev", "eth0", "window", "9000")
+            command("ip", "route", "add", "10.66.0.0/16", "dev", "eth0", "congctl", "reno")
             before = t.state()
         for verb in ("plan", "apply"):
             if verb == "plan" and "--confirm" in what:
