@@ -32,7 +32,8 @@ int nwf_error_wrap(struct nwf_error *err, const char *format, ...)
 /* The error's line, or a fixed text when there is none.  Valid until *err changes. */
 const char *nwf_error_text(const struct nwf_error *err);
 
-/* Frees the text; *err can be used again. */
+/* Frees the text; *err can be used again.  NULL, an error that nobody wants to hear of, is fine, as
+ * it is with the other functions that set one. */
 void nwf_error_clear(struct nwf_error *err);
 
 #endif

@@ -113,9 +113,10 @@ struct nwf_txn *nwf_sync_unmanaged(struct nwf_ovsdb *db, const struct nwf_source
 int nwf_sync_remove(const struct nwf_ovs_bridge *bridge, const struct nwf_keeper_options *options,
                     struct nwf_error *err);
 
-/* Removes from the host's kernel what is there for the bridge's guests, and restores settings;
- * 'uplink' is NULL if nobody knows it any more. */
-int nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, const char *uplink,
+/* Removes from the host's kernel what is there for the guests of a bridge, which may have gone, and
+ * restores settings.  'uplink' is NULL if nobody knows it any more, and 'note' (the tag
+ * NWF_BRIDGE_SETTINGS) if there is none. */
+int nwf_sync_remove_host(const char *bridge, const char *uplink, const char *note,
                          struct nwf_error *err);
 
 /* Removes limits of conntrack zones that 'zones' does not count (nwf_ovsdb_count_zones()) from the

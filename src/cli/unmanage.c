@@ -172,11 +172,25 @@ move_back(struct nwf_ovsdb *db, const char *bridge, const char *note)
     nwf_error_clear(&err);
 }
 
+/* What the host's kernel refuses, 'cause', is no reason to keep the rest, and is told if nothing
+ * worse is. */
+static int
+conclude(int r, struct nwf_error *cause, struct nwf_error *err)
+{
+    if (r || !cause->text) {
+        nwf_error_clear(cause);
+        return r;
+    }
+    nwf_error_clear(err);
+    *err = *cause;
+    return err->code;
+}
+
 /* Takes away what is ours of a bridge that was managed, in the order in which nothing is left
- * unprotected that is said to be protected. */
+ * unprotected that is said to be protected.  'cause' is what the host's kernel refuses. */
 static int
 release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *bridge,
-        const char *moved, struct nwf_error *err)
+        const char *moved, struct nwf_error *cause, struct nwf_error *err)
 {
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
     const struct nwf_keeper_options options = {
@@ -197,12 +211,14 @@ release(struct nwf_cli *cli, struct nwf_ovsdb *db, const struct nwf_ovs_bridge *
     if (cli->has_daemon && (r = nwf_cli_await_daemon(cli, cli->argv[0], err))) {
         return r;
     }
-    r = nwf_sync_remove_host(bridge, uplink, err);
+    (void) nwf_sync_remove_host(
+        bridge->name, uplink, nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS),
+        cause);
     move_back(db, cli->argv[0], moved);
     if (!(bridge = nwf_cli_read_bridge(db, cli->argv[0], &bridges, NULL))) {
-        return r;
+        return 0;
     }
-    if (!r && !(r = nwf_sync_remove(bridge, &options, err))) {
+    if (!(r = nwf_sync_remove(bridge, &options, err))) {
         r = give_back(db, bridge, err);
     }
     free_limits(cli, db);
@@ -219,6 +235,35 @@ release_rest(const char *name, int removed, struct nwf_error *err)
     int r = nwf_nic_lock_remove(name, removed ? NULL : err);
 
     return r > 0 || !removed ? MIN(r, 0) : removed;
+}
+
+/* A routed bridge that has gone, perhaps while nobody looked: what the host had for its guests is
+ * taken away by its record. */
+static int
+release_host(const char *name, const struct nwf_record *record, struct nwf_error *err)
+{
+    if (!nwf_tag_find(record->data, record->n, NWF_BRIDGE_MODE)) {
+        return 0;
+    }
+    return nwf_sync_remove_host(name, nwf_tag_find(record->data, record->n, NWF_BRIDGE_UPLINK),
+                                nwf_tag_find(record->data, record->n, NWF_BRIDGE_SETTINGS), err);
+}
+
+/* What is left of a bridge that is not in the database. */
+static int
+release_gone(struct nwf_ovsdb *db, const char *name, const struct nwf_record *record, int removed,
+             const char *moved, struct nwf_error *err)
+{
+    struct nwf_error cause = NWF_ERROR_INIT;
+
+    (void) release_host(name, record, &cause);
+    move_back(db, name, moved);
+    nwf_keepsake_forget(name);
+    int r = release_rest(name, removed, err);
+    if (!r) {
+        nwf_error_clear(err);
+    }
+    return conclude(r, &cause, err);
 }
 
 /* A bridge that some tool of the host has cleared is given back by its record, which has the notes
@@ -241,6 +286,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
 {
     struct nwf_ovsdb *db CLEANUP(nwf_ovsdb_cleanup) = NULL;
     struct nwf_ovs_bridges bridges CLEANUP(nwf_ovs_bridges_clear) = {.data = NULL};
+    struct nwf_record record CLEANUP(nwf_record_clear) = {.data = NULL};
     char *moved CLEANUP_FREE = NULL;
     const char *name = cli->argv[0];
     const struct nwf_ovs_bridge *bridge;
@@ -251,6 +297,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     }
     restore_notes(db, name);
     moved = find_moved(db, name);
+    (void) nwf_record_load(name, &record, NULL);
     /* First of all, so that nobody restores what is removed next. */
     int removed = nwf_record_remove(name, err);
     if (removed && removed != -ENOENT) {
@@ -258,13 +305,7 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
     }
     nwf_error_clear(err);
     if (!(bridge = nwf_cli_read_bridge(db, name, &bridges, err))) {
-        move_back(db, name, moved);
-        nwf_keepsake_forget(name);
-        r = release_rest(name, removed, err);
-        if (!r) {
-            nwf_error_clear(err);
-        }
-        return r;
+        return release_gone(db, name, &record, removed, moved, err);
     }
     /* A run that was interrupted has left the note about fail_mode at least. */
     if (bridge->config.managed == NWF_UNMANAGED && !bridge->secured) {
@@ -274,9 +315,9 @@ nwf_cli_unmanage(struct nwf_cli *cli, struct nwf_error *err)
         }
         return r;
     }
-    if ((r = release(cli, db, bridge, moved, err))) {
-        return r;
+    struct nwf_error cause = NWF_ERROR_INIT;
+    if (!(r = release(cli, db, bridge, moved, &cause, err))) {
+        r = nwf_nic_lock_remove(name, err); /* Last: until here nothing else was let out. */
     }
-    r = nwf_nic_lock_remove(name, err); /* Last: until here nothing else was let out. */
-    return MIN(r, 0);
+    return conclude(MIN(r, 0), &cause, err);
 }

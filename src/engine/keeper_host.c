@@ -307,13 +307,13 @@ nwf_keeper_lose_host(struct nwf_keeper *k)
 }
 
 int
-nwf_sync_remove_host(const struct nwf_ovs_bridge *bridge, const char *uplink, struct nwf_error *err)
+nwf_sync_remove_host(const char *bridge, const char *uplink, const char *note,
+                     struct nwf_error *err)
 {
     struct nwf_host *host CLEANUP(nwf_host_cleanup) = NULL;
-    const char *note = nwf_tag_find(bridge->tags.data, bridge->tags.n, NWF_BRIDGE_SETTINGS);
     int r;
 
-    if ((r = nwf_host_open(bridge->name, &host, err))) {
+    if ((r = nwf_host_open(bridge, &host, err))) {
         return r;
     }
     nwf_host_set_uplink(host, uplink);

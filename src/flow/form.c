@@ -97,7 +97,9 @@ nwf_form_take_values(const struct nwf_form *form, uint8_t *ret_values)
 void
 nwf_form_fill(const struct nwf_form *form, const uint8_t *values, struct ofpact *ret_ofpacts)
 {
-    memcpy(ret_ofpacts, actions_of(form), form->ofpacts_len);
+    if (form->ofpacts_len) {
+        memcpy(ret_ofpacts, actions_of(form), form->ofpacts_len);
+    }
     (void) visit_values(ret_ofpacts, form->ofpacts_len, VISIT_PUT, (uint8_t *) values);
 }
 

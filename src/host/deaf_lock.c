@@ -14,28 +14,33 @@
 #include <string.h>
 
 #include "nft.h"
-#include "nic_lock_text.h"
+#include "nic_lock_read.h"
 #include "nwf/text.h"
 #include "openvswitch/dynamic-string.h"
 
-/* In front of the bridge's name, and of a device's. */
-#define TABLE "ovs-nwfilter-deaf-"
+/* In front of the bridge's name, and of a device's.  No bridge's name makes the table one of the
+ * NICs' locks, which are in the same family and begin otherwise. */
+#define TABLE "deaf-ovs-nwfilter-"
 #define CHAIN "in-"
 
+/* Whether it is the chain that the device is to have. */
 static bool
-is_right(const json_t *chain)
+is_right(const json_t *chain, const char *plain, const char *device)
 {
-    return !strcmp(nft_string(chain, "hook"), "ingress")
+    char name[NIC_LOCK_NAME_MAX];
+
+    nic_lock_identifier(CHAIN, device, name);
+    return !strcmp(nft_string(chain, "name"), name) && nic_lock_has_device(chain, plain, device)
+           && !strcmp(nft_string(chain, "hook"), "ingress")
            && !strcmp(nft_string(chain, "policy"), "drop");
 }
 
 /* Whether the table has one chain for each device, and nothing else. */
 static bool
-is_made(const json_t *listing, const struct nwf_nic_locks *locks)
+is_made(const json_t *listing, const char *plain, const struct nwf_nic_locks *locks)
 {
-    char name[NIC_LOCK_NAME_MAX];
     const json_t *chain;
-    size_t n = 0, at = 0;
+    size_t n = 0, n_wanted = 0, at = 0;
 
     if (nft_next(listing, "rule", &at)) {
         return false;
@@ -43,14 +48,16 @@ is_made(const json_t *listing, const struct nwf_nic_locks *locks)
     for (at = 0; (chain = nft_next(listing, "chain", &at)); n++) {
         bool is_wanted = false;
         nwf_vec_foreach (device, &locks->deaf) {
-            nic_lock_identifier(CHAIN, device->name, name);
-            is_wanted |= !strcmp(nft_string(chain, "name"), name);
+            is_wanted |= is_right(chain, plain, device->name);
         }
-        if (!is_wanted || !is_right(chain)) {
+        if (!is_wanted) {
             return false;
         }
     }
-    return n == locks->deaf.n;
+    nwf_vec_foreach (device, &locks->deaf) {
+        n_wanted += nic_lock_name_is_valid(device->name);
+    }
+    return n == n_wanted;
 }
 
 static int
@@ -62,6 +69,9 @@ make(const char *table, const struct nwf_nic_locks *locks, struct nwf_error *err
     ds_put_format(&commands, "add table netdev %s\ndelete table netdev %s\nadd table netdev %s\n",
                   table, table, table);
     nwf_vec_foreach (device, &locks->deaf) {
+        if (!nic_lock_name_is_valid(device->name)) {
+            continue;
+        }
         nic_lock_identifier(CHAIN, device->name, name);
         ds_put_format(&commands,
                       "add chain netdev %s %s { type filter hook ingress device \"%s\" priority 0; "
@@ -73,16 +83,43 @@ make(const char *table, const struct nwf_nic_locks *locks, struct nwf_error *err
     return r;
 }
 
-int
-deaf_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
+static int
+make_if_missing(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
 {
     CLEANUP(json_cleanup) json_t *listing = NULL;
+    CLEANUP_FREE char *plain = NULL;
     char table[NIC_LOCK_NAME_MAX];
     bool is_there;
     int r;
 
+    nic_lock_identifier(TABLE, bridge, table);
+    if ((r = nft_find_table("netdev", table, &is_there, err))) {
+        return r;
+    }
+    if (is_there) {
+        CLEANUP_FREE char *command = nwf_asprintf("list table netdev %s", table);
+        if (!nft_list(command, &listing, NULL)
+            && !nft_run(command, NFT_CTX_OUTPUT_STATELESS, &plain, NULL)
+            && is_made(listing, plain, locks)) {
+            return 0;
+        }
+    }
+    r = make(table, locks, err);
+    return r ? r : 1;
+}
+
+/* A device whose name nftables cannot compare is told of, and leaves the others as they should
+ * be. */
+int
+deaf_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct nwf_error *err)
+{
+    int r;
+
     if (!locks->deaf.n) {
         return deaf_lock_remove(bridge, err);
+    }
+    if ((r = make_if_missing(bridge, locks, err)) < 0) {
+        return r;
     }
     nwf_vec_foreach (device, &locks->deaf) {
         if (!nic_lock_name_is_valid(device->name)) {
@@ -90,18 +127,7 @@ deaf_lock_apply(const char *bridge, const struct nwf_nic_locks *locks, struct nw
                                  device->name);
         }
     }
-    nic_lock_identifier(TABLE, bridge, table);
-    if ((r = nft_find_table("netdev", table, &is_there, err))) {
-        return r;
-    }
-    if (is_there) {
-        CLEANUP_FREE char *command = nwf_asprintf("list table netdev %s", table);
-        if (!nft_list(command, &listing, NULL) && is_made(listing, locks)) {
-            return 0;
-        }
-    }
-    r = make(table, locks, err);
-    return r ? r : 1;
+    return r;
 }
 
 int

@@ -31,12 +31,12 @@ nic_lock_each_chain(const json_t *listing, void (*each)(const char *name, void *
     }
 }
 
-/* Whether 'plain' has our chain at the egress of 'nic' and of nothing else. */
+/* Whether 'plain' has our chain at that hook of 'nic' and of nothing else. */
 static bool
-plain_has_device(const char *plain, const char *chain, const char *nic)
+plain_has_device(const char *plain, const json_t *chain, const char *nic)
 {
-    char *start = nwf_asprintf("chain %s {", chain);
-    char *device = nwf_asprintf("hook egress device \"%s\" ", nic);
+    char *start = nwf_asprintf("chain %s {", nft_string(chain, "name"));
+    char *device = nwf_asprintf("hook %s device \"%s\" ", nft_string(chain, "hook"), nic);
     const char *at = strstr(plain, start);
     const char *hook = at ? strstr(at, device) : NULL;
     const char *end = at ? strchr(at, ';') : NULL;
@@ -47,9 +47,9 @@ plain_has_device(const char *plain, const char *chain, const char *nic)
     return found;
 }
 
-/* The same by JSON, where "dev" is a name or a list of names. */
-static bool
-has_device(const json_t *chain, const char *plain, const char *nic)
+/* In JSON "dev" is a name or a list of names. */
+bool
+nic_lock_has_device(const json_t *chain, const char *plain, const char *nic)
 {
     const json_t *device = json_object_get(chain, "dev");
 
@@ -57,8 +57,7 @@ has_device(const json_t *chain, const char *plain, const char *nic)
         device = json_array_size(device) == 1 ? json_array_get(device, 0) : NULL;
         return json_is_string(device) && !strcmp(json_string_value(device), nic);
     }
-    return device ? !strcmp(nft_string(chain, "dev"), nic)
-                  : plain_has_device(plain, nft_string(chain, "name"), nic);
+    return device ? !strcmp(nft_string(chain, "dev"), nic) : plain_has_device(plain, chain, nic);
 }
 
 static bool
@@ -74,7 +73,7 @@ is_our_base_chain(const json_t *chain, const char *plain, const struct nwf_nic_l
     bool same = !wanted
                 || (!strcmp(nft_string(chain, "hook"), "egress")
                     && !strcmp(nft_string(chain, "policy"), "accept") && !number_of(chain, "prio")
-                    && has_device(chain, plain, nic));
+                    && nic_lock_has_device(chain, plain, nic));
     free(nic);
     return same;
 }

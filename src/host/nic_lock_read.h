@@ -19,6 +19,9 @@ enum nic_lock_state nic_lock_compare(const json_t *listing, const char *plain,
                                      const struct nic_lock_text *text,
                                      const struct nwf_nic_locks *locks);
 
+/* Whether the chain of a listing is at its hook of 'nic' and of nothing else; 'plain' as above. */
+bool nic_lock_has_device(const json_t *chain, const char *plain, const char *nic);
+
 /* Calls each(name, aux) for each chain of the listing. */
 void nic_lock_each_chain(const json_t *listing, void (*each)(const char *name, void *aux),
                          void *aux);

@@ -66,6 +66,8 @@ nwf_error_text(const struct nwf_error *err)
 void
 nwf_error_clear(struct nwf_error *err)
 {
-    free(err->text);
-    *err = NWF_ERROR_INIT;
+    if (err) {
+        free(err->text);
+        *err = NWF_ERROR_INIT;
+    }
 }

@@ -137,7 +137,7 @@ def test_deaf(world):
     got = answers("vnet0")
     world.check("a guest that looks for its gateway finds the bridge, and no other device",
                 got == {device_mac("br0")}, (got, device_mac("br0"), device_mac("vnet0")))
-    command("nft", "delete", "table", "netdev", "ovs-nwfilter-deaf-br0")
+    command("nft", "delete", "table", "netdev", "deaf-ovs-nwfilter-br0")
     got = answers("vnet0")
     world.check("    of which the kernel hears nothing", got == {device_mac("br0"),
                                                                  device_mac("vnet0")}, got)
@@ -291,6 +291,46 @@ def test_given_back(world, before):
              and setting("net/ipv4/conf/up0/forwarding") == "0", "the bridge's end")
     world.check("the bridge goes: so does what the uplink has for it", True)
     world.daemon.stop()
+    world.ovs.add_bridge("br0")
+    world.ovs.add_port("br0", "vnet0", nwfilter="clean-traffic", nwfilter_IP="192.0.2.1",
+                       attached_mac=world.mac("vnet0"))
+    world.manage("--mode=routed", "--uplink=up0")
+    world.check("without a daemon: made", command("ip", "neigh", "show", "proxy").strip() != ""
+                and setting("net/ipv4/conf/up0/forwarding") == "1")
+    test_odd_ends(world)
+    world.ovs.vsctl("del-br", "br0")
+    result = nwfilter("unmanage", "br0")
+    world.check("    and unmanage takes it away of a bridge that has gone", result.status == 0
+                and not command("ip", "neigh", "show", "proxy").strip()
+                and setting("net/ipv4/conf/up0/forwarding") == "0", result)
+    result = nwfilter("unmanage", "br0")
+    world.check("    once", result.status == 1 and result.err.count("\n") == 1, result)
+
+
+def test_odd_ends(world):
+    """What cannot be restored keeps nothing else, and the bridge's device may be away."""
+    note = world.ovs.vsctl("get", "Bridge", "br0", "external_ids:nwfilter-saved-settings")
+    world.ovs.vsctl("set", "Bridge", "br0",
+                    f"external_ids:nwfilter-saved-settings={note.strip()[:-1]} junk\"")
+    result = nwfilter("unmanage", "br0")
+    world.check("a note with a word that is no setting is told of", result.status == 1
+                and "junk" in result.err and result.err.count("\n") == 1, result)
+    left = [flow for flow in world.ovs.flows("br0") if "cookie=0x6e7766" in flow]
+    world.check("    and nothing of ours is left", not left
+                and "nwfilter" not in command("nft", "list", "tables")
+                and setting("net/ipv4/conf/up0/forwarding") == "0", left[:3])
+    result = nwfilter("unmanage", "br0")
+    world.check("    not even the note", "not managed" in result.err, result)
+    world.manage("--mode=routed", "--uplink=up0")
+    command("ip", "link", "set", "br0", "down", "name", "away0")
+    result = nwfilter("unmanage", "br0")
+    world.check("the bridge's device has another name: unmanage ends", result.status in (0, 1)
+                and result.err.count("\n") <= 1, result)
+    command("ip", "link", "set", "away0", "name", "br0", "up")
+    nwfilter("unmanage", "br0")
+    world.check("    and has nothing left to do with it", "nwfilter" not in command(
+        "nft", "list", "tables"))
+    world.manage("--mode=routed", "--uplink=up0")
 
 
 if __name__ == "__main__":

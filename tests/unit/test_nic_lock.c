@@ -724,6 +724,55 @@ test_sources(void **state)
     expect_error(nwf_nic_lock_apply("b\"r", &locks, &err), &err, "no name");
 }
 
+static void
+add_deaf(struct nwf_nic_locks *locks, const char *name)
+{
+    struct nwf_nic_lock_device device = {.index = 0};
+
+    snprintf(device.name, sizeof device.name, "%s", name);
+    nwf_vec_push(&locks->deaf, device);
+}
+
+/* Guests' devices: one that nftables cannot name leaves the others as they should be, and no
+ * other bridge's lock is in the same table. */
+static void
+test_deaf(void **state)
+{
+    struct nwf_nic_locks locks = {0}, usual = usual_list();
+    struct nwf_error err = NWF_ERROR_INIT;
+
+    (void) state;
+    do_shell("ip link add 'vm!1' type veth peer name vm2");
+    add_deaf(&locks, "vm!1");
+    add_deaf(&locks, "vm2");
+    expect_error(nwf_nic_lock_apply("br0", &locks, &err), &err, "vm!1");
+    char *made = shell("nft list tables netdev; nft list ruleset");
+    assert_non_null(strstr(made, "hook ingress device \"vm2\""));
+    assert_null(strstr(made, "vm!1"));
+    free(made);
+    locks.deaf.n = 0;
+    add_deaf(&locks, "vm2");
+    assert_int_equal(nwf_nic_lock_apply("br0", &locks, &err), 0);
+    do_shell("nft 'delete chain netdev deaf-ovs-nwfilter-br0 in-vm2; add chain netdev "
+             "deaf-ovs-nwfilter-br0 in-vm2 { type filter hook ingress device lo priority 0; "
+             "policy drop; }'");
+    assert_int_equal(nwf_nic_lock_apply("br0", &locks, &err), 1);
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = i ? "from-br0" : "deaf-br0";
+        assert_int_equal(nwf_nic_lock_apply(name, &usual, &err), 1);
+        assert_int_equal(nwf_nic_lock_apply("br0", &locks, &err), 0);
+        assert_int_equal(nwf_nic_lock_apply(name, &usual, &err), 0);
+        assert_int_equal(nwf_nic_lock_remove(name, &err), 1);
+    }
+    assert_int_equal(nwf_nic_lock_remove("br0", &err), 1);
+    char *left = shell("nft list ruleset");
+    assert_string_equal(left, "");
+    free(left);
+    do_shell("ip link del vm2");
+    nwf_nic_locks_clear(&usual);
+    nwf_nic_locks_clear(&locks);
+}
+
 /* From here on there is no socket of netfilter to be had, as on a kernel without it. */
 static void
 take_netfilter_away(void)
@@ -783,7 +832,8 @@ main(void)
         ROW(test_others_stay),    ROW(test_remove),
         ROW(test_names),          cmocka_unit_test(test_identifiers),
         ROW(test_odd_nic),        ROW(test_bounds),
-        ROW(test_sources),        ROW(test_kernel_without),
+        ROW(test_sources),        ROW(test_deaf),
+        ROW(test_kernel_without),
     };
 
     if (unshare(CLONE_NEWNET)) {

@@ -224,6 +224,7 @@ test_error(void **state)
     /* Whoever does not care passes NULL. */
     assert_int_equal(nwf_error_set(NULL, -E2BIG, "cause"), -E2BIG);
     assert_int_equal(nwf_error_wrap(NULL, "context"), 0);
+    nwf_error_clear(NULL);
 }
 
 static void
