@@ -264,9 +264,23 @@ def test_comes_again(world):
     world.unplug("vnet5")
     wait_for(lambda: missing([("route", "192.0.2.5 dev br0")]), "its end")
     world.check("a guest that comes and goes: so do its routes", True)
+    test_flaps(world, daemon)
     daemon.settle()
     world.check("the guest is active", world.status("vnet0") == "active", world.status("vnet0"))
     world.daemon = daemon
+
+
+def test_flaps(world, daemon):
+    """Routes go while they are made, and what has been made is taken back."""
+    world.guest("vnet6", 6, "clean-traffic", IP=",".join(f"198.51.100.{i}" for i in range(100, 200)))
+    for _ in range(30):
+        command("ip", "link", "set", "br0", "down")
+        command("ip", "link", "set", "br0", "up")
+    sysctl("net.ipv6.conf.br0.disable_ipv6", 0)
+    wait_for(lambda: not missing(GUEST + BRIDGE + [("route", "198.51.100.199 dev br0")]),
+             "the routes after a device that flaps")
+    world.check("a device that flaps: the daemon makes all again", daemon.appctl("version").good)
+    world.unplug("vnet6")
 
 
 def test_given_back(world, before):
