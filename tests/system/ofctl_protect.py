@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of ovs-ofctl on a managed bridge: flows of network filters are safe from them.
 
-A command that would delete, change or replace one of ours, or put a flow above it, is refused and
-changes nothing, unless --force is given; flows of others are changed as on any bridge.  An
-operator's own flows have tables of their own (3 and 210), where they are met, and where they stay.
+A command that would delete, change or replace one of ours, put a flow above it (or have the switch
+do so: learn()), or give others' flows a cookie of ours, is refused and changes nothing, unless
+--force is given; flows of others are changed as on any bridge.  An operator's own flows have tables
+of their own (3 and 210), where they are met, and where they stay.
 """
 
 import os
@@ -26,6 +27,14 @@ CLEAN = "clean-traffic"
 OURS = "cookie=0x6e77660000000000/0xffffff0000000000"
 RULES = ("<rule action='drop' direction='out' priority='100'><ip dstipaddr='10.0.0.91'/></rule>"
          "<rule action='accept' direction='inout' priority='200'/>")
+
+# A flow of ours has such a cookie.
+COOKIE = 0x6e77660100000000
+
+# A packet that does something, and a flow that it makes above all.
+FRAME = "02" * 12 + "88b6" + "00" * 46
+PACKET = f"in_port=1,packet={FRAME},actions="
+ABOVE = "learn(table=0,priority=60000,NXM_OF_IN_PORT[],output:NXM_OF_IN_PORT[])"
 
 # What the operator has there already.
 OTHERS = ("table=3,priority=7,dl_type=0x88b6,cookie=5,actions=drop\n"
@@ -73,6 +82,7 @@ def test(world):
     test_allowed(world)
     test_everything(world)
     test_forced(world)
+    test_empty(world)
     test_elsewhere(world)
     test_operator(world)
     test_meters(world)
@@ -113,6 +123,37 @@ REFUSED = [
     (("add-flow", "br0", "-"), "table=50,actions=drop\ndelete in_port=vnet1\n", "delete"),
     (("--bundle", "replace-flows", "br0", "-"), "table=50,actions=drop\n", "delete"),
     (("bundle", "br0", "-"), "flow table=50,actions=drop\nflow delete table=100\n", "delete"),
+    # Flows that the switch would make by itself.
+    (("packet-out", "br0", f"{PACKET}{ABOVE}"), None, "stand above"),
+    (("packet-out", "br0", f"{PACKET}clone({ABOVE})"), None, "stand above"),
+    (("packet-out", "br0", "1", ABOVE, FRAME), None, "stand above"),
+    (("packet-out", "br0", f"{PACKET}learn(table=3,priority=0,load:1->NXM_NX_REG0[])"), None,
+     "replace"),
+    (("packet-out", "br0", f"{PACKET}learn(table=50,cookie={COOKIE:#x},NXM_OF_IN_PORT[])"), None,
+     "set cookie"),
+    (("bundle", "br0", "-"), f"flow table=50,actions=drop\npacket-out {PACKET}{ABOVE}\n",
+     "stand above"),
+    (("bundle", "br0", "-"), f"flow table=50,actions={ABOVE}\n", "stand above"),
+    (("add-flow", "br0", f"table=3,actions={ABOVE}"), None, "stand above"),
+    (("add-flow", "br0", f"table=50,actions=output:3,clone(clone({ABOVE}))"), None, "stand above"),
+    (("add-flow", "br0", "table=3,tcp,actions=learn(table=10,priority=65535,eth_type=0x800,"
+      "NXM_OF_IP_SRC[])"), None, "stand above"),
+    (("add-flow", "br0", "table=3,actions=learn(table=110,priority=65535,reg0=1,"
+      "load:1->NXM_NX_REG0[])"), None, "stand above"),
+    (("mod-flows", "br0", f"table=50,actions={ABOVE}"), None, "stand above"),
+    (("add-flows", "br0", "-"), f"table=50,actions=drop\ntable=51,actions={ABOVE}\n",
+     "stand above"),
+    # Flows that would be taken for ours.
+    (("add-flow", "br0", f"table=50,cookie={COOKIE:#x},actions=drop"), None, "set cookie"),
+    (("add-flow", "br0", "table=3,cookie=0x6e7766ffffffffff,actions=drop"), None, "set cookie"),
+    (("mod-flows", "br0", f"table=50,cookie={COOKIE:#x},actions=drop"), None, "set cookie"),
+    (("--strict", "mod-flows", "br0", f"table=50,cookie={COOKIE:#x},actions=drop"), None,
+     "set cookie"),
+    (("mod-flows", "br0", f"table=50,cookie=6/-1,cookie={COOKIE:#x},actions=drop"), None,
+     "set cookie"),
+    (("bundle", "br0", "-"), f"flow table=50,cookie={COOKIE:#x},actions=drop\n", "set cookie"),
+    (("add-flow", "br0", f"table=50,actions=learn(table=50,cookie={COOKIE:#x},NXM_OF_IN_PORT[])"),
+     None, "set cookie"),
 ]
 
 
@@ -132,6 +173,9 @@ def test_refused(world):
                 reset(world)
     world.check("none of them has changed anything", flows(world) == before,
                 [sorted(set(a) ^ set(b))[:4] for a, b in zip(before, flows(world))])
+    result = ofctl("packet-out", "br0", f"{PACKET}{ABOVE}")
+    world.check("flows that a learned one would stand above are named", "vnet0" in result.err
+                and ", such as" in result.err, result.err)
     result = ofctl("del-flows", "br0", "in_port=vnet0")
     world.check("the guest is named", "(of vnet0)" in result.err, result.err)
     result = ofctl("mod-flows", "br0", "actions=drop")
@@ -162,6 +206,15 @@ ALLOWED = [
     (("add-flows", "br0", "-"), "table=50,priority=1,actions=drop\ntable=51,actions=drop\n", 2),
     (("--bundle", "add-flows", "br0", "-"), "table=50,priority=1,actions=drop\n", 1),
     (("bundle", "br0", "-"), "flow table=52,actions=drop\nflow delete table=50\n", -1),
+    # What the switch would make by itself where it is an operator's, or below ours.
+    (("packet-out", "br0", f"{PACKET}learn(table=50,NXM_OF_IN_PORT[])"), None, 1),
+    (("packet-out", "br0", f"{PACKET}learn(table=3,priority=0,NXM_OF_ETH_SRC[])"), None, 1),
+    (("packet-out", "br0", "1", "learn(table=211,cookie=8,NXM_OF_ETH_SRC[])", FRAME), None, 1),
+    (("packet-out", "br0", f"{PACKET}learn(table=0,priority=0,NXM_OF_ETH_SRC[])"), None, 1),
+    (("add-flow", "br0", "table=51,actions=learn(table=3,priority=9,NXM_OF_ETH_SRC[])"), None, 1),
+    (("bundle", "br0", "-"), f"packet-out {PACKET}learn(table=210,NXM_OF_ETH_SRC[])\n", 1),
+    (("mod-flows", "br0", "table=50,actions=learn(table=51,NXM_OF_IN_PORT[])"), None, 0),
+    (("mod-flows", "br0", "table=50,cookie=8,actions=drop"), None, 0),
 ]
 
 
@@ -186,6 +239,11 @@ def test_everything(world):
         world.check("    and it says so", f"{len(before[0])} flows of network filters stay"
                     in result.err and not result.out, result)
         reset(world)
+    before = flows(world)
+    result = ofctl("-F", "openflow10", "del-flows", "br0")
+    world.check("a format that cannot tell flows apart: one error, and nothing is said to stay",
+                result.status == 1 and "flow formats" in result.err and "stay" not in result.err
+                and result.err.count("\n") == 1 and flows(world) == before, result)
 
 
 def test_forced(world):
@@ -194,7 +252,10 @@ def test_forced(world):
     for words, stdin in ((("del-flows", "br0", "table=10"), None), (("del-flows", "br0"), None),
                          (("mod-flows", "br0", "actions=drop"), None),
                          (("--bundle", "replace-flows", "br0", "-"), "table=50,actions=drop\n"),
-                         (("add-flow", "br0", "priority=500,actions=drop"), None)):
+                         (("add-flow", "br0", "priority=500,actions=drop"), None),
+                         (("packet-out", "br0", f"{PACKET}{ABOVE}"), None),
+                         (("add-flow", "br0", f"table=3,actions={ABOVE}"), None),
+                         (("add-flow", "br0", f"table=50,cookie={COOKIE:#x},actions=drop"), None)):
         result = ofctl("--force", *words, stdin=stdin)
         world.check(f"--force {' '.join(words)} does it", result == (0, "", "")
                     and flows(world) != before, result)
@@ -205,12 +266,29 @@ def test_forced(world):
                     sorted(set(flows(world)[0]) ^ set(before[0]))[:4])
 
 
+def test_empty(world):
+    """A managed bridge that has lost its flows is managed still."""
+    world.ovs.ofctl("del-flows", "br0")
+    result = ofctl("add-flow", "br0", f"table=50,cookie={COOKIE:#x},actions=drop")
+    world.check("without any flows: a cookie of ours is refused", result.status == 1
+                and "set cookie" in result.err and flows(world) == ([], []), result)
+    for words in (("add-flow", "br0", "table=50,actions=drop"), ("del-flows", "br0")):
+        result = ofctl(*words)
+        world.check(f"    {' '.join(words)} is not", result == (0, "", ""), result)
+    world.check("    all flows are deleted", flows(world) == ([], []), flows(world))
+    nwfilter("sync")
+    reset(world)
+    world.hear("vnet0", "vnet1", "uplink")
+
+
 def test_elsewhere(world):
     """A bridge that is not managed is as with ovs-ofctl."""
     world.ovs.vsctl("add-br", "br1", "--", "set", "Bridge", "br1", "datapath_type=netdev",
                     "fail_mode=secure")
     world.ovs.ofctl("add-flows", "br1", "-", stdin=OTHERS)
     for words in (("add-flow", "br1", "priority=500,actions=NORMAL"),
+                  ("add-flow", "br1", f"table=3,actions={ABOVE}"),
+                  ("packet-out", "br1", f"{PACKET}{ABOVE}"),
                   ("mod-flows", "br1", "actions=drop"), ("del-flows", "br1", "table=50"),
                   ("replace-flows", "br1", "-"), ("del-flows", "br1")):
         result = ofctl(*words, stdin="actions=drop\n")

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "link.h"
+#include "protect.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
 
@@ -25,6 +26,7 @@ send_described(struct ovs_cmdl_context *ctx)
     struct ofputil_packet_out out;
 
     ofctl_check(parse_ofp_packet_out_str(&out, ctx->argv[2], words.ports, words.tables, &usable));
+    ofctl_protect_actions(ofctl, target, out.ofpacts, out.ofpacts_len);
     struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
     ofctl_transact_noreply(ofctl, target, vconn, ofputil_encode_packet_out(&out, protocol));
     vconn_close(vconn);
@@ -58,6 +60,7 @@ send_packets(struct ovs_cmdl_context *ctx)
     match_set_packet_type(&out.flow_metadata, htonl(PT_ETH));
     match_set_in_port(&out.flow_metadata, ofctl_port_number(ofctl, target, ctx->argv[2]));
 
+    ofctl_protect_actions(ofctl, target, out.ofpacts, out.ofpacts_len);
     struct vconn *vconn = ofctl_connect_for_mods(ofctl, target, usable, &protocol);
     for (int i = 4; i < ctx->argc; i++) {
         struct dp_packet *packet;

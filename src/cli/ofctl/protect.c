@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Flows of network filters are safe from commands that were meant for others; see protect.h.  Here
- * is what the commands call: for flows, a bundle, meters. */
+ * is what the commands call: for flows, a bundle, actions, meters. */
 #include <config.h>
 
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #include "nwf/pipeline.h"
 #include "openvswitch/ofp-msgs.h"
+#include "link.h"
 #include "protection.h"
 
 #include "lib/byte-order.h"
@@ -65,7 +66,9 @@ ofctl_protect(struct ofctl *ofctl, const char *target, struct ofputil_flow_mod *
     struct ofctl_protection *protection =
         *n ? ofctl_protection_new(ofctl, target, *n == 1 ? mods : NULL) : NULL;
 
-    if (protection && *n == 1 && deletes_everything(mods)) {
+    if (protection && *n == 1 && deletes_everything(mods) && count(protection)) {
+        *usable &= OFPUTIL_P_NXM_OF11_UP;
+        ofctl_require_usable(ofctl, *usable);
         fprintf(stderr,
                 "%s: %s: %zu flows of network filters stay (--force deletes them, too, and "
                 "\"ovs-nwfilter unmanage\" ends it)\n",
@@ -74,7 +77,6 @@ ofctl_protect(struct ofctl *ofctl, const char *target, struct ofputil_flow_mod *
         free(mods->ofpacts);
         minimatch_destroy(&mods->match);
         *n = MAGIC_BITS;
-        *usable &= OFPUTIL_P_NXM_OF11_UP;
         mods = others;
     } else if (protection) {
         for (size_t i = 0; i < *n; i++) {
@@ -93,10 +95,31 @@ ofctl_protect_bundle(struct ofctl *ofctl, const char *target,
     struct ofctl_protection *protection = n ? ofctl_protection_new(ofctl, target, NULL) : NULL;
 
     for (size_t i = 0; protection && i < n; i++) {
-        if (messages[i].type == OFPTYPE_FLOW_MOD) {
-            ofctl_protection_check(protection, &messages[i].fm);
+        const struct ofputil_bundle_msg *message = &messages[i];
+
+        if (message->type == OFPTYPE_FLOW_MOD) {
+            ofctl_protection_check(protection, &message->fm);
+        } else if (message->type == OFPTYPE_PACKET_OUT) {
+            ofctl_protection_check_actions(protection, message->po.ofpacts,
+                                           message->po.ofpacts_len);
         }
     }
+    ofctl_protection_judge(protection);
+    ofctl_protection_free(protection);
+}
+
+/* ---- Actions. ---- */
+
+void
+ofctl_protect_actions(struct ofctl *ofctl, const char *target, const struct ofpact *ofpacts,
+                      size_t len)
+{
+    if (!ofctl_learns(ofpacts, len)) {
+        return;
+    }
+
+    struct ofctl_protection *protection = ofctl_protection_new(ofctl, target, NULL);
+    ofctl_protection_check_actions(protection, ofpacts, len);
     ofctl_protection_judge(protection);
     ofctl_protection_free(protection);
 }

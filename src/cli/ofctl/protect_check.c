@@ -72,12 +72,6 @@ expand_flow(const struct nwf_flow *flow, struct match *ret)
     expand(&own, ret);
 }
 
-static bool
-is_same(const struct match *a, const struct match *b)
-{
-    return nwf_match_covers(a, b) && nwf_match_covers(b, a);
-}
-
 /* Whether there can be a packet that both match. */
 static bool
 overlap(const struct match *a, const struct match *b)
@@ -148,27 +142,66 @@ find_meant(struct ofctl_protection *protection, const struct change *change)
     }
 }
 
-/* Flows of ours that a new flow replaces, or that it takes packets from, or may, where none of its
- * like belongs. */
+/* Two matches with one mask that have a packet in common are the same. */
 static void
-find_hidden(struct ofctl_protection *protection, const struct change *change)
+note_hidden(struct ofctl_protection *protection, const struct ofctl_addition *addition,
+            const struct nwf_flow *flow)
 {
-    uint8_t table = ofctl_table_of(change->mod);
     struct match match;
 
-    nwf_vec_foreach (flow, &protection->tables[table]) {
-        if ((*flow)->priority > change->mod->priority) {
-            return;
-        }
-        expand_flow(*flow, &match);
-        if ((*flow)->priority == change->mod->priority && is_same(&match, &change->match)) {
-            ofctl_note_loss(protection, OFCTL_LOSS_REPLACED, *flow);
-        }
-        if (!nwf_is_table_of_operator(table) && overlap(&match, &change->match)) {
-            ofctl_note_loss(protection, OFCTL_LOSS_BELOW, *flow);
-        }
+    expand_flow(flow, &match);
+    if (!overlap(&match, &addition->match)) {
+        return;
+    }
+    if (flow->priority == addition->priority && flow_wildcards_equal(&match.wc, &addition->mask)) {
+        ofctl_note_loss(protection, OFCTL_LOSS_REPLACED, flow);
+    }
+    if (!nwf_is_table_of_operator(addition->table)) {
+        ofctl_note_loss(protection, OFCTL_LOSS_BELOW, flow);
     }
 }
+
+void
+ofctl_note_addition(struct ofctl_protection *protection, const struct ofctl_addition *addition)
+{
+    nwf_vec_foreach (flow, &protection->tables[addition->table]) {
+        if ((*flow)->priority > addition->priority) {
+            return;
+        }
+        note_hidden(protection, addition, *flow);
+    }
+}
+
+static void
+check_addition(struct ofctl_protection *protection, const struct change *change)
+{
+    const struct ofctl_addition addition = {
+        .table = ofctl_table_of(change->mod),
+        .priority = change->mod->priority,
+        .match = change->match,
+        .mask = change->match.wc,
+    };
+
+    ofctl_note_addition(protection, &addition);
+}
+
+/* ---- Cookies. ---- */
+
+bool
+ofctl_is_own_cookie(uint64_t cookie)
+{
+    return (cookie & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC;
+}
+
+void
+ofctl_note_cookie(struct ofctl_protection *protection, uint64_t cookie)
+{
+    if (ofctl_is_own_cookie(cookie)) {
+        protection->taken_cookie = cookie;
+    }
+}
+
+/* ---- All of a change. ---- */
 
 void
 ofctl_protection_check(struct ofctl_protection *protection, const struct ofputil_flow_mod *mod)
@@ -183,6 +216,10 @@ ofctl_protection_check(struct ofctl_protection *protection, const struct ofputil
         find_meant(protection, &change);
     }
     if (may_add(mod)) {
-        find_hidden(protection, &change);
+        check_addition(protection, &change);
+    }
+    if (!ofctl_is_deletion(mod)) {
+        ofctl_note_cookie(protection, ntohll(mod->new_cookie));
+        ofctl_protection_check_actions(protection, mod->ofpacts, mod->ofpacts_len);
     }
 }

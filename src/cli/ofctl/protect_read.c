@@ -26,7 +26,7 @@ take_flow(const struct ofputil_flow_stats *flow, void *protection_)
 {
     struct ofctl_protection *protection = protection_;
 
-    if ((ntohll(flow->cookie) & NWF_COOKIE_ALL_MASK) == NWF_COOKIE_MAGIC) {
+    if (ofctl_is_own_cookie(ntohll(flow->cookie))) {
         nwf_vec_push(&protection->tables[flow->table_id],
                      nwf_flow_new(flow->table_id, flow->priority, ntohll(flow->cookie),
                                   &flow->match, flow->ofpacts, flow->ofpacts_len));
@@ -42,12 +42,25 @@ compare_priorities(const void *a_, const void *b_)
     return (*a)->priority - (*b)->priority;
 }
 
+/* Whether it takes flows of other tables to judge the change: where it is made by the switch
+ * itself, or by a cookie, which is refused wherever any flow of ours is. */
+static bool
+reaches_further(const struct ofputil_flow_mod *mod)
+{
+    return !ofctl_is_deletion(mod)
+           && (ofctl_is_own_cookie(ntohll(mod->new_cookie))
+               || ofctl_learns(mod->ofpacts, mod->ofpacts_len));
+}
+
 /* All of ours, or as many as can have to do with the one change. */
 static void
 set_request(const struct ofputil_flow_mod *scope, struct ofputil_flow_stats_request *request)
 {
     uint8_t table = OFPTT_ALL;
 
+    if (scope && reaches_further(scope)) {
+        scope = NULL;
+    }
     if (scope) {
         table = scope->command == OFPFC_ADD ? ofctl_table_of(scope) : scope->table_id;
     }
@@ -117,11 +130,19 @@ sort_flows(struct ofctl_protection *protection)
 }
 
 static bool
+is_managed(const char *target)
+{
+    char *bridge CLEANUP_FREE = ofctl_bridge_of(target);
+
+    return bridge && nwf_record_exists(bridge);
+}
+
+static bool
 may_have_flows(const char *target)
 {
     char *bridge CLEANUP_FREE = ofctl_bridge_of(target);
 
-    return !bridge || nwf_lock_was_taken() || nwf_record_exists(bridge);
+    return !bridge || nwf_lock_was_taken() || is_managed(target);
 }
 
 struct ofctl_protection *
@@ -137,7 +158,7 @@ ofctl_protection_new(struct ofctl *ofctl, const char *target, const struct ofput
     ofctl_begin_unseen();
     read_flows(protection, scope);
     ofctl_end_unseen();
-    if (is_empty(protection)) {
+    if (is_empty(protection) && !is_managed(target)) {
         ofctl_protection_free(protection);
         return NULL;
     }

@@ -3,6 +3,7 @@
  * Refusals of changes, by what would be lost; see protect.h. */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,9 @@
 
 /* Ports that a refusal names. */
 #define NAMES_MAX 4
+
+/* Behind the bits of a cookie that say whose it is. */
+#define MAGIC_SHIFT 40
 
 static int
 compare_pointers(const void *a_, const void *b_)
@@ -86,6 +90,15 @@ refuse(const struct ofctl_protection *protection, enum ofctl_loss loss, struct o
               loss == OFCTL_LOSS_BELOW ? " (tables 3, 210 and 211 are for flows of your own)" : "");
 }
 
+static _Noreturn void
+refuse_cookie(const struct ofctl_protection *protection)
+{
+    ovs_fatal(0,
+              "%s: that would set cookie %#" PRIx64 " of a flow that is no network filter's, and "
+              "cookies %#" PRIx64 "... are theirs; nothing was changed, and --force does it",
+              protection->target, protection->taken_cookie, NWF_COOKIE_MAGIC >> MAGIC_SHIFT);
+}
+
 void
 ofctl_protection_judge(struct ofctl_protection *protection)
 {
@@ -93,5 +106,8 @@ ofctl_protection_judge(struct ofctl_protection *protection)
         if (protection->losses[loss].n) {
             refuse(protection, (enum ofctl_loss) loss, &protection->losses[loss]);
         }
+    }
+    if (protection && protection->taken_cookie) {
+        refuse_cookie(protection);
     }
 }
