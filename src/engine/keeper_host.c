@@ -344,6 +344,9 @@ judge_bridge(struct nwf_keeper *k, struct nwf_error *err)
     const char *uplink = k->plan.routed.uplink;
     const struct nwf_error *error = nwf_host_error(k->host, BRIDGE_OWNER);
 
+    if (!uplink) {
+        return; /* That says what its tags lack. */
+    }
     if (!nwf_plan_find_uplink(&k->plan) && !nwf_host_device(k->host, uplink)) {
         nwf_error_clear(err);
         nwf_error_set(err, -ENODEV, "the uplink %s: there is no such device now", uplink);

@@ -176,8 +176,9 @@ list_deaf(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     }
 }
 
-/* *ret_without is a new string if there is a NIC that cannot be locked, else NULL. */
-static void
+/* *ret_without is a new string if there is a NIC that cannot be locked, else NULL.  False: the
+ * bridge's tags do not say what is wanted. */
+static bool
 read_wanted(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
             struct nwf_nic_locks *ret, char **ret_without)
 {
@@ -185,7 +186,9 @@ read_wanted(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     struct nwf_ovs_refs refs = {.data = NULL};
     struct nics nics = {.data = NULL};
 
-    (void) nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &config, NULL);
+    if (nwf_routed_config_read(bridge->tags.data, bridge->tags.n, &config, NULL)) {
+        return false;
+    }
     ret->sources = config.is_routed && config.via == NWF_VIA_HOST;
     nwf_ovs_list_ports(bridge, &refs);
     if (config.is_routed && bridge->userspace) {
@@ -203,6 +206,7 @@ read_wanted(const struct nwf_plan *plan, const struct nwf_ovs_bridge *bridge,
     *ret_without = nics.without;
     nwf_vec_clear(&refs);
     free(nics.data);
+    return true;
 }
 
 /* ---- Making it so. ---- */
@@ -276,7 +280,8 @@ make_lock(struct nwf_keeper *k, struct nwf_nic_locks *wanted, char *without)
     say(k, without);
 }
 
-/* A bridge without tags is one that some tool of the host has cleared: what was there holds. */
+/* A bridge without tags is one that some tool of the host has cleared: what was there holds, and so
+ * it does while a tag is wrong. */
 void
 nwf_keeper_run_lock(struct nwf_keeper *k)
 {
@@ -292,8 +297,9 @@ nwf_keeper_run_lock(struct nwf_keeper *k)
         struct nwf_nic_locks wanted = {.nics = {.data = NULL}};
         char *without;
         if (!strcmp(bridge->name, k->plan.name) && bridge->config.managed != NWF_UNMANAGED) {
-            read_wanted(&k->plan, bridge, &wanted, &without);
-            make_lock(k, &wanted, without);
+            if (read_wanted(&k->plan, bridge, &wanted, &without)) {
+                make_lock(k, &wanted, without);
+            }
         }
     }
 }

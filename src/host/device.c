@@ -59,6 +59,9 @@ nwf_host_device(const struct nwf_host *host, const char *name)
     const struct nwf_host_device *found = NULL;
     const struct nwf_host_node *node;
 
+    if (!name) {
+        return NULL;
+    }
     HMAP_FOR_EACH_WITH_HASH (node, by_name, hash_string(name, 0), &host->by_name) {
         if (!strcmp(node->device.name, name) && (!found || node->device.index > found->index)) {
             found = &node->device;

@@ -323,6 +323,18 @@ def test_given_back(world, before):
 
 def test_odd_ends(world):
     """What cannot be restored keeps nothing else, and the bridge's device may be away."""
+    for tag, value in (("nwfilter-uplink", None), ("nwfilter-mode", "Routed")):
+        before = world.ovs.vsctl("get", "Bridge", "br0", f"external_ids:{tag}").strip()
+        tables = command("nft", "list", "tables")
+        world.ovs.vsctl("remove", "Bridge", "br0", "external_ids", tag)
+        if value:
+            world.ovs.vsctl("set", "Bridge", "br0", f"external_ids:{tag}={value}")
+        result = nwfilter("sync")
+        world.check(f"{tag} is wrong: told, and the locks hold", result.status == 1
+                    and tag in result.err and command("nft", "list", "tables") == tables,
+                    (result, command("nft", "list", "tables")))
+        world.ovs.vsctl("set", "Bridge", "br0", f"external_ids:{tag}={before}")
+        nwfilter("sync")
     note = world.ovs.vsctl("get", "Bridge", "br0", "external_ids:nwfilter-saved-settings")
     world.ovs.vsctl("set", "Bridge", "br0",
                     f"external_ids:nwfilter-saved-settings={note.strip()[:-1]} junk\"")
