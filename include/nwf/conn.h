@@ -100,6 +100,10 @@ void nwf_conn_delete(struct nwf_conn *conn, uint64_t cookie, uint64_t mask);
  * is something else.  The setting is the bridge's, and is lost when ovs-vswitchd restarts. */
 void nwf_conn_set_frags(struct nwf_conn *conn);
 
+/* Sends that setting, whatever the switch has, and waits for nothing.  Open vSwitch tells nobody
+ * that somebody else has changed it. */
+void nwf_conn_send_frags(struct nwf_conn *conn);
+
 /* Forgets the connections of these conntrack zones. */
 void nwf_conn_flush_zones(struct nwf_conn *conn, const uint16_t *zones, size_t n);
 

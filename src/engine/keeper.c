@@ -285,6 +285,9 @@ nwf_keeper_wait(struct nwf_keeper *k)
     if (k->state == NWF_K_IDLE && k->refused_at) {
         poll_timer_wait_until(k->refused_at);
     }
+    if (k->state == NWF_K_IDLE && !k->options->once) {
+        poll_timer_wait_until(k->frags_at);
+    }
     if (k->state == NWF_K_IDLE && k->reread_at) {
         poll_timer_wait_until(k->reread_at);
     }

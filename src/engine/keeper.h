@@ -117,6 +117,7 @@ struct nwf_keeper {
 
     bool needs_update, needs_update_all; /* To read the database. */
     bool needs_resync;
+    long long int frags_at;    /* When the handling of fragments is to be set again. */
     long long int reread_at;   /* When the switch is to be read again by itself; 0: never. */
     bool is_fresh;             /* The image has been read, and nothing compared with it. */
     bool is_secured;           /* By the database. */

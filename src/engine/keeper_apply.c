@@ -20,6 +20,9 @@ VLOG_DEFINE_THIS_MODULE(nwf_keeper_apply);
 /* How often a bridge is brought up to date in one run because its rows change meanwhile. */
 #define PASSES_MAX 4
 
+/* How often the handling of fragments is set again, ms. */
+#define FRAGS_MS 1000
+
 /* After what time guests whose flows the switch refuses are tried again: more each time, ms. */
 #define REFUSED_FIRST 30000
 #define REFUSED_MAX 600000
@@ -248,6 +251,16 @@ begin_pass(struct nwf_keeper *k, struct nwf_error *err)
     return 0;
 }
 
+/* How fragments are handled is looked after by setting it again and again. */
+static void
+hold_frags(struct nwf_keeper *k)
+{
+    if (!k->options->once && time_msec() >= k->frags_at) {
+        k->frags_at = time_msec() + FRAGS_MS;
+        nwf_conn_send_frags(k->conn);
+    }
+}
+
 int
 nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
 {
@@ -259,6 +272,7 @@ nwf_keeper_idle(struct nwf_keeper *k, struct nwf_error *err)
     if (awaits && k->options->once) {
         return -EAGAIN;
     }
+    hold_frags(k);
     if (!has_done && (r = look_at_switch(k, err))) {
         return r;
     }

@@ -101,6 +101,14 @@ nwf_conn_set_frags(struct nwf_conn *conn)
     nwf_conn_begin(conn, &frags_op);
 }
 
+void
+nwf_conn_send_frags(struct nwf_conn *conn)
+{
+    const struct ofputil_switch_config config = {.frag = OFPUTIL_FRAG_NX_MATCH};
+
+    nwf_conn_send(conn, ofputil_encode_set_config(&config, conn->version));
+}
+
 /* ---- Ports' part in floods. ---- */
 
 static bool

@@ -327,6 +327,15 @@ def test_foreign(world):
 
 # --- its own end
 
+def test_fragments(world):
+    """A first fragment keeps its ports, whatever somebody sets; the switch tells nobody of that."""
+    for mode in ("normal", "drop"):
+        world.ovs.ofctl("set-frags", "br0", mode)
+        wait_for(lambda: world.ovs.ofctl("get-frags", "br0").strip() == "nx-match",
+                 f"what was before {mode}")
+        world.check(f"set-frags {mode}: set back", True)
+
+
 def test_second(world):
     done = subprocess.run([PROGRAM, f"--filter-dir={FILTERS}"], text=True, timeout=60,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -470,8 +479,8 @@ def test_unmanage_frozen(world):
 
 
 PARTS = [test_managed, test_tags, test_status_follows, test_filter_redefined, test_policy_files,
-         test_audit, test_refused, test_foreign, test_second, test_end, test_switch_restarts,
-         test_gone, test_database_hangs, test_unmanage_frozen]
+         test_audit, test_refused, test_foreign, test_fragments, test_second, test_end,
+         test_switch_restarts, test_gone, test_database_hangs, test_unmanage_frozen]
 if os.environ.get("PART"):
     PARTS = [part for part in PARTS if part is test_managed or os.environ["PART"] in part.__name__]
 
